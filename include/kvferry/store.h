@@ -1,0 +1,241 @@
+/*
+ * kvferry/store.h - the key-value store: entries in, scan out, and the
+ * primitives of the import protocol (docs/ARCHITECTURE.md, "Life of a batch").
+ *
+ * Every function that changes something checks epoch and state in the same
+ * transaction.  Deciding what to do with them is the business of migrate; a
+ * driver only keeps the guards.
+ */
+#ifndef KVFERRY_STORE_H
+#define KVFERRY_STORE_H
+
+#include <kvferry/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct kvf_store;
+
+enum kvf_store_mode {
+	KVF_STORE_READ,   /* must exist; read-only, nothing is created or locked */
+	KVF_STORE_WRITE   /* created when missing, by the first call that writes */
+};
+
+struct kvf_store_options {
+	const char *table;   /* NULL = "kv" */
+};
+
+/*
+ * Open a place ("sqlite:PATH").  KVF_ENOTFOUND in READ mode when there is
+ * nothing at the place; KVF_ETARGET when it cannot be used; KVF_EUSAGE when no
+ * driver knows the place.  `env` must outlive the store.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_open(const char *place, enum kvf_store_mode mode,
+	       const struct kvf_store_options *options, const struct kvf_env *env,
+	       struct kvf_store **out, struct kvf_err *err);
+KVF_API void kvf_store_close(struct kvf_store *s);
+
+/* "SQLite 3.40.1, /srv/store.db", for people. */
+KVF_API const char *kvf_store_identity(const struct kvf_store *s);
+
+/* ---- looking ------------------------------------------------------------ */
+
+struct kvf_store_facts {
+	int exists;              /* there is a database at the place */
+	int has_table;           /* the kv table is there */
+	int table_fits;          /* ... and has the layout that we publish */
+	int has_control;         /* kvferry's own objects are there */
+	uint64_t entries;        /* live entries, counted without the version record */
+	uint64_t size;           /* bytes on disk, or 0 */
+	uint64_t free;           /* bytes free where it lies, UINT64_MAX = unknown */
+	int writable;            /* permissions allow writing */
+	char blocker[512];       /* why a publication would be refused (triggers,
+				    foreign layout ...), or "" */
+};
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *facts, struct kvf_err *err);
+
+enum kvf_run_state { /* on disk by name; never rename */
+	KVF_RUN_IDLE, KVF_RUN_STAGING, KVF_RUN_SEALED, KVF_RUN_LIVE
+};
+KVF_API const char *kvf_run_state_name(enum kvf_run_state st);
+
+/* The control row (stream.md 2.1).  Texts are NUL-terminated and cut to fit. */
+struct kvf_control {
+	uint64_t epoch;
+	enum kvf_run_state state;
+	uint64_t ver;            /* live schema version; 0 = none yet */
+	uint64_t active, stage, prev; /* generations; 0 = none */
+	int prev_legacy;         /* the way back is the legacy tables */
+	char app[65];
+	char run[64];            /* the owner, "" = none */
+	char host[256];
+	int64_t pid, pid_start;  /* pid_start: its start time, against pid reuse */
+	int64_t started, beat;   /* microseconds since 1970, UTC */
+	uint8_t stream[32];      /* identity of what is being staged */
+	uint8_t root[32];        /* R of what is staged or live */
+	int has_root;
+	struct kvf_totals totals; /* of what is staged or live */
+	char tool[32];
+	char why[768];           /* last failure, for people */
+	uint8_t version_part[256], version_key[256]; /* the application's own */
+	size_t version_part_len, version_key_len;    /* record; both 0 = none */
+	int exact_packages;      /* kinds name the package of every entry */
+};
+/* KVF_ENOTFOUND when kvferry never touched this store. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_control(struct kvf_store *s, struct kvf_control *c, struct kvf_err *err);
+
+enum kvf_scan { KVF_SCAN_LIVE, KVF_SCAN_STAGE };
+
+/*
+ * Entries ascending by (partition, key), from `from` on (NULL = all), in one
+ * snapshot, without the application's version record.  An entry is valid until
+ * the next call.  KVF_EOF at the end.
+ */
+struct kvf_cursor;
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_scan(struct kvf_store *s, enum kvf_scan which, const struct kvf_entry *from,
+	       struct kvf_cursor **out, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_cursor_next(struct kvf_cursor *c, struct kvf_entry *entry, struct kvf_err *err);
+KVF_API void kvf_cursor_close(struct kvf_cursor *c);
+
+/* Count, bytes and m of a whole scan, as fast as the driver can. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_totals(struct kvf_store *s, enum kvf_scan which, struct kvf_totals *t,
+		 struct kvf_err *err);
+
+/* One live value, valid until the next call on `s`; KVF_ENOTFOUND. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_get(struct kvf_store *s, struct kvf_bytes part, struct kvf_bytes key,
+	      struct kvf_bytes *value, struct kvf_err *err);
+
+/* The head, begin and end units that were imported ("head", n = 0; "begin", n;
+ * "end", n), live or staged.  Valid until the next call; KVF_ENOTFOUND. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_unit(struct kvf_store *s, enum kvf_scan which, const char *name, uint64_t n,
+	       struct kvf_bytes *unit, struct kvf_err *err);
+
+/* ---- the protocol -------------------------------------------------------- */
+
+/* What a run claims the store with. */
+struct kvf_claim {
+	const char *run, *host, *tool, *app;
+	int64_t pid, pid_start, now;   /* now: microseconds since 1970 */
+	uint8_t stream[32];
+	struct kvf_bytes version_part, version_key, version_started;
+};
+
+/*
+ * a1 Acquire: compare-and-set on the epoch that the caller has seen (0 and no
+ * control row at first: then kvferry's objects are created).  Sets STAGING, a
+ * fresh stage = new epoch, the owner.  KVF_EBUSY if the epoch has moved.  On
+ * KVF_OK *c is the new control row and `s` writes under its epoch from now on.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_claim *claim,
+		  struct kvf_control *c, struct kvf_err *err);
+
+/*
+ * a2 and a7: drop generations that are neither staged, active nor previous,
+ * then create the stage; `copy_live` fills it with the live entries (--merge).
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_stage(struct kvf_store *s, int copy_live, struct kvf_err *err);
+
+/*
+ * a3: add an entry of the current chunk.  Entries should come ascending within
+ * a package.  A key that is already staged with another value is KVF_ESTREAM
+ * (it stood in two packages), with copy_live it is counted as a conflict.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_put(struct kvf_store *s, const struct kvf_entry *entry, struct kvf_err *err);
+
+/*
+ * The chunk is whole: its progress row goes into the same transaction.  The
+ * driver commits now or a few chunks later, and checks epoch and state in
+ * every transaction (KVF_EBUSY "superseded").
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_chunk(struct kvf_store *s, const struct kvf_chunk_info *info, struct kvf_err *err);
+
+/* Keep a unit with the stage; see kvf_store_unit(). */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_keep_unit(struct kvf_store *s, const char *name, uint64_t n,
+		    struct kvf_bytes unit, struct kvf_err *err);
+
+/* Commit whatever kvf_store_chunk() left open. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_flush(struct kvf_store *s, struct kvf_err *err);
+
+/* The progress rows of the stage, ascending by (n, i); KVF_EOF at the end. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i,
+		   struct kvf_chunk_info *info, struct kvf_err *err);
+
+#define KVF_CONFLICTS_NAMED 20
+/* What --merge found. */
+struct kvf_merge_stats {
+	struct kvf_totals copied;    /* live entries that were copied */
+	struct kvf_totals same;      /* entries of the stream that were there, equal */
+	uint64_t conflicts;          /* keys held with different values */
+	size_t nnamed;
+	char named[KVF_CONFLICTS_NAMED][192]; /* printed partition and key */
+};
+KVF_API void kvf_store_merge_stats(const struct kvf_store *s, struct kvf_merge_stats *m);
+
+/* a5 Seal: CAS epoch and STAGING; remembers root and totals. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_seal(struct kvf_store *s, const uint8_t root[32], const struct kvf_totals *t,
+	       int exact_packages, struct kvf_err *err);
+
+/* One line of the ledger; append-only.  Texts may be NULL. */
+struct kvf_ledger_row {
+	int64_t id;              /* set by the store */
+	int64_t at;              /* microseconds since 1970 */
+	const char *run, *event; /* event: begin publish fail refuse backup ... */
+	const char *outcome;     /* "ok" or a status word */
+	const char *who, *host, *tool, *app;
+	uint64_t from, to;       /* schema versions */
+	const char *document;    /* JSON object with everything else */
+};
+
+/*
+ * a6 Commit: the only commit point.  In one transaction: CAS epoch and SEALED;
+ * live table -> previous generation, stage -> live; version record and
+ * user_version := schema (left alone when the claim's app is ""); state LIVE;
+ * the ledger row.  KVF_EBUSY when superseded.  The result is durable on
+ * KVF_OK; on any other status the caller reads the control row to know.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_done,
+		 const struct kvf_ledger_row *row, struct kvf_err *err);
+
+/* After commit: drop what is no longer needed (older generations, progress). */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
+
+/* Remember why a run failed (control.why); best effort, guarded by epoch. */
+KVF_API void kvf_store_note_failure(struct kvf_store *s, const char *why);
+
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_ledger_append(struct kvf_store *s, const struct kvf_ledger_row *row,
+			struct kvf_err *err);
+/* The row with the smallest id > after; valid until the next call; KVF_EOF. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_ledger_next(struct kvf_store *s, int64_t after, struct kvf_ledger_row *row,
+		      struct kvf_err *err);
+
+/* ---- the memory driver, for tests and embedding -------------------------- */
+
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_memory(const struct kvf_env *env, struct kvf_store **out, struct kvf_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * buf - a growing byte buffer with a mandatory cap, and an arena for things
+ * that are freed together.
+ */
+#ifndef KVF_BUF_H
+#define KVF_BUF_H
+
+#include <kvferry/base.h>
+
+struct kvf_buf {
+	uint8_t *ptr;
+	size_t len, size;
+	size_t cap;            /* never grows beyond it */
+};
+
+/* An empty buffer; allocates nothing yet.  `cap` in bytes, > 0. */
+void kvf_buf_init(struct kvf_buf *b, size_t cap);
+void kvf_buf_release(struct kvf_buf *b);
+
+/* Make room for `more` bytes behind len.  KVF_ENOMEM; KVF_ETARGET over the cap
+ * is the caller's to explain, so the status is KVF_EREJECT with a plain text. */
+KVF_MUST_CHECK enum kvf_status kvf_buf_reserve(struct kvf_buf *b, size_t more,
+					       struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_buf_append(struct kvf_buf *b, const void *bytes,
+					      size_t len, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_buf_printf(struct kvf_buf *b, struct kvf_err *err,
+					      const char *fmt, ...) KVF_PRINTF(3, 4);
+static inline struct kvf_bytes kvf_buf_bytes(const struct kvf_buf *b)
+{
+	struct kvf_bytes v = { b->ptr, b->len };
+	return v;
+}
+
+/* Blocks of memory that are released at once; pointers never move. */
+struct kvf_arena_block;
+struct kvf_arena {
+	struct kvf_arena_block *head;
+	size_t used;           /* bytes handed out */
+};
+void kvf_arena_init(struct kvf_arena *a);
+void kvf_arena_release(struct kvf_arena *a);
+/* Keep the first block, forget what was handed out. */
+void kvf_arena_reset(struct kvf_arena *a);
+/* `size` bytes aligned for any type, or NULL (then the caller reports ENOMEM). */
+void *kvf_arena_alloc(struct kvf_arena *a, size_t size);
+void *kvf_arena_zalloc(struct kvf_arena *a, size_t size);
+/* Copies; NUL-terminated even where the bytes are not. */
+char *kvf_arena_strdup(struct kvf_arena *a, const char *s);
+char *kvf_arena_strndup(struct kvf_arena *a, const void *p, size_t len);
+char *kvf_arena_printf(struct kvf_arena *a, const char *fmt, ...) KVF_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,175 @@
+/* text - UTF-8, near misses, patterns, sizes, clocks. */
+#include "base/text.h"
+
+#include <string.h>
+#include <time.h>
+
+size_t kvf_utf8_valid(const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+	size_t i = 0, n, k;
+
+	while (i < len) {
+		uint8_t c = p[i], low = 0x80, high = 0xbf;
+
+		if (c < 0x80) {
+			/* Eight ASCII bytes at a time: most text is that. */
+			uint64_t w;
+
+			while (len - i >= 8) {
+				memcpy(&w, p + i, 8);
+				if (w & UINT64_C(0x8080808080808080))
+					break;
+				i += 8;
+			}
+			while (i < len && p[i] < 0x80)
+				i++;
+			continue;
+		}
+		if (c >= 0xc2 && c <= 0xdf) {
+			n = 1;
+		} else if (c >= 0xe0 && c <= 0xef) {
+			n = 2;
+			low = c == 0xe0 ? 0xa0 : 0x80;   /* overlong */
+			high = c == 0xed ? 0x9f : 0xbf;  /* surrogates */
+		} else if (c >= 0xf0 && c <= 0xf4) {
+			n = 3;
+			low = c == 0xf0 ? 0x90 : 0x80;
+			high = c == 0xf4 ? 0x8f : 0xbf;  /* above U+10FFFF */
+		} else {
+			return i;
+		}
+		if (len - i <= n || p[i + 1] < low || p[i + 1] > high)
+			return i;
+		for (k = 2; k <= n; k++)
+			if ((p[i + k] & 0xc0) != 0x80)
+				return i;
+		i += n + 1;
+	}
+	return i;
+}
+
+/* Levenshtein distance of two short words; words over 63 bytes are "far". */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[64], la = strlen(a), lb = strlen(b), i, j;
+
+	if (la > 63 || lb > 63)
+		return SIZE_MAX;
+	for (j = 0; j <= lb; j++)
+		row[j] = j;
+	for (i = 1; i <= la; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (j = 1; j <= lb; j++) {
+			size_t up = row[j];
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+			diagonal = up;
+		}
+	}
+	return row[lb];
+}
+
+const char *kvf_did_you_mean(const char *word, const char *const *candidates, size_t n)
+{
+	size_t best = strlen(word) / 3 + 1, i, d;
+	const char *found = NULL;
+
+	if (best < 2)
+		best = 2;
+	for (i = 0; i < n; i++) {
+		d = distance(word, candidates[i]);
+		if (d < best || (d == best && !found && d <= strlen(word) / 3)) {
+			best = d;
+			found = candidates[i];
+		}
+	}
+	return found;
+}
+
+int kvf_glob(const char *pattern, const char *name)
+{
+	const char *star = NULL, *retry = NULL;
+
+	for (;;) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			retry = name;
+		} else if (*name && (*pattern == *name || *pattern == '?')) {
+			name++;
+			pattern++;
+			if (pattern[-1] == '?') /* one character, not one byte */
+				while (((uint8_t)*name & 0xc0) == 0x80)
+					name++;
+		} else if (!*name && !*pattern) {
+			return 1;
+		} else if (star && *retry) {
+			name = ++retry;
+			pattern = star;
+		} else {
+			return 0;
+		}
+	}
+}
+
+int kvf_parse_size(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	uint64_t v = 0;
+	const char *u;
+	unsigned shift = 0;
+
+	if (*text < '0' || *text > '9')
+		return 0;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (v > (UINT64_MAX - 9) / 10)
+			return 0;
+		v = v * 10 + (uint64_t)(*text - '0');
+	}
+	if (*text) {
+		char c = *text >= 'a' && *text <= 'z' ? (char)(*text - 'a' + 'A') : *text;
+
+		if (c == 'B' && !text[1]) {
+			*out = v;
+			return 1;
+		}
+		u = strchr(units, c);
+		if (!u)
+			return 0;
+		shift = 10 * (unsigned)(u - units + 1);
+		text++;
+		if (*text == 'i')
+			text++;
+		if (*text == 'B' || *text == 'b')
+			text++;
+		if (*text)
+			return 0;
+	}
+	if (shift && v > UINT64_MAX >> shift)
+		return 0;
+	*out = v << shift;
+	return 1;
+}
+
+int64_t kvf_now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+double kvf_monotonic(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
