@@ -134,6 +134,7 @@ struct kvf_report {
 	char **warnings;
 	size_t nwarnings;
 	char note[1024];           /* KVFN of a stream that was read */
+	void *memory;              /* owns the texts and lists above */
 };
 KVF_API void kvf_report_free(struct kvf_report *report);
 

@@ -47,6 +47,13 @@ struct kvf_head {
 	size_t nfeatures;
 	uint8_t nonce[16];
 	int has_nonce;
+	/*
+	 * head.vrec, optional: [partition, key, started, done], four bins: the
+	 * application's own version record, which the commit of an import sets
+	 * to `done`.  With it a stream can be restored without the definitions.
+	 * An empty version_key means there is none.
+	 */
+	struct kvf_bytes version_part, version_key, version_started, version_done;
 };
 
 /*
