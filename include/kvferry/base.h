@@ -68,7 +68,9 @@ KVF_API const char *kvf_status_word(enum kvf_status st);
  * it may be copied and outlive everything else.  `message` is one lower-case
  * factual line; `detail` says where and whether anything was changed; `hint`
  * is a sentence that says what to do next.  Empty strings where there is
- * nothing to say.  No key, value or secret is ever put in, except keys that a
+ * nothing to say.  The three are always valid UTF-8 without control characters
+ * (detail and hint may hold newlines): whatever else a name or a driver's
+ * message brings becomes "?".  No key, value or secret is ever put in, except keys that a
  * message has to name, which are escaped (kvf_bytes_print()).
  */
 struct kvf_err {

@@ -31,8 +31,10 @@ enum kvf_status kvf_buf_reserve(struct kvf_buf *b, size_t more, struct kvf_err *
 	if (more > b->cap - b->len)
 		return kvf_fail(err, KVF_EREJECT, "more than %zu bytes", b->cap);
 	size = b->size ? b->size : 256;
-	while (size < b->len + more)
-		size = size > b->cap / 2 ? b->cap : size * 2;
+	while (size < b->len + more && size <= b->cap / 2)
+		size *= 2;
+	if (size < b->len + more || size > b->cap)
+		size = b->cap;
 	p = realloc(b->ptr, size);
 	if (!p)
 		return kvf_fail_nomem(err);

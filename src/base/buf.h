@@ -17,14 +17,21 @@ struct kvf_buf {
 void kvf_buf_init(struct kvf_buf *b, size_t cap);
 void kvf_buf_release(struct kvf_buf *b);
 
-/* Make room for `more` bytes behind len.  KVF_ENOMEM; KVF_ETARGET over the cap
- * is the caller's to explain, so the status is KVF_EREJECT with a plain text. */
+/*
+ * Make room for `more` bytes behind len.  KVF_ENOMEM; KVF_EREJECT over the cap,
+ * with a plain text: what the cap means is the caller's to explain.  On failure
+ * the buffer is as it was.
+ */
 KVF_MUST_CHECK enum kvf_status kvf_buf_reserve(struct kvf_buf *b, size_t more,
 					       struct kvf_err *err);
+/* Copy bytes in; they must not lie in the buffer itself. */
 KVF_MUST_CHECK enum kvf_status kvf_buf_append(struct kvf_buf *b, const void *bytes,
 					      size_t len, struct kvf_err *err);
+/* Add a text.  A NUL follows it that does not count in len, but needs room
+ * under the cap. */
 KVF_MUST_CHECK enum kvf_status kvf_buf_printf(struct kvf_buf *b, struct kvf_err *err,
 					      const char *fmt, ...) KVF_PRINTF(3, 4);
+/* What is in it, valid until the next call that may grow it. */
 static inline struct kvf_bytes kvf_buf_bytes(const struct kvf_buf *b)
 {
 	struct kvf_bytes v = { b->ptr, b->len };
@@ -39,12 +46,12 @@ struct kvf_arena {
 };
 void kvf_arena_init(struct kvf_arena *a);
 void kvf_arena_release(struct kvf_arena *a);
-/* Keep the first block, forget what was handed out. */
+/* Forget what was handed out; the newest block is kept for reuse. */
 void kvf_arena_reset(struct kvf_arena *a);
 /* `size` bytes aligned for any type, or NULL (then the caller reports ENOMEM). */
 void *kvf_arena_alloc(struct kvf_arena *a, size_t size);
 void *kvf_arena_zalloc(struct kvf_arena *a, size_t size);
-/* Copies; NUL-terminated even where the bytes are not. */
+/* Copies, or NULL; NUL-terminated even where the bytes are not. */
 char *kvf_arena_strdup(struct kvf_arena *a, const char *s);
 char *kvf_arena_strndup(struct kvf_arena *a, const void *p, size_t len);
 char *kvf_arena_printf(struct kvf_arena *a, const char *fmt, ...) KVF_PRINTF(2, 3);

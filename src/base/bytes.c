@@ -1,6 +1,7 @@
 /* bytes - byte strings: their order, and their form on a command line. */
 #include <kvferry/base.h>
 
+#include "base/hash.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -51,8 +52,7 @@ static int is_plain(struct kvf_bytes b)
 
 char *kvf_bytes_print(struct kvf_bytes b, char *buf, size_t size)
 {
-	static const char digits[] = "0123456789abcdef";
-	size_t i, at;
+	size_t at, shown;
 
 	if (size == 0)
 		return buf;
@@ -74,14 +74,9 @@ char *kvf_bytes_print(struct kvf_bytes b, char *buf, size_t size)
 		return buf;
 	}
 	memcpy(buf, "hex:", 4);
-	for (i = 0, at = 4; i < b.len; i++) {
-		if (at + 2 + (i + 1 < b.len ? 4 : 1) > size) {
-			memcpy(buf + at, "...", 4);
-			return buf;
-		}
-		buf[at++] = digits[b.ptr[i] >> 4];
-		buf[at++] = digits[b.ptr[i] & 15];
-	}
-	buf[at] = '\0';
+	shown = b.len <= (size - 5) / 2 ? b.len : (size - 8) / 2;
+	kvf_hex(b.ptr, shown, buf + 4);
+	if (shown < b.len)
+		memcpy(buf + 4 + 2 * shown, "...", 4);
 	return buf;
 }

@@ -70,30 +70,52 @@ void kvf_err_clear(struct kvf_err *err)
 		memset(err, 0, sizeof(*err));
 }
 
-static void set_text(char *to, size_t size, const char *fmt, va_list ap) KVF_PRINTF(3, 0);
-
-static void set_text(char *to, size_t size, const char *fmt, va_list ap)
+/* The length of s[len] without a character that was cut off at its end. */
+static size_t whole_characters(const char *s, size_t len)
 {
-	int n = vsnprintf(to, size, fmt, ap);
+	size_t lead = len;
 
-	if (n < 0)
-		to[0] = '\0';
-	else if ((size_t)n >= size) /* cut: not in the middle of a character */
-		to[kvf_utf8_valid(to, size - 1)] = '\0';
+	while (lead > 0 && len - lead < 3 && ((uint8_t)s[lead - 1] & 0xc0) == 0x80)
+		lead--;
+	if (lead > 0 && (uint8_t)s[lead - 1] >= 0xc0 &&
+	    kvf_utf8_valid(s + lead - 1, len - lead + 1) == 0)
+		return lead - 1;
+	return len;
 }
 
-static void fail_v(struct kvf_err *err, enum kvf_status st, const char *fmt, va_list ap)
-	KVF_PRINTF(3, 0);
+#define TEXT_MAX sizeof(((struct kvf_err *)0)->detail)
 
-static void fail_v(struct kvf_err *err, enum kvf_status st, const char *fmt, va_list ap)
+static void set_text(char *to, size_t size, char keep, const char *fmt, va_list ap)
+	KVF_PRINTF(4, 0);
+
+/* Format into to[size]; the arguments may point into `to` itself. */
+static void set_text(char *to, size_t size, char keep, const char *fmt, va_list ap)
+{
+	char text[TEXT_MAX];
+	int n = vsnprintf(text, size, fmt, ap);
+
+	if (n < 0)
+		text[0] = '\0';
+	else if ((size_t)n >= size)
+		text[whole_characters(text, size - 1)] = '\0';
+	kvf_text_clean(text, keep);
+	memcpy(to, text, strlen(text) + 1);
+}
+
+/* `room` bytes at the end of the message are left for the caller. */
+static void fail_v(struct kvf_err *err, enum kvf_status st, size_t room, const char *fmt,
+		   va_list ap) KVF_PRINTF(4, 0);
+
+static void fail_v(struct kvf_err *err, enum kvf_status st, size_t room, const char *fmt,
+		   va_list ap)
 {
 	char message[sizeof(err->message)];
 
-	/* The arguments may point into err itself. */
-	set_text(message, sizeof(message), fmt, ap);
+	/* The arguments may point into err: clear it after they were read. */
+	set_text(message, sizeof(message) - room, 0, fmt, ap);
 	kvf_err_clear(err);
 	err->status = st;
-	memcpy(err->message, message, sizeof(message));
+	memcpy(err->message, message, strlen(message) + 1);
 }
 
 enum kvf_status kvf_fail(struct kvf_err *err, enum kvf_status st, const char *fmt, ...)
@@ -103,7 +125,7 @@ enum kvf_status kvf_fail(struct kvf_err *err, enum kvf_status st, const char *fm
 	if (!err)
 		return st;
 	va_start(ap, fmt);
-	fail_v(err, st, fmt, ap);
+	fail_v(err, st, 0, fmt, ap);
 	va_end(ap);
 	return st;
 }
@@ -111,19 +133,20 @@ enum kvf_status kvf_fail(struct kvf_err *err, enum kvf_status st, const char *fm
 enum kvf_status kvf_fail_errno(struct kvf_err *err, enum kvf_status st, int errnum,
 			       const char *fmt, ...)
 {
+	char buf[128];
+	const char *text;
 	va_list ap;
 	size_t len;
-	char text[128];
 
 	if (!err)
 		return st;
+	text = strerror_r(errnum, buf, sizeof(buf));
 	va_start(ap, fmt);
-	fail_v(err, st, fmt, ap);
+	fail_v(err, st, strnlen(text, sizeof(buf)) + 2, fmt, ap);
 	va_end(ap);
 	err->sys_errno = errnum;
 	len = strlen(err->message);
-	snprintf(err->message + len, sizeof(err->message) - len, ": %s",
-		 strerror_r(errnum, text, sizeof(text)));
+	snprintf(err->message + len, sizeof(err->message) - len, ": %s", text);
 	return st;
 }
 
@@ -139,7 +162,7 @@ void kvf_err_detail(struct kvf_err *err, const char *fmt, ...)
 	if (!err)
 		return;
 	va_start(ap, fmt);
-	set_text(err->detail, sizeof(err->detail), fmt, ap);
+	set_text(err->detail, sizeof(err->detail), '\n', fmt, ap);
 	va_end(ap);
 }
 
@@ -150,7 +173,7 @@ void kvf_err_hint(struct kvf_err *err, const char *fmt, ...)
 	if (!err)
 		return;
 	va_start(ap, fmt);
-	set_text(err->hint, sizeof(err->hint), fmt, ap);
+	set_text(err->hint, sizeof(err->hint), '\n', fmt, ap);
 	va_end(ap);
 }
 

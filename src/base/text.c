@@ -49,44 +49,67 @@ size_t kvf_utf8_valid(const void *bytes, size_t len)
 	return i;
 }
 
-/* Levenshtein distance of two short words; words over 63 bytes are "far". */
+void kvf_text_clean(char *s, char keep)
+{
+	size_t len = strlen(s), good, i = 0;
+
+	while (i < len) {
+		good = i + kvf_utf8_valid(s + i, len - i);
+		for (; i < good; i++) {
+			uint8_t c = (uint8_t)s[i];
+
+			if (c == 0xc2 && (uint8_t)s[i + 1] < 0xa0)
+				s[i] = s[i + 1] = '?';
+			else if ((c < 0x20 && s[i] != keep) || c == 0x7f)
+				s[i] = '?';
+		}
+		if (i < len)
+			s[i++] = '?';
+	}
+}
+
+#define WORD_MAX 63
+
+/* Edits between two words, in bytes; words over 63 bytes are "far". */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[64], la = strlen(a), lb = strlen(b), i, j;
+	size_t rows[3][WORD_MAX + 1], la = strlen(a), lb = strlen(b), i, j, d;
+	size_t *before = rows[0], *last = rows[1], *row = rows[2], *unused;
 
-	if (la > 63 || lb > 63)
+	if (la > WORD_MAX || lb > WORD_MAX)
 		return SIZE_MAX;
 	for (j = 0; j <= lb; j++)
-		row[j] = j;
+		last[j] = j;
 	for (i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
 		row[0] = i;
 		for (j = 1; j <= lb; j++) {
-			size_t up = row[j];
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-			diagonal = up;
+			d = last[j - 1] + (a[i - 1] != b[j - 1]);
+			if (last[j] + 1 < d)
+				d = last[j] + 1;
+			if (row[j - 1] + 1 < d)
+				d = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    before[j - 2] + 1 < d)
+				d = before[j - 2] + 1;
+			row[j] = d;
 		}
+		unused = before;
+		before = last;
+		last = row;
+		row = unused;
 	}
-	return row[lb];
+	return last[lb];
 }
 
 const char *kvf_did_you_mean(const char *word, const char *const *candidates, size_t n)
 {
-	size_t best = strlen(word) / 3 + 1, i, d;
+	size_t len = strlen(word), limit = len < 2 ? 0 : len < 6 ? 1 : len / 3;
 	const char *found = NULL;
+	size_t best = limit + 1, i, d;
 
-	if (best < 2)
-		best = 2;
 	for (i = 0; i < n; i++) {
 		d = distance(word, candidates[i]);
-		if (d < best || (d == best && !found && d <= strlen(word) / 3)) {
+		if (d < best) {
 			best = d;
 			found = candidates[i];
 		}
@@ -129,9 +152,11 @@ int kvf_parse_size(const char *text, uint64_t *out)
 	if (*text < '0' || *text > '9')
 		return 0;
 	for (; *text >= '0' && *text <= '9'; text++) {
-		if (v > (UINT64_MAX - 9) / 10)
+		uint64_t digit = (uint64_t)(*text - '0');
+
+		if (v > (UINT64_MAX - digit) / 10)
 			return 0;
-		v = v * 10 + (uint64_t)(*text - '0');
+		v = v * 10 + digit;
 	}
 	if (*text) {
 		char c = *text >= 'a' && *text <= 'z' ? (char)(*text - 'a' + 'A') : *text;

@@ -7,14 +7,25 @@
 /* Length of the longest valid UTF-8 prefix (no surrogates, no overlong forms). */
 size_t kvf_utf8_valid(const void *bytes, size_t len);
 
-/* The candidate nearest to `word` (edit distance at most a third of its length),
- * or NULL: for "did you mean". */
+/*
+ * Make `s` fit for a terminal and for JSON, in place: a control character (C0,
+ * DEL, C1) or a byte that is not UTF-8 becomes "?" per byte.  `keep` is a
+ * control character that may stay ('\n'), or 0.
+ */
+void kvf_text_clean(char *s, char keep);
+
+/*
+ * The candidate nearest to `word`, or NULL: for "did you mean".  Near means at
+ * most one edit per three characters (one for a word of two to five); an edit
+ * inserts, drops or replaces a character, or swaps two neighbours.  The first
+ * of equally near ones wins.
+ */
 const char *kvf_did_you_mean(const char *word, const char *const *candidates, size_t n);
 
-/* pg_dump's patterns: "*" any run, "?" one character, else literal; 1 = match. */
+/* pg_dump's patterns: "*" any run, "?" one UTF-8 character, else literal; 1 = match. */
 int kvf_glob(const char *pattern, const char *name);
 
-/* "64M", "1GiB", "4096": bytes.  0 on nonsense or overflow, else 1. */
+/* "64M", "1GiB", "4096": bytes, in powers of 1024.  0 on nonsense or overflow, else 1. */
 int kvf_parse_size(const char *text, uint64_t *out);
 
 /* Microseconds since 1970 UTC, of the wall clock: for records, never for
