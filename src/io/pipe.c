@@ -1,0 +1,251 @@
+/*
+ * pipe - a bounded pipe in memory between two threads.
+ *
+ * Both ends share a ring.  Whoever closes last frees it.  An end that goes away
+ * early is an error for the other one, never an end of the data.
+ */
+#include "io/io.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct ring {
+	pthread_mutex_t lock;
+	pthread_cond_t bytes;   /* there is something to read, or an end */
+	pthread_cond_t room;    /* there is room to write, or no reader */
+	size_t cap, head, used; /* `used` bytes from `head` on wait */
+	int complete;           /* the writer has committed */
+	int no_reader, no_writer;
+	uint8_t data[];
+};
+
+struct pipe_input {
+	struct kvf_input base;
+	struct ring *ring;
+};
+
+struct pipe_output {
+	struct kvf_output base;
+	struct ring *ring;
+};
+
+static void ring_free(struct ring *r)
+{
+	if (!r)
+		return;
+	pthread_cond_destroy(&r->room);
+	pthread_cond_destroy(&r->bytes);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+static struct ring *ring_new(size_t cap)
+{
+	struct ring *r;
+
+	if (cap == 0)
+		cap = 1;
+	if (cap > SIZE_MAX / 2)
+		return NULL;
+	r = malloc(sizeof(*r) + cap);
+	if (!r)
+		return NULL;
+	memset(r, 0, sizeof(*r));
+	r->cap = cap;
+	if (pthread_mutex_init(&r->lock, NULL))
+		goto no_lock;
+	if (pthread_cond_init(&r->bytes, NULL))
+		goto no_bytes;
+	if (pthread_cond_init(&r->room, NULL))
+		goto no_room;
+	return r;
+no_room:
+	pthread_cond_destroy(&r->bytes);
+no_bytes:
+	pthread_mutex_destroy(&r->lock);
+no_lock:
+	free(r);
+	return NULL;
+}
+
+/* ---- the reading end --------------------------------------------------------- */
+
+/* Copy out up to `want` bytes.  Called with the lock. */
+static size_t take_bytes(struct ring *r, uint8_t *to, size_t want)
+{
+	size_t n = want < r->used ? want : r->used;
+	size_t first = r->cap - r->head < n ? r->cap - r->head : n;
+
+	memcpy(to, r->data + r->head, first);
+	memcpy(to + first, r->data, n - first);
+	r->head = (r->head + n) % r->cap;
+	r->used -= n;
+	return n;
+}
+
+static enum kvf_status pipe_read(struct kvf_input *base, void *buf, size_t want, size_t *got,
+				 struct kvf_err *err)
+{
+	struct ring *r = ((struct pipe_input *)base)->ring;
+	enum kvf_status st = KVF_OK;
+
+	*got = 0;
+	pthread_mutex_lock(&r->lock);
+	while (r->used == 0 && !r->complete && !r->no_writer)
+		pthread_cond_wait(&r->bytes, &r->lock);
+	if (r->used > 0) {
+		*got = take_bytes(r, buf, want);
+		pthread_cond_signal(&r->room);
+	} else if (!r->complete) {
+		st = KVF_ETRUNC;
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (st)
+		return kvf_fail(err, st, "%s ends before it is complete", base->name);
+	return KVF_OK;
+}
+
+static enum kvf_status pipe_pread(struct kvf_input *base, uint64_t offset, void *buf,
+				  size_t want, size_t *got, struct kvf_err *err)
+{
+	(void)offset;
+	(void)buf;
+	(void)want;
+	*got = 0;
+	return kvf_fail(err, KVF_EUSAGE, "%s has no offsets", base->name);
+}
+
+static int pipe_changed(const struct kvf_input *base)
+{
+	(void)base;
+	return 0;
+}
+
+static void pipe_input_close(struct kvf_input *base)
+{
+	struct ring *r = ((struct pipe_input *)base)->ring;
+	int last;
+
+	if (r) {
+		pthread_mutex_lock(&r->lock);
+		r->no_reader = 1;
+		last = r->no_writer;
+		pthread_cond_signal(&r->room);
+		pthread_mutex_unlock(&r->lock);
+		if (last)
+			ring_free(r);
+	}
+	free(base);
+}
+
+static const struct input_ops input_ops = {
+	pipe_read, pipe_pread, pipe_changed, pipe_input_close
+};
+
+/* ---- the writing end ----------------------------------------------------------- */
+
+/* Copy in as much of `want` as there is room for.  Called with the lock. */
+static size_t put_bytes(struct ring *r, const uint8_t *from, size_t want)
+{
+	size_t room = r->cap - r->used, n = want < room ? want : room;
+	size_t tail = (r->head + r->used) % r->cap;
+	size_t first = r->cap - tail < n ? r->cap - tail : n;
+
+	memcpy(r->data + tail, from, first);
+	memcpy(r->data, from + first, n - first);
+	r->used += n;
+	return n;
+}
+
+static enum kvf_status pipe_write(struct kvf_output *base, const void *buf, size_t len,
+				  struct kvf_err *err)
+{
+	struct ring *r = ((struct pipe_output *)base)->ring;
+	const uint8_t *from = buf;
+	size_t done = 0;
+	int gone;
+
+	pthread_mutex_lock(&r->lock);
+	while (done < len && !r->no_reader) {
+		if (r->used == r->cap) {
+			pthread_cond_wait(&r->room, &r->lock);
+			continue;
+		}
+		done += put_bytes(r, from + done, len - done);
+		pthread_cond_signal(&r->bytes);
+	}
+	gone = r->no_reader;
+	pthread_mutex_unlock(&r->lock);
+	if (gone)
+		return kvf_fail(err, KVF_ETARGET, "the reader of %s is gone", base->name);
+	return KVF_OK;
+}
+
+static enum kvf_status pipe_commit(struct kvf_output *base, struct kvf_err *err)
+{
+	struct ring *r = ((struct pipe_output *)base)->ring;
+
+	(void)err;
+	pthread_mutex_lock(&r->lock);
+	r->complete = 1;
+	pthread_cond_signal(&r->bytes);
+	pthread_mutex_unlock(&r->lock);
+	return KVF_OK;
+}
+
+static struct kvf_bytes pipe_bytes(const struct kvf_output *base)
+{
+	(void)base;
+	return (struct kvf_bytes){ NULL, 0 };
+}
+
+static void pipe_output_close(struct kvf_output *base)
+{
+	struct ring *r = ((struct pipe_output *)base)->ring;
+	int last;
+
+	if (r) {
+		pthread_mutex_lock(&r->lock);
+		r->no_writer = 1;
+		last = r->no_reader;
+		pthread_cond_signal(&r->bytes);
+		pthread_mutex_unlock(&r->lock);
+		if (last)
+			ring_free(r);
+	}
+	free(base);
+}
+
+static const struct output_ops output_ops = {
+	pipe_write, pipe_commit, pipe_bytes, pipe_output_close
+};
+
+enum kvf_status kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
+			     struct kvf_err *err)
+{
+	struct pipe_input *i = calloc(1, sizeof(*i));
+	struct pipe_output *o = calloc(1, sizeof(*o));
+	struct ring *r = ring_new(cap);
+	char *name_in = kvf_io_name("the pipe"), *name_out = kvf_io_name("the pipe");
+
+	*in = NULL;
+	*out = NULL;
+	if (!i || !o || !r || !name_in || !name_out) {
+		free(i);
+		free(o);
+		ring_free(r);
+		free(name_in);
+		free(name_out);
+		return kvf_fail_nomem(err);
+	}
+	i->base.ops = &input_ops;
+	i->base.name = name_in;
+	i->ring = r;
+	o->base.ops = &output_ops;
+	o->base.name = name_out;
+	o->ring = r;
+	*in = &i->base;
+	*out = &o->base;
+	return KVF_OK;
+}
