@@ -33,12 +33,14 @@ KVF_MUST_CHECK enum kvf_status
 kvf_pool_submit(struct kvf_pool *p, void *job, struct kvf_err *err);
 int kvf_pool_full(struct kvf_pool *p);
 
-/* No more jobs will come; take() returns KVF_EOF after the last result. */
+/* No more jobs will come: what is left is to take until KVF_EOF. */
 void kvf_pool_finish(struct kvf_pool *p);
 
 /*
- * The next result in order; waits for it.  KVF_EOF after the last one once
- * finished, or when nothing is under way.  On failure *job is the job that failed, or NULL.
+ * The next result in order; waits for it.  KVF_EOF when nothing is under way, so
+ * that a taker in another thread must know that a job was submitted.  After a
+ * failure the error is returned for ever; the first time *job is the job that
+ * failed, later it is NULL.
  */
 KVF_MUST_CHECK enum kvf_status
 kvf_pool_take(struct kvf_pool *p, void **job, struct kvf_err *err);
