@@ -115,7 +115,8 @@ static void the_mode_is_0600_whatever_the_umask(void **state)
 		mode_t old = umask(masks[i]);
 		struct kvf_output *out = open_out("x", 1);
 		struct stat st;
-		int fd, rc = kvf_output_commit(out, NULL);
+		enum kvf_status rc = kvf_output_commit(out, NULL);
+		int fd;
 
 		assert_int_equal(kvf_scratch_open(".", &fd, NULL), KVF_OK);
 		umask(old);
