@@ -88,10 +88,10 @@ $(FUZZRUN): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Libraries for LD_PRELOAD that make the n-th call fail.
-$(PRELOADS): $(B)/tests/support/%.so: tests/support/preload/%.c
+$(PRELOADS): $(B)/tests/support/%.so: tests/support/preload/%.c tests/support/preload/fault.h
 	$(call say,PRELOAD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) -shared -fPIC -o $@ $< -ldl -pthread
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) $(if $(WERROR),-Werror) -shared -fPIC -o $@ $< -ldl -pthread
 
 tests-build: all $(CTESTS) $(FUZZRUN) $(SAMPLES) $(PRELOADS)
 
