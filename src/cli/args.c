@@ -1,0 +1,391 @@
+/* args - the command line, by the table. */
+#include "cli/cli.h"
+
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Where we are in argv. */
+struct args {
+	struct cli *c;
+	int argc, i;
+	char **argv;
+	uint64_t seen;       /* options that were given */
+	int only_operands;   /* after "--" */
+};
+
+static enum kvf_status list_add(struct cli_list *l, const char *s, int argc, struct kvf_err *err)
+{
+	if (!l->list) {
+		l->list = calloc((size_t)argc + 1, sizeof(*l->list));
+		if (!l->list)
+			return kvf_fail_nomem(err);
+	}
+	l->list[l->n++] = s;
+	return KVF_OK;
+}
+
+static enum kvf_status bad_value(struct cli *c, enum cli_opt id, const char *text,
+				 const char *what)
+{
+	kvf_fail(&c->err, KVF_EUSAGE, "--%s: '%s' is not %s", cli_options[id].name, text, what);
+	if (cli_options[id].values)
+		kvf_err_hint(&c->err, "one of: %s", cli_options[id].values);
+	return KVF_EUSAGE;
+}
+
+static enum kvf_status set_size(struct cli *c, enum cli_opt id, const char *text, uint64_t low,
+				uint64_t high, uint64_t *out)
+{
+	if (!kvf_parse_size(text, out) || *out < low || *out > high) {
+		kvf_fail(&c->err, KVF_EUSAGE, "--%s: '%s' is not a size that is allowed here",
+			 cli_options[id].name, text);
+		kvf_err_hint(&c->err, "write bytes, or a number with K, M, G or T; %s",
+			     cli_options[id].brief);
+		return KVF_EUSAGE;
+	}
+	return KVF_OK;
+}
+
+static enum kvf_status set_number(struct cli *c, enum cli_opt id, const char *text, long low,
+				  long high, long *out)
+{
+	char *end;
+
+	*out = strtol(text, &end, 10);
+	if (end == text || *end || *out < low || *out > high) {
+		kvf_fail(&c->err, KVF_EUSAGE, "--%s: '%s' is not a number from %ld to %ld",
+			 cli_options[id].name, text, low, high);
+		return KVF_EUSAGE;
+	}
+	return KVF_OK;
+}
+
+/* --arg NAME=VALUE, kept ascending by name; the word of argv is cut in two. */
+static enum kvf_status add_pair(struct args *a, char *text)
+{
+	struct cli *c = a->c;
+	char *equals = strchr(text, '=');
+	size_t at;
+
+	if (!equals || equals == text)
+		return bad_value(c, OPT_ARG, text, "NAME=VALUE");
+	if (!c->args) {
+		c->args = calloc((size_t)a->argc, sizeof(*c->args));
+		if (!c->args)
+			return kvf_fail_nomem(&c->err);
+	}
+	*equals = '\0';
+	for (at = c->nargs; at > 0 && strcmp(c->args[at - 1].name, text) > 0; at--)
+		c->args[at] = c->args[at - 1];
+	if (at > 0 && strcmp(c->args[at - 1].name, text) == 0)
+		return kvf_fail(&c->err, KVF_EUSAGE, "--arg %s is given twice", text);
+	c->args[at].name = text;
+	c->args[at].value = equals + 1;
+	c->nargs++;
+	return KVF_OK;
+}
+
+static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
+{
+	struct cli *c = a->c;
+	enum kvf_status st;
+	long n;
+
+	switch ((int)id) {
+	case OPT_FORMATS: c->o.formats = v; return KVF_OK;
+	case OPT_ARG: return add_pair(a, v);
+	case OPT_TABLE: return list_add(&c->tables, v, a->argc, &c->err);
+	case OPT_EXCLUDE_TABLE: return list_add(&c->exclude, v, a->argc, &c->err);
+	case OPT_PACKAGE: return list_add(&c->packages, v, a->argc, &c->err);
+	case OPT_LEVEL:
+		st = set_number(c, id, v, -7, 19, &n);
+		c->o.level = (int)n;
+		c->o.level_set = 1;
+		return st;
+	case OPT_JOBS:
+		st = set_number(c, id, v, 1, 64, &n);
+		c->env.threads = (unsigned)n;
+		return st;
+	case OPT_LIMIT:
+		st = set_number(c, id, v, 1, 1000000, &n);
+		c->o.max_differences = (size_t)n;
+		return st;
+	case OPT_CHUNK:
+		return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
+	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
+	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);
+	case OPT_KEEP: c->o.keep = v; return KVF_OK;
+	case OPT_MANIFEST: c->o.manifest = v; return KVF_OK;
+	case OPT_EXPECT_ROOT:
+		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)
+			return bad_value(c, id, v, "64 hex digits");
+		c->o.expect_root = v;
+		return KVF_OK;
+	case OPT_TABLE_NAME: c->o.table = v; return KVF_OK;
+	case OPT_APP: c->app_name = v; return KVF_OK;
+	case OPT_COLOR:
+		if (strcmp(v, "auto") && strcmp(v, "always") && strcmp(v, "never"))
+			return bad_value(c, id, v, "a colour rule");
+		c->color = v;
+		return KVF_OK;
+	default: return kvf_fail(&c->err, KVF_EINTERNAL, "option without a meaning");
+	}
+}
+
+static void set_flag(struct cli *c, enum cli_opt id)
+{
+	switch ((int)id) {
+	case OPT_OVERWRITE: c->o.overwrite = 1; break;
+	case OPT_REPLACE: c->o.existing = KVF_EXISTING_REPLACE; break;
+	case OPT_MERGE: c->o.existing = KVF_EXISTING_MERGE; break;
+	case OPT_NO_VERIFY: c->o.no_verify = 1; break;
+	case OPT_ALLOW_PARTIAL: c->o.allow_partial = 1; break;
+	case OPT_QUICK: c->o.quick = 1; break;
+	case OPT_ENTRIES: c->o.entries = 1; break;
+	case OPT_KEYS: c->keys = 1; break;
+	case OPT_RAW: c->raw = 1; break;
+	case OPT_EXIT_CODE: c->exit_code = 1; break;
+	case OPT_DRY_RUN: c->o.dry_run = 1; break;
+	case OPT_JSON: c->json = 1; break;
+	case OPT_QUIET: c->quiet = 1; break;
+	case OPT_VERBOSE: c->verbose++; break;
+	case OPT_HELP: c->help = 1; break;
+	case OPT_VERSION: c->version = 1; break;
+	default: break;
+	}
+}
+
+/* The option is known, but the verb does not take it, or nobody knows it. */
+static enum kvf_status unknown_option(struct cli *c, const char *text, const char *name)
+{
+	const char *names[OPT_COUNT], *near;
+	size_t i, n = 0;
+
+	kvf_fail(&c->err, KVF_EUSAGE, "unknown option %s%s%s", text, c->verb ? " for " : "",
+		 c->verb ? c->verb->name : "");
+	for (i = 0; i < OPT_COUNT; i++)
+		if (!c->verb || cli_verb_takes(c->verb, (enum cli_opt)i))
+			names[n++] = cli_options[i].name;
+	near = name ? kvf_did_you_mean(name, names, n) : NULL;
+	if (near)
+		kvf_err_hint(&c->err, "did you mean --%s?", near);
+	else
+		kvf_err_hint(&c->err, "kvferry help%s%s", c->verb ? " " : "",
+			     c->verb ? c->verb->name : "");
+	return KVF_EUSAGE;
+}
+
+static enum kvf_status take(struct args *a, enum cli_opt id, const char *typed,
+			    char *attached)
+{
+	const struct cli_option *opt = &cli_options[id];
+	struct cli *c = a->c;
+
+	a->seen |= OPT_BIT(id);
+	if (!opt->arg) {
+		if (attached) {
+			kvf_fail(&c->err, KVF_EUSAGE, "--%s takes no value", opt->name);
+			return KVF_EUSAGE;
+		}
+		set_flag(c, id);
+		return KVF_OK;
+	}
+	if (!attached) {
+		if (a->i + 1 >= a->argc) {
+			kvf_fail(&c->err, KVF_EUSAGE, "%s needs a value: %s", typed, opt->arg);
+			kvf_err_hint(&c->err, "--%s %s: %s", opt->name, opt->arg, opt->brief);
+			return KVF_EUSAGE;
+		}
+		attached = a->argv[++a->i];
+	}
+	return set_value(a, id, attached);
+}
+
+static enum kvf_status long_option(struct args *a, char *text)
+{
+	char *name = text + 2, *equals = strchr(name, '=');
+	size_t len = equals ? (size_t)(equals - name) : strlen(name), i;
+	char word[64];
+
+	for (i = 0; i < OPT_COUNT; i++)
+		if (strlen(cli_options[i].name) == len &&
+		    memcmp(cli_options[i].name, name, len) == 0)
+			break;
+	if (i == OPT_COUNT || (a->c->verb && !cli_verb_takes(a->c->verb, (enum cli_opt)i))) {
+		snprintf(word, sizeof(word), "%.*s", (int)(len < 63 ? len : 63), name);
+		return unknown_option(a->c, text, word);
+	}
+	return take(a, (enum cli_opt)i, text, equals ? equals + 1 : NULL);
+}
+
+/* -q, -qv, -fDIR, -f DIR */
+static enum kvf_status short_options(struct args *a, char *text)
+{
+	char *p;
+	enum kvf_status st;
+	size_t i;
+
+	for (p = text + 1; *p; p++) {
+		for (i = 0; i < OPT_COUNT; i++)
+			if (cli_options[i].letter == *p)
+				break;
+		if (i == OPT_COUNT || (a->c->verb && !cli_verb_takes(a->c->verb, (enum cli_opt)i)))
+			return unknown_option(a->c, text, NULL);
+		if (cli_options[i].arg)
+			return take(a, (enum cli_opt)i, text, p[1] ? p + 1 : NULL);
+		st = take(a, (enum cli_opt)i, text, NULL);
+		if (st)
+			return st;
+	}
+	return KVF_OK;
+}
+
+/* The verb is the first operand wherever it stands: find it before the options,
+ * so that their errors can name it. */
+static enum kvf_status find_verb(struct args *a)
+{
+	struct cli *c = a->c;
+	size_t k;
+	int i;
+
+	for (i = 1; i < a->argc; i++) {
+		const char *t = a->argv[i];
+
+		if (strcmp(t, "--") == 0)
+			break;
+		if (t[0] == '-' && t[1]) {
+			/* An option with a separate value hides one word. */
+			for (k = 0; k < OPT_COUNT; k++)
+				if (cli_options[k].arg &&
+				    ((t[1] == '-' && strcmp(t + 2, cli_options[k].name) == 0) ||
+				     (t[1] == cli_options[k].letter && t[1] && !t[2])))
+					break;
+			if (k < OPT_COUNT)
+				i++;
+			continue;
+		}
+		c->verb = cli_verb_find(t);
+		if (c->verb)
+			return KVF_OK;
+		kvf_fail(&c->err, KVF_EUSAGE, "unknown verb '%s'", t);
+		if (cli_verb_near(t))
+			kvf_err_hint(&c->err, "did you mean kvferry %s?", cli_verb_near(t));
+		else
+			kvf_err_hint(&c->err, "kvferry help");
+		return KVF_EUSAGE;
+	}
+	return KVF_OK;
+}
+
+static enum kvf_status check_operands(struct cli *c)
+{
+	const struct cli_operand *o = c->verb->operands;
+	char usage[160];
+	size_t i;
+
+	cli_verb_usage(c->verb, usage, sizeof(usage));
+	for (i = 0; i < c->operands.n; i++)
+		if (!o[i].name)
+			break;
+	if (i < c->operands.n) {
+		kvf_fail(&c->err, KVF_EUSAGE, "%s: one operand too many: '%s'", c->verb->name,
+			 c->operands.list[i]);
+		kvf_err_detail(&c->err, "usage: %s", usage);
+		kvf_err_hint(&c->err, "kvferry help %s", c->verb->name);
+		return KVF_EUSAGE;
+	}
+	if (o[i].name && !o[i].optional) {
+		kvf_fail(&c->err, KVF_EUSAGE, "%s: %s is missing", c->verb->name, o[i].name);
+		kvf_err_detail(&c->err, "usage: %s", usage);
+		kvf_err_hint(&c->err, "for example: %s", c->verb->examples[0].command);
+		return KVF_EUSAGE;
+	}
+	return KVF_OK;
+}
+
+static enum kvf_status check_together(struct args *a)
+{
+	static const enum cli_opt pairs[][2] = { { OPT_REPLACE, OPT_MERGE },
+						 { OPT_QUICK, OPT_ENTRIES } };
+	size_t i;
+
+	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if ((a->seen & OPT_BIT(pairs[i][0])) && (a->seen & OPT_BIT(pairs[i][1])))
+			return kvf_fail(&a->c->err, KVF_EUSAGE,
+					"--%s and --%s exclude each other",
+					cli_options[pairs[i][0]].name, cli_options[pairs[i][1]].name);
+	return KVF_OK;
+}
+
+/* --json decides how even the first error is told. */
+static int wants_json(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return 1;
+	return 0;
+}
+
+static void hand_over(struct cli *c)
+{
+	c->o.tables = c->tables.list;
+	c->o.ntables = c->tables.n;
+	c->o.exclude_tables = c->exclude.list;
+	c->o.nexclude_tables = c->exclude.n;
+	c->o.packages = c->packages.list;
+	c->o.npackages = c->packages.n;
+	c->o.args = c->args;
+	c->o.nargs = c->nargs;
+}
+
+enum kvf_status cli_parse(struct cli *c, int argc, char **argv)
+{
+	struct args a = { .c = c, .argc = argc, .argv = argv };
+	enum kvf_status st;
+	int verb_seen = 0;
+
+	c->json = wants_json(argc, argv);
+	st = find_verb(&a);
+	for (a.i = 1; !st && a.i < argc; a.i++) {
+		char *t = argv[a.i];
+
+		if (!a.only_operands && strcmp(t, "--") == 0)
+			a.only_operands = 1;
+		else if (!a.only_operands && t[0] == '-' && t[1] == '-')
+			st = long_option(&a, t);
+		else if (!a.only_operands && t[0] == '-' && t[1])
+			st = short_options(&a, t);
+		else if (c->verb && !verb_seen)
+			verb_seen = 1;
+		else
+			st = list_add(&c->operands, t, argc, &c->err);
+	}
+	if (st)
+		return st;
+	hand_over(c);
+	if (c->help || c->version)
+		return KVF_OK;
+	if (!c->verb) {
+		kvf_fail(&c->err, KVF_EUSAGE, "a verb is missing");
+		kvf_err_hint(&c->err, "kvferry help");
+		return KVF_EUSAGE;
+	}
+	st = check_together(&a);
+	return st ? st : check_operands(c);
+}
+
+void cli_release(struct cli *c)
+{
+	free(c->operands.list);
+	free(c->tables.list);
+	free(c->exclude.list);
+	free(c->packages.list);
+	free(c->args);
+	json_decref(c->result);
+	json_decref(c->warnings);
+	cli_progress_free(c->progress);
+}

@@ -1,0 +1,142 @@
+/*
+ * json - the one document of --json (docs/json.md).  Running out of memory on
+ * the way is noted in c->json_bad, and the document then says so instead.
+ */
+#include "cli/cli.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *made(struct cli *c, json_t *value)
+{
+	if (!value)
+		c->json_bad = 1;
+	return value;
+}
+
+json_t *cli_json_object(struct cli *c)
+{
+	return made(c, json_object());
+}
+
+json_t *cli_json_array(struct cli *c)
+{
+	return made(c, json_array());
+}
+
+void cli_json_set(struct cli *c, json_t *object, const char *name, json_t *value)
+{
+	if (!object || !value || json_object_set_new(object, name, value) != 0)
+		c->json_bad = 1;
+}
+
+void cli_json_add(struct cli *c, json_t *array, json_t *value)
+{
+	if (!array || !value || json_array_append_new(array, value) != 0)
+		c->json_bad = 1;
+}
+
+json_t *cli_json_text(struct cli *c, const char *text)
+{
+	char safe[2048];
+	size_t ok;
+
+	if (!text)
+		text = "";
+	ok = kvf_utf8_valid(text, strlen(text));
+	if (!text[ok])
+		return made(c, json_string(text));
+	/* Not UTF-8: a path, perhaps.  What is wrong becomes \xNN. */
+	{
+		size_t at = 0;
+
+		while (*text && at + 8 < sizeof(safe)) {
+			ok = kvf_utf8_valid(text, strlen(text));
+			if (ok > sizeof(safe) - 8 - at)
+				ok = kvf_utf8_valid(text, sizeof(safe) - 8 - at);
+			memcpy(safe + at, text, ok);
+			at += ok;
+			text += ok;
+			if (*text)
+				at += (size_t)snprintf(safe + at, 5, "\\x%02x",
+						       (unsigned)(uint8_t)*text++);
+		}
+		safe[at] = '\0';
+	}
+	return made(c, json_string(safe));
+}
+
+json_t *cli_json_bytes(struct cli *c, struct kvf_bytes b)
+{
+	size_t size = 2 * b.len + 8;
+	char *buf = malloc(size);
+	json_t *v;
+
+	if (!buf)
+		return made(c, NULL);
+	v = json_string(kvf_bytes_print(b, buf, size));
+	free(buf);
+	return made(c, v);
+}
+
+json_t *cli_json_u64(struct cli *c, uint64_t v)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "%llu", (unsigned long long)v);
+	return made(c, json_string(buf));
+}
+
+json_t *cli_json_hex(struct cli *c, const uint8_t *bytes, size_t len)
+{
+	char buf[2 * 64 + 1];
+
+	if (len > 64)
+		len = 64;
+	kvf_hex(bytes, len, buf);
+	return made(c, json_string(buf));
+}
+
+static json_t *error_object(struct cli *c)
+{
+	json_t *e = cli_json_object(c);
+
+	cli_json_set(c, e, "status", cli_json_text(c, kvf_status_word(c->err.status)));
+	cli_json_set(c, e, "message", cli_json_text(c, c->err.message));
+	cli_json_set(c, e, "detail", cli_json_text(c, c->err.detail));
+	cli_json_set(c, e, "hint", cli_json_text(c, c->err.hint));
+	cli_json_set(c, e, "code", cli_json_text(c, c->err.code));
+	return e;
+}
+
+void cli_json_document(struct cli *c, enum kvf_status st, int exit_status)
+{
+	json_t *doc = cli_json_object(c);
+	char *text = NULL;
+	int failed = c->err.status != KVF_OK;
+
+	cli_json_set(c, doc, "kvferry", cli_json_text(c, kvf_version()));
+	cli_json_set(c, doc, "verb", c->verb ? cli_json_text(c, c->verb->name) : json_null());
+	cli_json_set(c, doc, "ok", json_boolean(st == KVF_OK));
+	cli_json_set(c, doc, "exit", made(c, json_integer(exit_status)));
+	cli_json_set(c, doc, "error", failed ? error_object(c) : json_null());
+	cli_json_set(c, doc, "warnings", c->warnings ? json_incref(c->warnings) : NULL);
+	cli_json_set(c, doc, "result", c->result ? json_incref(c->result) : json_null());
+	if (!c->json_bad)
+		text = json_dumps(doc, JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (text)
+		fprintf(c->out, "%s\n", text);
+	else
+		fprintf(c->out,
+			"{\"kvferry\":\"%s\",\"verb\":\"%s\",\"ok\":false,\"exit\":%d,\"error\":"
+			"{\"status\":\"memory\",\"message\":\"out of memory for the report\","
+			"\"detail\":\"\",\"hint\":\"\",\"code\":\"\"},\"warnings\":[],"
+			"\"result\":null}\n",
+			kvf_version(), c->verb ? c->verb->name : "",
+			exit_status ? exit_status : KVF_EINTERNAL);
+	free(text);
+	json_decref(doc);
+}
