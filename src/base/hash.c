@@ -11,6 +11,7 @@
 
 #include <openssl/sha.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,7 @@ void kvf_sha256(const void *bytes, size_t len, uint8_t out[KVF_SHA256_LEN])
 
 uint64_t kvf_xxh64(const void *bytes, size_t len)
 {
+	assert(bytes || len == 0);
 	return XXH64(bytes, len, 0);
 }
 

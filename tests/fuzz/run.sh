@@ -8,6 +8,7 @@ target=$1; name=${target#fuzz_}
 seconds=${FUZZ_SECONDS:-60}
 found=build/fuzz/found/$name crash=build/fuzz/crash/$name corpus=tests/fuzz/corpus/$name
 bin=build/fuzz/tests/fuzz/$target
+sh tests/support/deps.sh fuzz
 mkdir -p "$found" "$crash" build/fuzz/tests/fuzz
 # FLAGS and LIBS are lists of words.
 clang $FLAGS -fsanitize=fuzzer -o "$bin" "tests/fuzz/$target.c" $LIBS
