@@ -1,0 +1,309 @@
+/* bound - an application's definitions, bound to the source that they read. */
+#include "migrate/run.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Does the name match one of the patterns?  A pattern that matches nothing at
+ * all is an error, as in pg_dump: used[] remembers. */
+static int matches(const char *const *patterns, size_t n, const char *name, char *used)
+{
+	size_t i;
+	int hit = 0;
+
+	for (i = 0; i < n; i++) {
+		if (kvf_glob(patterns[i], name)) {
+			used[i] = 1;
+			hit = 1;
+		}
+	}
+	return hit;
+}
+
+static enum kvf_status unmatched(const char *option, const char *pattern,
+				 const struct kvf_table *tables, size_t n, struct kvf_err *err)
+{
+	const char **names = calloc(n ? n : 1, sizeof(*names)), *near = NULL;
+	size_t i;
+
+	if (names) {
+		for (i = 0; i < n; i++)
+			names[i] = tables[i].name;
+		near = kvf_did_you_mean(pattern, names, n);
+	}
+	kvf_fail(err, KVF_EUSAGE, "no table matches %s '%s'", option, pattern);
+	kvf_err_detail(err, "The source has %zu tables; nothing was written.", n);
+	if (near)
+		kvf_err_hint(err, "Did you mean '%s'?", near);
+	free(names);
+	return KVF_EUSAGE;
+}
+
+/* Every table as it is, less what --table and --exclude-table leave out. */
+static enum kvf_status
+bind_tables(const struct kvf_options *o, struct kvf_bound *b, struct kvf_err *err)
+{
+	const struct kvf_table *all;
+	struct kvf_table *chosen;
+	char *used = NULL;
+	size_t n, i, k = 0;
+	enum kvf_status st = kvf_source_tables(b->source, &all, &n, err);
+
+	if (st)
+		return st;
+	chosen = kvf_arena_alloc(&b->memory, (n ? n : 1) * sizeof(*chosen));
+	used = calloc(o->ntables + o->nexclude_tables + 1, 1);
+	if (!chosen || !used) {
+		st = kvf_fail_nomem(err);
+		goto out;
+	}
+	for (i = 0; i < n; i++) {
+		if (o->ntables && !matches(o->tables, o->ntables, all[i].name, used))
+			continue;
+		if (matches(o->exclude_tables, o->nexclude_tables, all[i].name,
+			    used + o->ntables))
+			continue;
+		chosen[k++] = all[i];
+	}
+	for (i = 0; i < o->ntables + o->nexclude_tables; i++) {
+		if (used[i])
+			continue;
+		st = i < o->ntables ? unmatched("--table", o->tables[i], all, n, err)
+				    : unmatched("--exclude-table",
+						o->exclude_tables[i - o->ntables], all, n, err);
+		goto out;
+	}
+	b->partial = k != n;
+	st = kvf_exact_application(chosen, k, &b->exact, err);
+	b->app = b->exact;
+out:
+	free(used);
+	return st;
+}
+
+static enum kvf_status
+bind_definitions(const struct kvf_options *o, struct kvf_bound *b, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (o->ntables || o->nexclude_tables) {
+		kvf_fail(err, KVF_EUSAGE,
+			 "--table selects tables that are carried as they are");
+		kvf_err_hint(err, "With definitions, select by --package NAME.");
+		return KVF_EUSAGE;
+	}
+	if (o->application) {
+		b->app = o->application;
+		return KVF_OK;
+	}
+	st = kvf_formats_load(o->formats, &b->formats, err);
+	if (st)
+		return st;
+	b->app = kvf_formats_application(b->formats);
+	kvf_formats_digest(b->formats, b->digest);
+	return KVF_OK;
+}
+
+static enum kvf_status describe_records(struct kvf_bound *b, struct kvf_err *err)
+{
+	size_t np = b->app->npackages, p, r;
+	enum kvf_status st;
+
+	b->shapes = kvf_arena_zalloc(&b->memory, (np ? np : 1) * sizeof(*b->shapes));
+	if (!b->shapes)
+		return kvf_fail_nomem(err);
+	for (p = 0; p < np; p++) {
+		const struct kvf_package *pkg = b->app->packages[p];
+		const struct kvf_table **shapes = kvf_arena_zalloc(
+			&b->memory, (pkg->nrecords ? pkg->nrecords : 1) * sizeof(*shapes));
+
+		if (!shapes)
+			return kvf_fail_nomem(err);
+		b->shapes[p] = shapes;
+		for (r = 0; r < pkg->nrecords; r++) {
+			st = kvf_source_describe(b->source, &pkg->records[r], &shapes[r], err);
+			if (st)
+				return st;
+		}
+	}
+	if (b->formats)
+		return kvf_formats_bind(b->formats,
+					(const struct kvf_table *const *const *)b->shapes, err);
+	return KVF_OK;
+}
+
+static enum kvf_status
+select_packages(const struct kvf_options *o, struct kvf_bound *b, struct kvf_err *err)
+{
+	size_t np = b->app->npackages, p, i;
+
+	b->selected = kvf_arena_alloc(&b->memory, (np ? np : 1) * sizeof(*b->selected));
+	b->names = kvf_arena_alloc(&b->memory, (np ? np : 1) * sizeof(*b->names));
+	if (!b->selected || !b->names)
+		return kvf_fail_nomem(err);
+	for (p = 0; p < np; p++)
+		b->names[p] = b->app->packages[p]->name;
+	for (i = 0; i < o->npackages; i++) {
+		for (p = 0; p < np && strcmp(b->names[p], o->packages[i]) != 0; p++)
+			;
+		if (p < np)
+			continue;
+		kvf_fail(err, KVF_EUSAGE, "there is no package '%s'", o->packages[i]);
+		if (kvf_did_you_mean(o->packages[i], b->names, np))
+			kvf_err_hint(err, "Did you mean '%s'?",
+				     kvf_did_you_mean(o->packages[i], b->names, np));
+		return KVF_EUSAGE;
+	}
+	for (p = 0; p < np; p++) {
+		for (i = 0; i < o->npackages; i++)
+			if (strcmp(b->app->packages[p]->name, o->packages[i]) == 0)
+				break;
+		if (o->npackages && i == o->npackages)
+			continue;
+		b->names[b->nselected] = b->app->packages[p]->name;
+		b->selected[b->nselected++] = p;
+	}
+	if (b->nselected != np)
+		b->partial = 1;
+	return KVF_OK;
+}
+
+static enum kvf_status check_version(struct kvf_bound *b, int any_version, struct kvf_err *err)
+{
+	const struct kvf_application *app = b->app;
+	char text[64], *end;
+	enum kvf_status st;
+
+	if (!app->source_version)
+		return KVF_OK;
+	st = kvf_source_scalar(b->source, app->source_version, text, sizeof(text), err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_fail(err, KVF_EVERSION, "%s: the source has no schema version", app->name);
+		kvf_err_detail(err, "asked by: %s", app->source_version);
+		kvf_err_hint(err,
+			     "This looks like another application's database; %s needs "
+			     "schema version %" PRIu64 ".",
+			     app->name, app->source_requires);
+		return KVF_EVERSION;
+	}
+	if (st)
+		return st;
+	b->from = strtoull(text, &end, 10);
+	if (end == text || *end) {
+		kvf_fail(err, KVF_EVERSION, "%s: '%s' is no schema version", app->name, text);
+		kvf_err_detail(err, "asked by: %s", app->source_version);
+		return KVF_EVERSION;
+	}
+	if (b->from == app->source_requires || any_version)
+		return KVF_OK;
+	kvf_fail(err, KVF_EVERSION,
+		 "%s: the source has schema version %" PRIu64
+		 ", these definitions read version %" PRIu64,
+		 app->name, b->from, app->source_requires);
+	kvf_err_detail(err, "asked by: %s", app->source_version);
+	if (b->from < app->source_requires)
+		kvf_err_hint(err,
+			     "Upgrade the installation to version %" PRIu64
+			     " first, with the release of %s that brings it.",
+			     app->source_requires, app->name);
+	else
+		kvf_err_hint(err, "Use the definitions that belong to version %" PRIu64 ".",
+			     b->from);
+	return KVF_EVERSION;
+}
+
+enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *source,
+			       int any_version, struct kvf_bound *b, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	memset(b, 0, sizeof(*b));
+	kvf_arena_init(&b->memory);
+	b->source = source;
+	st = o->formats || o->application ? bind_definitions(o, b, err)
+					  : bind_tables(o, b, err);
+	if (!st)
+		st = check_version(b, any_version, err);
+	if (!st)
+		st = describe_records(b, err);
+	if (!st)
+		st = select_packages(o, b, err);
+	return st;
+}
+
+void kvf_bound_close(struct kvf_bound *b)
+{
+	kvf_formats_free(b->formats);
+	kvf_exact_application_free(b->exact);
+	kvf_arena_release(&b->memory);
+	memset(b, 0, sizeof(*b));
+}
+
+/* One cell for a message: short, escaped. */
+static void print_cell(const struct kvf_cell *c, char *buf, size_t size)
+{
+	switch (c->type) {
+	case KVF_CELL_NULL: snprintf(buf, size, "NULL"); return;
+	case KVF_CELL_BOOL: snprintf(buf, size, "%s", c->u.i ? "true" : "false"); return;
+	case KVF_CELL_INT: snprintf(buf, size, "%" PRId64, c->u.i); return;
+	case KVF_CELL_REAL: snprintf(buf, size, "%.17g", c->u.r); return;
+	case KVF_CELL_TEXT:
+	case KVF_CELL_BLOB: kvf_bytes_print(c->u.b, buf, size); return;
+	}
+}
+
+/* The columns that tell a row: the key, or the first three. */
+static void print_row(const struct kvf_record *record, const struct kvf_table *shape,
+		      const struct kvf_row *row, char *buf, size_t size)
+{
+	size_t n = shape->nkey ? shape->nkey : 3, i, at = 0;
+	char text[64];
+
+	if (record->ncolumns) /* the row is a choice of columns: show its beginning */
+		n = 3;
+	for (i = 0; i < n; i++) {
+		size_t c = shape->nkey && !record->ncolumns ? shape->key[i] : i;
+		const char *name;
+		int k;
+
+		if (c >= row->ncells)
+			break;
+		name = record->ncolumns ? record->columns[c] : shape->columns[c].name;
+		print_cell(&row->cells[c], text, sizeof(text));
+		k = snprintf(buf + at, size - at, "%s%s=%s", at ? ", " : "", name, text);
+		if (k < 0 || (size_t)k >= size - at)
+			break;
+		at += (size_t)k;
+	}
+}
+
+void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
+			char *buf, size_t size)
+{
+	const struct kvf_package *pkg = b->app->packages[package];
+	const struct kvf_record *record = &pkg->records[origin.record];
+	const struct kvf_table *shape = b->shapes[package][origin.record];
+	struct kvf_rows *rows = NULL;
+	const struct kvf_row *row;
+	struct kvf_err ignored;
+	char cells[256] = "";
+	unsigned parts = 1;
+
+	if (!kvf_source_plan(b->source, record, &parts, &ignored) &&
+	    !kvf_rows_open(b->source, record, 0, &rows, &ignored)) {
+		while (!kvf_rows_next(rows, &row, &ignored)) {
+			if (row->ordinal < origin.ordinal)
+				continue;
+			print_row(record, shape, row, cells, sizeof(cells));
+			break;
+		}
+	}
+	kvf_rows_close(rows);
+	snprintf(buf, size, "%s row %" PRIu64 "%s%s%s",
+		 record->table ? record->table : record->name, origin.ordinal,
+		 *cells ? " (" : "", cells, *cells ? ")" : "");
+}

@@ -1,0 +1,249 @@
+/*
+ * run - what the verbs share: the report as it is filled, the application as it
+ * is bound to a source, entries out of any place.
+ *
+ *   place.c    operands                 report.c   filling and freeing reports
+ *   bound.c    definitions + source     feed.c     rows -> entries in stream order
+ *   export.c   tables -> stream         import.c   stream -> store: the protocol
+ *   migrate.c  both, through a pipe     backup.c   store -> stream
+ *   side.c     entries of any place     verify.c   two places compared
+ *   units.c    what a store keeps of    ledger.c   history
+ *              the stream's records     plan.c     what would happen; status
+ */
+#ifndef KVF_RUN_H
+#define KVF_RUN_H
+
+#include <kvferry/formats.h>
+#include <kvferry/migrate.h>
+#include <kvferry/source.h>
+
+#include "base/buf.h"
+#include "sort/sort.h"
+#include "value/sink.h"
+
+/* ---- report.c ------------------------------------------------------------ */
+
+KVF_MUST_CHECK enum kvf_status kvf_report_init(struct kvf_report *r, struct kvf_err *err);
+/* A text that lives as long as the report; NULL when out of memory. */
+char *kvf_report_text(struct kvf_report *r, const char *fmt, ...) KVF_PRINTF(2, 3);
+void *kvf_report_alloc(struct kvf_report *r, size_t size);
+/* A warning is printed with the result, not as it happens. */
+void kvf_report_warn(struct kvf_report *r, const char *fmt, ...) KVF_PRINTF(2, 3);
+/* Steps: begin gives the index, end fills in time and amounts. */
+size_t kvf_report_step(struct kvf_report *r, const char *name);
+void kvf_report_step_end(struct kvf_report *r, size_t step, uint64_t entries, uint64_t bytes);
+/* One row of kvf_report.packages for each name. */
+KVF_MUST_CHECK enum kvf_status
+kvf_report_packages(struct kvf_report *r, const char *const *names, size_t n,
+		    struct kvf_err *err);
+
+int kvf_stopped(const struct kvf_env *env);
+/* KVF_EINTERRUPTED when somebody asked to stop. */
+KVF_MUST_CHECK enum kvf_status kvf_check_stop(const struct kvf_env *env, struct kvf_err *err);
+void kvf_logf(const struct kvf_env *env, enum kvf_log_level level, const char *fmt, ...)
+	KVF_PRINTF(3, 4);
+
+/* Counts entries and sends kvf_progress every few thousand of them. */
+struct kvf_meter {
+	const struct kvf_env *env;
+	struct kvf_progress p;
+	uint64_t next; /* entries at which the callback is due */
+};
+void kvf_meter_begin(struct kvf_meter *m, const struct kvf_env *env, const char *step,
+		     unsigned index, unsigned steps, uint64_t total, int estimate);
+/* `what` is kept until the next call. */
+void kvf_meter_at(struct kvf_meter *m, const char *what);
+void kvf_meter_send(struct kvf_meter *m);
+static inline void kvf_meter_add(struct kvf_meter *m, uint64_t entries, uint64_t bytes)
+{
+	m->p.entries += entries;
+	m->p.bytes += bytes;
+	if (m->p.entries >= m->next)
+		kvf_meter_send(m);
+}
+
+/* ---- bound.c ------------------------------------------------------------- */
+
+/* An application bound to a source: which packages, which rows, which shapes. */
+struct kvf_bound {
+	const struct kvf_application *app;
+	struct kvf_source *source;              /* borrowed */
+	struct kvf_formats *formats;            /* when it came from -f */
+	struct kvf_application *exact;          /* when it came from the tables */
+	const struct kvf_table *const **shapes; /* [package][record] of app */
+	size_t *selected;                       /* indexes into app->packages */
+	const char **names;                     /* their names, in stream order */
+	size_t nselected;
+	int partial;        /* a selection was made */
+	uint64_t from;      /* schema version that the source has */
+	uint8_t digest[32]; /* of the definitions; 0 without */
+	struct kvf_arena memory;
+};
+
+/*
+ * Load -f, or make the application of the tables, and bind it.  Checks the
+ * source's schema version (KVF_EVERSION) unless `any_version`.
+ */
+KVF_MUST_CHECK enum kvf_status
+kvf_bound_open(const struct kvf_options *o, struct kvf_source *source, int any_version,
+	       struct kvf_bound *b, struct kvf_err *err);
+void kvf_bound_close(struct kvf_bound *b);
+/* "products row 17 (sku A-1)": for messages; reads the record again. */
+void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
+			char *buf, size_t size);
+
+/* ---- feed.c: rows of a bound application as entries in stream order -------- */
+
+/*
+ * The entries of one package.  For tables carried as they are each record is a
+ * partition of its own and records follow each other, so that one table at a
+ * time is sorted; otherwise all records of the package are sorted together.
+ */
+struct kvf_feed {
+	const struct kvf_bound *bound;
+	size_t package; /* index into app->packages */
+	const struct kvf_env *env;
+	const char *scratch;
+	struct kvf_meter *meter;   /* counts what is read; may be NULL */
+	size_t record;             /* next record to read */
+	struct kvf_sorter *sorter; /* NULL: read before going on */
+	struct kvf_sink sink;
+	struct kvf_origin reading; /* the row being converted */
+	struct kvf_origin last;    /* of the entry handed out before */
+	struct kvf_buf last_key;   /* its partition and key */
+	size_t last_part;
+	uint64_t rows, spilled;                 /* so far */
+	int in_order;                           /* every record came in order */
+	uint64_t *record_rows, *record_entries; /* per record of the package */
+};
+KVF_MUST_CHECK enum kvf_status
+kvf_feed_open(struct kvf_feed *f, const struct kvf_bound *b, size_t package,
+	      const struct kvf_limits *limits, const char *scratch, const struct kvf_env *env,
+	      struct kvf_meter *meter, struct kvf_err *err);
+/* The next entry, valid until the next call; KVF_EOF.  Equal keys are
+ * KVF_EDEFINITION, with both rows named. */
+KVF_MUST_CHECK enum kvf_status
+kvf_feed_next(struct kvf_feed *f, struct kvf_entry *entry, struct kvf_err *err);
+void kvf_feed_close(struct kvf_feed *f);
+
+/* ---- units.c: the head, begin and end units that a store keeps ---------------- */
+
+struct kvf_units {
+	struct kvf_head *head; /* NULL: nothing was imported */
+	struct kvf_begin **begins;
+	size_t n;
+};
+/* Leaves `u` empty where the store keeps none. */
+KVF_MUST_CHECK enum kvf_status
+kvf_units_load(struct kvf_store *store, struct kvf_units *u, struct kvf_err *err);
+/*
+ * The package that an entry belongs to: the first with a kind that matches it,
+ * else the last.  Needs at least one package.
+ */
+size_t kvf_units_route(const struct kvf_units *u, const struct kvf_entry *e);
+void kvf_units_release(struct kvf_units *u);
+
+/* ---- side.c: entries of any place ------------------------------------------ */
+
+/* One side of a comparison, or what cat prints. */
+struct kvf_side_entries;
+enum kvf_side_kind { KVF_SIDE_TABLES, KVF_SIDE_STREAM, KVF_SIDE_STORE };
+
+KVF_MUST_CHECK enum kvf_status
+kvf_side_open(const struct kvf_options *o, const char *place, const struct kvf_env *env,
+	      struct kvf_meter *meter, struct kvf_side_entries **out, struct kvf_err *err);
+enum kvf_side_kind kvf_side_kind(const struct kvf_side_entries *s);
+const char *kvf_side_identity(const struct kvf_side_entries *s);
+/* Package names in order; a store has none. */
+size_t kvf_side_packages(const struct kvf_side_entries *s, const char *const **names);
+/* Count, bytes and m of everything, by the fastest way. */
+KVF_MUST_CHECK enum kvf_status
+kvf_side_totals(struct kvf_side_entries *s, struct kvf_totals *t, struct kvf_err *err);
+/*
+ * Begin to hand out entries: `by_package` in the order of the packages, else in
+ * the order of keys over all of them.  A side can be begun more than once,
+ * unless it is a pipe.
+ */
+KVF_MUST_CHECK enum kvf_status
+kvf_side_begin(struct kvf_side_entries *s, int by_package, struct kvf_err *err);
+/* `begin` is NULL where the place does not say; KVF_EOF at the end. */
+KVF_MUST_CHECK enum kvf_status
+kvf_side_next(struct kvf_side_entries *s, struct kvf_entry *entry, size_t *package,
+	      const struct kvf_begin **begin, struct kvf_err *err);
+void kvf_side_close(struct kvf_side_entries *s);
+
+/* ---- shared steps ---------------------------------------------------------- */
+
+/* Limits that the options ask for. */
+struct kvf_limits kvf_options_limits(const struct kvf_options *o);
+/* Where scratch files of a run go: the folder of the target, else TMPDIR, /tmp. */
+const char *kvf_scratch_dir(const char *target, char *buf, size_t size);
+/* A name for this run: time and 32 random bits. */
+void kvf_run_id(char *buf, size_t size);
+/* The head that a bound application gives. */
+void kvf_bound_head(const struct kvf_options *o, const struct kvf_bound *b,
+		    const struct kvf_limits *limits, struct kvf_head *head);
+/* The begin record of one package of it. */
+void kvf_bound_begin(const struct kvf_bound *b, size_t package, uint64_t n,
+		     const char **sources, struct kvf_begin *begin);
+/* Open the stream to write: o->output, a file, or standard output. */
+KVF_MUST_CHECK enum kvf_status kvf_open_output(const struct kvf_options *o, const char *place,
+					       struct kvf_output **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_open_input(const struct kvf_options *o, const char *place,
+					      struct kvf_input **in, struct kvf_err *err);
+
+/* export.c: all selected packages into a writer on `out`; not committed. */
+struct kvf_export_job {
+	const struct kvf_options *options;
+	const struct kvf_bound *bound;
+	struct kvf_output *out;
+	int level;
+	const char *scratch;
+	const struct kvf_env *env;
+	unsigned step, steps;      /* for progress */
+	struct kvf_report *report; /* packages, records, tail */
+};
+KVF_MUST_CHECK enum kvf_status
+kvf_export_run(const struct kvf_export_job *job, struct kvf_err *err);
+/* The `records` of the report; row counts come from the shapes. */
+KVF_MUST_CHECK enum kvf_status
+kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b, struct kvf_err *err);
+
+/* import.c: a stream into a store. */
+struct kvf_import_job {
+	const struct kvf_options *options;
+	const struct kvf_env *env;
+	struct kvf_input *in;
+	const char *place;                 /* of the store */
+	const struct kvf_application *app; /* NULL: whatever the head says */
+	const uint8_t *definitions;        /* digest, or NULL */
+	struct kvf_report *report;
+	unsigned step, steps; /* for progress */
+	uint64_t total;       /* entries expected, 0 = unknown */
+	/* Asked once, right before the commit: may it go ahead?  May be NULL. */
+	enum kvf_status (*may_publish)(void *ctx, struct kvf_err *err);
+	void *ctx;
+};
+KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);
+/*
+ * Everything that refuses a store before anything is written.  `app` is the
+ * application that wants to write.  Fills facts and control of the report.
+ */
+KVF_MUST_CHECK enum kvf_status
+kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store, const char *app,
+		     struct kvf_report *report, struct kvf_err *err);
+/* "the store is not empty": what an import says without --replace or --merge. */
+KVF_MUST_CHECK enum kvf_status
+kvf_refuse_not_empty(const struct kvf_report *r, const char *place, struct kvf_err *err);
+/* Is the run that the control row names still at work, as far as one can tell? */
+int kvf_owner_alive(const struct kvf_control *c);
+
+/* manifest.c */
+KVF_MUST_CHECK enum kvf_status
+kvf_manifest_write(const char *path, const struct kvf_report *r, const char *stream_path,
+		   int replace, struct kvf_err *err);
+/* The root that a manifest promises. */
+KVF_MUST_CHECK enum kvf_status
+kvf_manifest_root(const char *path, uint8_t root[32], struct kvf_err *err);
+
+#endif
