@@ -1,0 +1,361 @@
+/*
+ * import - a stream into a store: stage, prove, publish.
+ *
+ *   head -> refuse?  (version, application, caps, blockers, data already there)
+ *        -> acquire -> stage -> chunk, chunk ... tail
+ *        -> verify: count, bytes and m of the stage; chain of the progress rows
+ *        -> seal -> commit: the only point at which anything becomes visible
+ *
+ * Whatever fails before the commit leaves the live data as they were; the next
+ * run discards the stage.  Whatever fails in the commit is unknown until the
+ * control row has been read again.
+ */
+#include "migrate/import.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Does the stream go with the definitions that the caller named? */
+static enum kvf_status check_application(struct kvf_import *im, struct kvf_err *err)
+{
+	const struct kvf_application *app = im->job->app;
+	const struct kvf_head *h = im->head;
+
+	if (!app)
+		return KVF_OK;
+	if (strcmp(app->name, h->app) != 0) {
+		kvf_fail(err, KVF_ESTREAM, "the stream is of application '%s', not '%s'",
+			 h->app, app->name);
+		kvf_err_detail(err, "Nothing was changed.");
+		kvf_err_hint(err,
+			     "Name the definitions that made the stream, or leave -f out.");
+		return KVF_ESTREAM;
+	}
+	if (h->schema != app->schema ||
+	    (app->source_version && h->from != app->source_requires)) {
+		kvf_fail(err, KVF_EVERSION,
+			 "the stream leads from schema %" PRIu64 " to %" PRIu64
+			 ", the definitions from %" PRIu64 " to %" PRIu64,
+			 h->from, h->schema, app->source_requires, app->schema);
+		kvf_err_detail(err, "Nothing was changed.");
+		kvf_err_hint(err,
+			     "Export again with these definitions, or import with those that "
+			     "made the stream.");
+		return KVF_EVERSION;
+	}
+	return KVF_OK;
+}
+
+static enum kvf_status check_features(struct kvf_import *im, struct kvf_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < im->head->nfeatures; i++)
+		if (strcmp(im->head->features[i], KVF_FEATURE_PARTIAL) == 0)
+			im->job->report->partial = 1;
+	if (im->job->report->partial && !im->job->options->allow_partial) {
+		kvf_fail(err, KVF_EPREFLIGHT, "the stream holds a selection of its source");
+		kvf_err_detail(err, "Nothing was changed.");
+		kvf_err_hint(err,
+			     "--allow-partial loads it all the same; the schema version is "
+			     "not bumped then.");
+		return KVF_EPREFLIGHT;
+	}
+	return KVF_OK;
+}
+
+static enum kvf_status read_expected_root(struct kvf_import *im, struct kvf_err *err)
+{
+	const struct kvf_options *o = im->job->options;
+
+	if (o->expect_root) {
+		im->has_expected_root = 1;
+		if (strlen(o->expect_root) != 64 ||
+		    !kvf_unhex(o->expect_root, 64, im->expected_root)) {
+			kvf_fail(err, KVF_EUSAGE, "--expect-root takes 64 hex digits");
+			kvf_err_hint(err,
+				     "'kvferry info FILE.kvf' prints the root of a stream.");
+			return KVF_EUSAGE;
+		}
+	} else if (o->manifest && im->job->in) {
+		im->has_expected_root = 1;
+		return kvf_manifest_root(o->manifest, im->expected_root, err);
+	}
+	return KVF_OK;
+}
+
+/* ---- the commit ------------------------------------------------------------- */
+
+/* The answer to the commit was lost: only the control row knows. */
+static enum kvf_status
+settle_commit(struct kvf_import *im, enum kvf_status st, struct kvf_err *err)
+{
+	struct kvf_control now;
+	struct kvf_err second;
+	enum kvf_status again = kvf_store_control(im->store, &now, &second);
+
+	if (!again && now.state == KVF_RUN_LIVE && now.epoch == im->control.epoch)
+		return KVF_OK;
+	if (!again)
+		return st;
+	kvf_err_detail(err, "It is not known whether the commit took effect: %s",
+		       second.message);
+	kvf_err_hint(err, "'kvferry status %s' tells as soon as the store can be read.",
+		     im->job->place);
+	return st;
+}
+
+static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
+{
+	struct kvf_report *r = im->job->report;
+	struct kvf_bytes none = { NULL, 0 };
+	struct kvf_ledger_line line;
+	size_t step = kvf_report_step(r, "publish");
+	uint64_t schema = r->partial ? r->live : im->head->schema;
+	enum kvf_status st;
+
+	kvf_meter_begin(&im->meter, im->job->env, "publish", im->job->steps, im->job->steps, 0,
+			0);
+	st = kvf_store_seal(im->store, im->tail.r, &r->right, im->exact_packages && !im->merge,
+			    err);
+	if (!st && im->job->may_publish)
+		st = im->job->may_publish(im->job->ctx, err);
+	if (!st)
+		st = kvf_check_stop(im->job->env, err);
+	if (st)
+		return st;
+	st = kvf_ledger_publish(&line, r, im->job->options, im->job->definitions, im->head,
+				err);
+	if (st)
+		return st;
+	st = kvf_store_commit(im->store, schema, r->partial ? none : im->head->version_done,
+			      &line.row, err);
+	kvf_ledger_line_release(&line);
+	if (st)
+		st = settle_commit(im, st, err);
+	if (st)
+		return st;
+	r->published = 1;
+	kvf_report_step_end(r, step, r->right.entries, r->right.bytes);
+	st = kvf_store_gc(im->store, err);
+	if (st) { /* published all the same: the next run tidies up */
+		kvf_report_warn(r, "leftovers of the run remain until the next one: %s",
+				err->message);
+		kvf_err_clear(err);
+	}
+	return KVF_OK;
+}
+
+/* ---- the whole -------------------------------------------------------------- */
+
+/* Is exactly this stream live already?  Reads it to the end to know its root. */
+static enum kvf_status already_live(struct kvf_import *im, int *yes, struct kvf_err *err)
+{
+	struct kvf_report *r = im->job->report;
+	struct kvf_totals stream, live;
+	struct kvf_item item;
+	enum kvf_status st;
+
+	*yes = 0;
+	memset(&stream, 0, sizeof(stream));
+	if (!r->has_control || r->control.state != KVF_RUN_LIVE ||
+	    (!r->partial && r->control.ver != im->head->schema) || r->partial)
+		return KVF_OK;
+	while (!(st = kvf_reader_next(im->reader, &item, err))) {
+		if (item.type == KVF_ITEM_CHUNK)
+			kvf_totals_merge(&stream, &item.u.chunk->info.totals);
+		else if (item.type == KVF_ITEM_TAIL)
+			r->tail = *item.u.tail;
+		st = kvf_check_stop(im->job->env, err);
+		if (st)
+			return st;
+	}
+	if (st != KVF_EOF)
+		return st;
+	im->tail = r->tail;
+	st = kvf_import_check_root(im, err);
+	if (!st)
+		st = kvf_store_totals(im->store, KVF_SCAN_LIVE, &live, err);
+	if (st)
+		return st;
+	*yes = kvf_totals_equal(&stream, &live);
+	r->left = stream;
+	r->right = live;
+	r->already = *yes;
+	return KVF_OK;
+}
+
+static enum kvf_status allocate(struct kvf_import *im, struct kvf_err *err)
+{
+	size_t n = im->head->npackages ? im->head->npackages : 1;
+
+	im->units.begins = calloc(n, sizeof(*im->units.begins));
+	im->package_roots = calloc(n, 32);
+	if (!im->units.begins || !im->package_roots)
+		return kvf_fail_nomem(err);
+	return kvf_report_packages(im->job->report, im->head->packages, im->head->npackages,
+				   err);
+}
+
+static void fill_report(struct kvf_import *im)
+{
+	struct kvf_report *r = im->job->report;
+
+	snprintf(r->app, sizeof(r->app), "%s", im->head->app);
+	r->from = im->head->from;
+	r->schema = im->head->schema;
+	if (!*r->source)
+		snprintf(r->source, sizeof(r->source), "%s", kvf_input_name(im->job->in));
+}
+
+/* Everything up to the point where the store is ours. */
+static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err *err)
+{
+	const struct kvf_options *o = im->job->options;
+	struct kvf_store_options so = { .table = o->table };
+	struct kvf_reader_options ro;
+	struct kvf_report *r = im->job->report;
+	enum kvf_status st;
+	uint64_t size;
+
+	memset(&ro, 0, sizeof(ro));
+	ro.caps = kvf_options_limits(o);
+	ro.allow_features_partial = 1; /* check_features() says it better */
+	*done = 0;
+	st = read_expected_root(im, err);
+	if (!st)
+		st = kvf_reader_open(im->job->in, &ro, im->job->env, &im->reader, err);
+	if (st)
+		return st;
+	im->head = kvf_reader_head(im->reader);
+	fill_report(im);
+	st = allocate(im, err);
+	if (!st)
+		st = check_features(im, err);
+	if (!st)
+		st = check_application(im, err);
+	if (!st)
+		st = kvf_store_open(im->job->place,
+				    o->dry_run ? KVF_STORE_READ : KVF_STORE_WRITE, &so,
+				    im->job->env, &im->store, err);
+	if (o->dry_run && st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		*done = 1;
+		return KVF_OK;
+	}
+	if (!st)
+		st = kvf_import_preflight(o, im->store, im->head->app, r, err);
+	if (st)
+		return st;
+	if (kvf_input_seekable(im->job->in, &size) && r->facts.free < size) {
+		kvf_fail(err, KVF_EPREFLIGHT, "not enough space for the data");
+		kvf_err_detail(err,
+			       "the stream alone has %" PRIu64 " bytes, %s has %" PRIu64
+			       " free. Nothing was changed.",
+			       size, r->target, r->facts.free);
+		kvf_err_hint(err, "Free some space, or name a store on another disk.");
+		return KVF_EPREFLIGHT;
+	}
+	if (r->facts.entries && o->existing == KVF_EXISTING_REFUSE) {
+		st = already_live(im, done, err);
+		return st || *done ? st : kvf_refuse_not_empty(r, im->job->place, err);
+	}
+	im->merge = o->existing == KVF_EXISTING_MERGE && r->facts.has_table;
+	*done = o->dry_run;
+	return KVF_OK;
+}
+
+static void note_failure(struct kvf_import *im, enum kvf_status st, struct kvf_err *err)
+{
+	if (!im->acquired)
+		return;
+	kvf_store_note_failure(im->store, err->message);
+	kvf_ledger_failure(im->store, im->job->report, st, err);
+	if (!*err->detail)
+		kvf_err_detail(err, "Nothing was published; the live data are as they were.");
+	if (!*err->hint)
+		kvf_err_hint(err,
+			     "Run the same command again: it discards the unfinished stage.");
+}
+
+enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
+{
+	struct kvf_report *r = job->report;
+	struct kvf_import im;
+	enum kvf_status st;
+	size_t i, step;
+	int done;
+
+	memset(&im, 0, sizeof(im));
+	im.job = job;
+	im.exact_packages = 1;
+	if (!*r->run)
+		kvf_run_id(r->run, sizeof(r->run));
+	st = prepare(&im, &done, err);
+	if (st || done)
+		goto out;
+	step = kvf_report_step(r, "load");
+	kvf_meter_begin(&im.meter, job->env, "load", job->step, job->steps, job->total, 0);
+	st = kvf_import_acquire(&im, err);
+	if (!st)
+		st = kvf_import_load(&im, err);
+	kvf_report_step_end(r, step, im.totals.entries, im.totals.bytes);
+	if (!st)
+		st = kvf_import_prove(&im, err);
+	if (!st)
+		st = publish(&im, err);
+	if (st)
+		note_failure(&im, st, err);
+out:
+	for (i = 0; i < kvf_reader_warnings(im.reader); i++)
+		kvf_report_warn(r, "%s", kvf_reader_warning(im.reader, i));
+	kvf_units_release(&im.units);
+	free(im.package_roots);
+	kvf_reader_close(im.reader);
+	kvf_store_close(im.store);
+	return st;
+}
+
+enum kvf_status kvf_import(const struct kvf_options *o, const struct kvf_env *env,
+			   struct kvf_report *report, struct kvf_err *err)
+{
+	struct kvf_formats *formats = NULL;
+	struct kvf_input *in = o->input;
+	struct kvf_import_job job;
+	uint8_t digest[32];
+	enum kvf_status st;
+
+	memset(&job, 0, sizeof(job));
+	st = kvf_report_init(report, err);
+	if (st)
+		return st;
+	if (o->formats) {
+		st = kvf_formats_load(o->formats, &formats, err);
+		if (st)
+			return st;
+		kvf_formats_digest(formats, digest);
+		job.definitions = digest;
+	}
+	job.app = formats ? kvf_formats_application(formats) : o->application;
+	if (!in)
+		st = kvf_open_input(o, o->source, &in, err);
+	if (!st) {
+		job.options = o;
+		job.env = env;
+		job.in = in;
+		job.place = o->target;
+		job.report = report;
+		job.step = 1;
+		job.steps = 3;
+		st = kvf_import_run(&job, err);
+	}
+	if (in != o->input)
+		kvf_input_close(in);
+	kvf_formats_free(formats);
+	return st;
+}

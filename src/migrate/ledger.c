@@ -1,0 +1,217 @@
+/* ledger - who did what to a store, when, with what result. */
+#include "migrate/ledger.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+void kvf_time_text(int64_t us, char *buf, size_t size)
+{
+	time_t t = (time_t)(us / 1000000);
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(buf, size, "%Y-%m-%d %H:%M:%S UTC", &tm))
+		snprintf(buf, size, "unknown");
+}
+
+void kvf_run_id(char *buf, size_t size)
+{
+	time_t t = (time_t)(kvf_now_us() / 1000000);
+	uint32_t random = 0;
+	char when[32] = "";
+	struct tm tm;
+
+	if (gmtime_r(&t, &tm))
+		strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		random = (uint32_t)getpid() * 2654435761u ^ (uint32_t)kvf_now_us();
+	snprintf(buf, size, "%s-%08" PRIx32, when, random);
+}
+
+int64_t kvf_pid_start(pid_t pid)
+{
+	char path[64], text[1024], *p;
+	ssize_t n;
+	int fd, field;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	p = strrchr(text, ')'); /* the name may hold anything, also ")" */
+	for (field = 2; p && field < 22; field++) {
+		p = strchr(p, ' ');
+		if (p)
+			p++;
+	}
+	return p ? strtoll(p, NULL, 10) : 0;
+}
+
+static void fill_who(struct kvf_ledger_line *line)
+{
+	char text[4096];
+	struct passwd pw, *found = NULL;
+
+	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) || !found)
+		snprintf(line->who, sizeof(line->who), "uid %ld", (long)geteuid());
+	else
+		snprintf(line->who, sizeof(line->who), "%s", pw.pw_name);
+	if (gethostname(line->host, sizeof(line->host) - 1))
+		line->host[0] = '\0';
+	line->row.who = line->who;
+	line->row.host = line->host;
+	line->row.tool = KVF_VERSION;
+	line->row.at = kvf_now_us();
+}
+
+static json_t *number(uint64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, v);
+	return json_string(text);
+}
+
+static json_t *hex(const uint8_t *bytes, size_t n)
+{
+	char text[65];
+
+	kvf_hex(bytes, n, text);
+	return json_string(text);
+}
+
+/* jansson's setters take NULL as a failure, so that one check at the end does. */
+static int set(json_t *to, const char *name, json_t *value)
+{
+	return json_object_set_new(to, name, value);
+}
+
+static json_t *package_list(const struct kvf_report *r)
+{
+	json_t *list = json_array(), *row;
+	size_t i;
+	int bad = 0;
+
+	for (i = 0; list && i < r->npackages; i++) {
+		row = json_object();
+		bad |= set(row, "name", json_string(r->packages[i].name));
+		bad |= set(row, "rev", number(r->packages[i].rev));
+		bad |= set(row, "entries", number(r->packages[i].totals.entries));
+		bad |= set(row, "bytes", number(r->packages[i].totals.bytes));
+		bad |= set(row, "root", hex(r->packages[i].r, 32));
+		bad |= json_array_append_new(list, row);
+	}
+	if (bad) {
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
+static json_t *durations(const struct kvf_report *r)
+{
+	json_t *o = json_object();
+	char text[32];
+	size_t i;
+
+	for (i = 0; o && i < r->nsteps; i++) {
+		if (r->steps[i].seconds < 0)
+			continue;
+		snprintf(text, sizeof(text), "%.3f", r->steps[i].seconds);
+		if (set(o, r->steps[i].name, json_string(text))) {
+			json_decref(o);
+			return NULL;
+		}
+	}
+	return o;
+}
+
+static const char *existing_name(enum kvf_existing e)
+{
+	switch (e) {
+	case KVF_EXISTING_REFUSE: return "refuse";
+	case KVF_EXISTING_REPLACE: return "replace";
+	case KVF_EXISTING_MERGE: return "merge";
+	}
+	return "";
+}
+
+enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_report *r,
+				   const struct kvf_options *o, const uint8_t *definitions,
+				   const struct kvf_head *head, struct kvf_err *err)
+{
+	json_t *doc = json_object();
+	int bad = !doc;
+
+	memset(line, 0, sizeof(*line));
+	fill_who(line);
+	line->row.run = r->run;
+	line->row.event = "publish";
+	line->row.outcome = "ok";
+	line->row.app = r->app;
+	line->row.from = r->from;
+	line->row.to = r->partial ? r->live : head->schema;
+	if (definitions)
+		bad |= set(doc, "definitions", hex(definitions, 32));
+	bad |= set(doc, "durations", durations(r));
+	bad |= set(doc, "entries", number(r->right.entries));
+	bad |= set(doc, "bytes", number(r->right.bytes));
+	bad |= set(doc, "multiset", hex(r->right.m, 16));
+	bad |= set(doc, "existing", json_string(existing_name(o->existing)));
+	bad |= set(doc, "packages", package_list(r));
+	bad |= set(doc, "partial", json_boolean(r->partial));
+	bad |= set(doc, "root", hex(r->tail.r, 32));
+	bad |= set(doc, "source", json_string(r->source));
+	bad |= set(doc, "verified", json_boolean(!o->no_verify));
+	line->document = bad ? NULL : json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(doc);
+	if (!line->document)
+		return kvf_fail_nomem(err);
+	line->row.document = line->document;
+	return KVF_OK;
+}
+
+void kvf_ledger_line_release(struct kvf_ledger_line *line)
+{
+	free(line->document);
+	line->document = NULL;
+}
+
+void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enum kvf_status st,
+			const struct kvf_err *why)
+{
+	struct kvf_ledger_line line;
+	struct kvf_err ignored;
+	json_t *doc = json_object();
+
+	memset(&line, 0, sizeof(line));
+	fill_who(&line);
+	line.row.run = r->run;
+	line.row.event = "fail";
+	line.row.outcome = kvf_status_word(st);
+	line.row.app = r->app;
+	line.row.from = r->from;
+	line.row.to = r->schema;
+	if (doc && !set(doc, "message", json_string(why->message)))
+		line.document = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(doc);
+	line.row.document = line.document;
+	if (kvf_store_ledger_append(store, &line.row, &ignored))
+		kvf_err_clear(&ignored);
+	kvf_ledger_line_release(&line);
+}

@@ -1,0 +1,33 @@
+/* ledger - the append-only history of a store, and the small facts it records. */
+#ifndef KVF_MIGRATE_LEDGER_H
+#define KVF_MIGRATE_LEDGER_H
+
+#include "migrate/run.h"
+
+#include <sys/types.h>
+
+/* A row together with the texts it points to. */
+struct kvf_ledger_line {
+	struct kvf_ledger_row row;
+	char *document;
+	char who[64], host[256];
+};
+
+/* The row of a publication: what was put in, proven and set. */
+KVF_MUST_CHECK enum kvf_status
+kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_report *r,
+		   const struct kvf_options *o, const uint8_t *definitions,
+		   const struct kvf_head *head, struct kvf_err *err);
+void kvf_ledger_line_release(struct kvf_ledger_line *line);
+
+/* Append a failed run; best effort, because the first error must not be covered. */
+void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enum kvf_status st,
+			const struct kvf_err *why);
+
+/* When a process began, in clock ticks since boot; 0 = unknown. */
+int64_t kvf_pid_start(pid_t pid);
+
+/* "2026-11-20 09:17:03 UTC" */
+void kvf_time_text(int64_t us, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,133 @@
+/* load - the chunks of a stream into the stage of a store. */
+#include "migrate/import.h"
+
+#include "base/hash.h"
+#include "base/text.h"
+
+#include <string.h>
+#include <unistd.h>
+
+enum kvf_status kvf_import_acquire(struct kvf_import *im, struct kvf_err *err)
+{
+	struct kvf_report *r = im->job->report;
+	struct kvf_bytes unit = kvf_reader_head_unit(im->reader);
+	struct kvf_claim claim;
+	char host[256] = "";
+	enum kvf_status st;
+
+	memset(&claim, 0, sizeof(claim));
+	if (gethostname(host, sizeof(host) - 1))
+		host[0] = '\0';
+	claim.run = r->run;
+	claim.host = host;
+	claim.tool = KVF_VERSION;
+	claim.app = im->head->app;
+	claim.pid = getpid();
+	claim.pid_start = kvf_pid_start(getpid());
+	claim.now = kvf_now_us();
+	kvf_sha256(unit.ptr, unit.len, claim.stream);
+	claim.version_part = im->head->version_part;
+	claim.version_key = im->head->version_key;
+	claim.version_started = im->head->version_started;
+	st = kvf_store_acquire(im->store, r->has_control ? r->control.epoch : 0, &claim,
+			       &im->control, err);
+	if (st)
+		return st;
+	im->acquired = 1;
+	st = kvf_store_stage(im->store, im->merge, err);
+	if (!st)
+		st = kvf_store_keep_unit(im->store, "head", 0, unit, err);
+	return st;
+}
+
+/* Would a backup of the store put this entry back into package n? */
+static int goes_back(const struct kvf_import *im, const struct kvf_entry *e, uint64_t n)
+{
+	const struct kvf_begin *own = im->units.begins[n];
+
+	/* Of the packages that follow nothing is known yet, and nothing matters:
+	 * the first match wins. */
+	if (kvf_units_route(&im->units, e) != n)
+		return 0;
+	return n + 1 == im->head->npackages ||
+	       kvf_kind_match(own->kinds, own->nkinds, e) < own->nkinds;
+}
+
+static enum kvf_status
+put_chunk(struct kvf_import *im, const struct kvf_chunk *chunk, struct kvf_err *err)
+{
+	const struct kvf_head *h = im->head;
+	struct kvf_entry e;
+	enum kvf_status st = KVF_OK;
+	size_t at = 0;
+
+	while (!st && kvf_chunk_next(chunk, &at, &e)) {
+		if (h->version_key.len && kvf_bytes_cmp(e.key, h->version_key) == 0 &&
+		    kvf_bytes_cmp(e.part, h->version_part) == 0) {
+			kvf_fail(err, KVF_ESTREAM,
+				 "the stream holds the application's own version record");
+			kvf_err_detail(err, "Nothing was published.");
+			kvf_err_hint(err,
+				     "Leave that key out of the definitions: the commit of the "
+				     "import writes it.");
+			return KVF_ESTREAM;
+		}
+		if (im->exact_packages && h->npackages > 1 && !goes_back(im, &e, chunk->info.n))
+			im->exact_packages = 0;
+		st = kvf_store_put(im->store, &e, err);
+	}
+	if (st)
+		return st;
+	st = kvf_store_chunk(im->store, &chunk->info, err);
+	kvf_totals_merge(&im->totals, &chunk->info.totals);
+	kvf_meter_add(&im->meter, chunk->info.totals.entries, chunk->info.totals.bytes);
+	return st;
+}
+
+static enum kvf_status
+begin_package(struct kvf_import *im, const struct kvf_item *item, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_begin_parse(item->raw, &im->units.begins[im->units.n], err);
+
+	if (st)
+		return st;
+	im->units.n++;
+	kvf_meter_at(&im->meter, im->job->report->packages[item->u.begin->n].name);
+	im->job->report->packages[item->u.begin->n].rev = item->u.begin->rev;
+	return kvf_store_keep_unit(im->store, "begin", item->u.begin->n, item->raw, err);
+}
+
+static enum kvf_status
+end_package(struct kvf_import *im, const struct kvf_item *item, struct kvf_err *err)
+{
+	const struct kvf_end *end = item->u.end;
+	struct kvf_report_package *row = &im->job->report->packages[end->n];
+
+	row->chunks = end->chunks;
+	row->totals = end->totals;
+	memcpy(row->r, end->r, sizeof(row->r));
+	memcpy(im->package_roots + 32 * end->n, end->r, 32);
+	return kvf_store_keep_unit(im->store, "end", end->n, item->raw, err);
+}
+
+enum kvf_status kvf_import_load(struct kvf_import *im, struct kvf_err *err)
+{
+	struct kvf_item item;
+	enum kvf_status st;
+
+	while (!(st = kvf_reader_next(im->reader, &item, err))) {
+		switch (item.type) {
+		case KVF_ITEM_BEGIN: st = begin_package(im, &item, err); break;
+		case KVF_ITEM_CHUNK: st = put_chunk(im, item.u.chunk, err); break;
+		case KVF_ITEM_END: st = end_package(im, &item, err); break;
+		case KVF_ITEM_TAIL: im->tail = *item.u.tail; break;
+		}
+		if (!st)
+			st = kvf_check_stop(im->job->env, err);
+		if (st)
+			return st;
+	}
+	kvf_meter_send(&im->meter);
+	im->job->report->tail = im->tail;
+	return st == KVF_EOF ? kvf_store_flush(im->store, err) : st;
+}

@@ -1,0 +1,372 @@
+/*
+ * migrate - export and import at once.
+ *
+ * One thread reads the source and writes the stream into a pipe in memory; the
+ * caller's thread reads the pipe and loads the store.  Nothing is kept on disk.
+ * Two cases go through a file, one step after the other: --keep STREAM, and an
+ * in-place upgrade, where a source snapshot would keep the same file locked
+ * against the commits of the store.
+ */
+#include "migrate/run.h"
+#include "par/par.h"
+#include "par/serial.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PIPE_BYTES (8u << 20)
+#define PIPE_LEVEL (-3) /* nobody keeps these bytes: the fastest will do */
+
+struct migrate {
+	const struct kvf_options *o;
+	const struct kvf_env *env;
+	struct kvf_serial *serial;
+	struct kvf_source *source;
+	struct kvf_bound bound;
+	struct kvf_report *report;
+	struct kvf_report exported; /* the exporter's own report */
+	struct kvf_output *out;     /* the exporter's end */
+	const char *scratch;
+	char dir[4096];
+	char watermark[256];
+	int level;
+};
+
+/* ---- refusals ---------------------------------------------------------------- */
+
+static enum kvf_status
+source_totals(struct migrate *m, struct kvf_totals *t, struct kvf_err *err)
+{
+	struct kvf_limits limits = kvf_options_limits(m->o);
+	enum kvf_status st = KVF_OK;
+	struct kvf_entry e;
+	struct kvf_feed feed;
+	size_t n;
+
+	memset(t, 0, sizeof(*t));
+	for (n = 0; !st && n < m->bound.nselected; n++) {
+		st = kvf_feed_open(&feed, &m->bound, m->bound.selected[n], &limits, m->scratch,
+				   m->env, NULL, err);
+		while (!st && !(st = kvf_feed_next(&feed, &e, err)))
+			kvf_totals_add(t, &e);
+		kvf_feed_close(&feed);
+		if (st == KVF_EOF)
+			st = KVF_OK;
+	}
+	return st;
+}
+
+/* The store holds data: are they these?  Then there is nothing to do. */
+static enum kvf_status
+compare_with_live(struct migrate *m, struct kvf_store *store, struct kvf_err *err)
+{
+	struct kvf_report *r = m->report;
+	enum kvf_status st;
+
+	if (r->has_control && r->control.state == KVF_RUN_LIVE && r->live == r->schema &&
+	    !m->bound.partial) {
+		st = source_totals(m, &r->left, err);
+		if (!st)
+			st = kvf_store_totals(store, KVF_SCAN_LIVE, &r->right, err);
+		if (st)
+			return st;
+		r->already = kvf_totals_equal(&r->left, &r->right);
+		if (r->already)
+			return KVF_OK;
+	}
+	return kvf_refuse_not_empty(r, m->o->target, err);
+}
+
+/* Is the upgrade that these definitions describe already live in the store?
+ * Then the source's own version may have moved with it (in-place upgrade). */
+static int is_upgraded(const struct kvf_report *r)
+{
+	return r->has_control && r->control.state == KVF_RUN_LIVE;
+}
+
+static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_store_options so = { .table = m->o->table };
+	struct kvf_report *r = m->report;
+	struct kvf_store *store = NULL;
+	enum kvf_status st = kvf_source_open(m->o->source, m->env, &m->source, err);
+
+	if (!st)
+		st = kvf_source_watermark(m->source, m->watermark, sizeof(m->watermark), err);
+	if (st)
+		return st;
+	r->in_place = kvf_source_is_place(m->source, m->o->target);
+	st = kvf_store_open(m->o->target, KVF_STORE_READ, &so, m->env, &store, err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		snprintf(r->target, sizeof(r->target), "%s", m->o->target);
+	} else if (!st) {
+		st = kvf_import_preflight(m->o, store, "", r, err);
+		if (st)
+			goto out;
+	} else {
+		goto out;
+	}
+	st = kvf_bound_open(m->o, m->source, r->in_place && is_upgraded(r), &m->bound, err);
+	if (!st)
+		st = kvf_report_bound(r, &m->bound, err);
+	if (!st && store)
+		st = kvf_import_preflight(m->o, store, m->bound.app->name, r, err);
+	if (!st && m->bound.partial && !m->o->allow_partial) {
+		kvf_fail(err, KVF_EPREFLIGHT, "a selection of the source was asked for");
+		kvf_err_detail(err, "Nothing was changed.");
+		kvf_err_hint(err,
+			     "--allow-partial loads it all the same; the schema version is "
+			     "not bumped then.");
+		st = KVF_EPREFLIGHT;
+	}
+	if (!st && r->facts.entries && m->o->existing == KVF_EXISTING_REFUSE)
+		st = compare_with_live(m, store, err);
+	if (!st && !r->already && r->in_place && is_upgraded(r) &&
+	    m->bound.app->source_version && m->bound.from != m->bound.app->source_requires) {
+		kvf_fail(err, KVF_EVERSION,
+			 "the source has schema version %" PRIu64
+			 ", these definitions read version %" PRIu64,
+			 m->bound.from, m->bound.app->source_requires);
+		kvf_err_detail(err, "Nothing was changed.");
+		st = KVF_EVERSION;
+	}
+out:
+	kvf_store_close(store);
+	return st;
+}
+
+/* ---- the run ------------------------------------------------------------------ */
+
+static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_export_job job = { .options = m->o,
+				      .bound = &m->bound,
+				      .out = m->out,
+				      .level = m->level,
+				      .scratch = m->scratch,
+				      .env = kvf_serial_env(m->serial),
+				      .step = 1,
+				      .steps = 4,
+				      .report = &m->exported };
+	enum kvf_status st = kvf_export_run(&job, err);
+
+	return st ? st : kvf_output_commit(m->out, err);
+}
+
+static enum kvf_status export_job(void *ctx, unsigned worker, void *job, struct kvf_err *err)
+{
+	struct migrate *m = job;
+	enum kvf_status st;
+
+	(void)ctx;
+	(void)worker;
+	st = export_all(m, err);
+	kvf_output_close(m->out); /* uncommitted: the importer learns that it was cut */
+	m->out = NULL;
+	kvf_serial_only(m->serial, NULL);
+	return st;
+}
+
+static enum kvf_status may_publish(void *ctx, struct kvf_err *err)
+{
+	struct migrate *m = ctx;
+	char now[256];
+	enum kvf_status st;
+
+	if (m->report->in_place) /* the run's own writes move that file */
+		return KVF_OK;
+	st = kvf_source_watermark(m->source, now, sizeof(now), err);
+	if (st || strcmp(now, m->watermark) == 0)
+		return st;
+	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
+	kvf_err_detail(err,
+		       "%s. Nothing was published; the stage is discarded by the next run.",
+		       m->report->source);
+	kvf_err_hint(err, "Stop the application that writes to it, and run the same command "
+			  "again.");
+	return KVF_EPREFLIGHT;
+}
+
+static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, struct kvf_err *err)
+{
+	struct kvf_import_job job = { .options = m->o,
+				      .env = kvf_serial_env(m->serial),
+				      .in = in,
+				      .place = m->o->target,
+				      .app = m->bound.app,
+				      .definitions = m->bound.formats ? m->bound.digest : NULL,
+				      .report = m->report,
+				      .step = 2,
+				      .steps = 4,
+				      .may_publish = may_publish,
+				      .ctx = m };
+	size_t i;
+
+	for (i = 0; i < m->report->nrecords; i++)
+		if (m->report->records[i].rows != UINT64_MAX)
+			job.total += m->report->records[i].rows;
+	if (m->report->in_place) { /* its snapshot would block the store's commits */
+		kvf_source_close(m->source);
+		m->source = NULL;
+	}
+	return kvf_import_run(&job, err);
+}
+
+/* What the exporter counted belongs into the one report of the run. */
+static void join_reports(struct migrate *m)
+{
+	struct kvf_report *r = m->report, *x = &m->exported;
+	size_t i;
+
+	for (i = 0; i < r->npackages && i < x->npackages; i++) {
+		r->packages[i].rows = x->packages[i].rows;
+		r->packages[i].in_order = x->packages[i].in_order;
+		r->packages[i].spilled = x->packages[i].spilled;
+	}
+	for (i = 0; i < r->nrecords && i < x->nrecords; i++) {
+		r->records[i].rows = x->records[i].rows;
+		r->records[i].rows_exact = x->records[i].rows_exact;
+		r->records[i].entries = x->records[i].entries;
+	}
+	r->file_bytes = x->file_bytes;
+	if (x->nsteps && r->nsteps < sizeof(r->steps) / sizeof(r->steps[0])) {
+		memmove(r->steps + 1, r->steps, r->nsteps * sizeof(r->steps[0]));
+		r->steps[0] = x->steps[0];
+		r->nsteps++;
+	}
+}
+
+static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_input *in = NULL;
+	struct kvf_pool *pool = NULL;
+	struct kvf_err export_err;
+	enum kvf_status st, exported;
+	void *job;
+
+	kvf_err_clear(&export_err);
+	kvf_serial_only(m->serial, "export"); /* one line of progress at a time */
+	st = kvf_pipe_new(PIPE_BYTES, &in, &m->out, err);
+	if (!st)
+		st = kvf_pool_new(1, 1, export_job, NULL, &pool, err);
+	if (!st)
+		st = kvf_pool_submit(pool, m, err);
+	if (st)
+		goto out;
+	st = import_from(m, in, err);
+	kvf_input_close(in); /* an exporter that still writes stops now */
+	in = NULL;
+	exported = kvf_pool_take(pool, &job, &export_err);
+	/*
+	 * When the exporter failed, the importer only saw the end of the pipe: the
+	 * cause is the exporter's.  When the importer failed, the exporter only
+	 * saw the pipe close (KVF_ETARGET): the cause is the importer's.
+	 */
+	if (exported && (!st || exported != KVF_ETARGET) && !m->report->published) {
+		st = exported;
+		*err = export_err;
+		if (!*err->detail)
+			kvf_err_detail(err, "Nothing was published.");
+	}
+out:
+	kvf_pool_free(pool, NULL);
+	kvf_output_close(m->out);
+	m->out = NULL;
+	kvf_input_close(in);
+	return st;
+}
+
+/* --keep: into a file that stays. */
+static enum kvf_status through_file(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_input *in = NULL;
+	enum kvf_status st;
+
+	m->level = m->o->level_set ? m->o->level : 1;
+	st = kvf_open_output(m->o, m->o->keep, &m->out, err);
+	if (!st)
+		st = export_all(m, err);
+	kvf_output_close(m->out);
+	m->out = NULL;
+	if (!st)
+		st = kvf_open_input(m->o, m->o->keep, &in, err);
+	if (!st)
+		st = import_from(m, in, err);
+	kvf_input_close(in);
+	return st;
+}
+
+/* In place: the snapshot ends before the store is written. */
+static enum kvf_status through_scratch(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_input *in = NULL;
+	enum kvf_status st;
+	int fd = -1;
+
+	kvf_logf(m->env, KVF_LOG_INFO,
+		 "source and store are one database: the stream goes "
+		 "through a scratch file in %s",
+		 m->scratch);
+	m->level = m->o->level_set ? m->o->level : 1;
+	st = kvf_scratch_open(m->scratch, &fd, err);
+	if (!st)
+		st = kvf_output_fd(fd, "the scratch stream", &m->out, err);
+	if (!st)
+		st = export_all(m, err);
+	kvf_output_close(m->out);
+	m->out = NULL;
+	if (!st && lseek(fd, 0, SEEK_SET) != 0)
+		st = kvf_fail_errno(err, KVF_ETARGET, errno,
+				    "cannot rewind the scratch stream");
+	if (!st)
+		st = kvf_input_fd(fd, "the scratch stream", &in, err);
+	if (!st)
+		st = import_from(m, in, err);
+	kvf_input_close(in);
+	if (fd >= 0)
+		close(fd);
+	return st;
+}
+
+enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *env,
+			    struct kvf_report *report, struct kvf_err *err)
+{
+	struct migrate m;
+	enum kvf_status st;
+
+	memset(&m, 0, sizeof(m));
+	m.o = o;
+	m.env = env;
+	m.report = report;
+	m.level = o->level_set ? o->level : PIPE_LEVEL;
+	m.scratch = kvf_scratch_dir(o->target, m.dir, sizeof(m.dir));
+	st = kvf_report_init(report, err);
+	if (!st)
+		st = prepare(&m, err);
+	if (st || report->already || o->dry_run)
+		goto out;
+	st = kvf_report_init(&m.exported, err);
+	if (!st)
+		st = kvf_report_bound(&m.exported, &m.bound, err);
+	if (!st)
+		st = kvf_serial_new(env, &m.serial, err);
+	if (st)
+		goto out;
+	if (o->keep)
+		st = through_file(&m, err);
+	else if (report->in_place)
+		st = through_scratch(&m, err);
+	else
+		st = through_pipe(&m, err);
+	join_reports(&m);
+out:
+	kvf_report_free(&m.exported);
+	kvf_serial_free(m.serial);
+	kvf_bound_close(&m.bound);
+	kvf_source_close(m.source);
+	return st;
+}

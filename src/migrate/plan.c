@@ -1,0 +1,159 @@
+/* plan - what would happen; where a store stands; what happened to it. */
+#include "migrate/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * How much the store grows: entries are about as large as the rows, the old
+ * generation stays until cleanup, and the tree and its journal want a share.
+ */
+static void estimate_space(struct kvf_report *r)
+{
+	uint64_t bytes = 0;
+	size_t i;
+
+	for (i = 0; i < r->nrecords; i++) {
+		if (r->records[i].bytes == UINT64_MAX)
+			return;
+		bytes += r->records[i].bytes;
+	}
+	r->need_bytes = bytes + bytes / 4 + (1u << 20);
+}
+
+static enum kvf_status
+count_rows(struct kvf_report *r, const struct kvf_bound *b, struct kvf_err *err)
+{
+	struct kvf_rows *rows;
+	const struct kvf_row *row;
+	size_t i, k, at = 0;
+	enum kvf_status st = KVF_OK;
+
+	for (i = 0; i < b->nselected; i++) {
+		const struct kvf_package *pkg = b->app->packages[b->selected[i]];
+
+		for (k = 0; k < pkg->nrecords; k++, at++) {
+			unsigned parts = 1;
+
+			if (r->records[at].rows != UINT64_MAX)
+				continue;
+			rows = NULL;
+			r->records[at].rows = 0;
+			r->records[at].rows_exact = 1;
+			st = kvf_source_plan(b->source, &pkg->records[k], &parts, err);
+			if (!st)
+				st = kvf_rows_open(b->source, &pkg->records[k], 0, &rows, err);
+			while (!st && !(st = kvf_rows_next(rows, &row, err)))
+				r->records[at].rows++;
+			kvf_rows_close(rows);
+			if (st != KVF_EOF)
+				return st;
+			st = KVF_OK;
+		}
+	}
+	return st;
+}
+
+enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
+			 struct kvf_report *report, struct kvf_err *err)
+{
+	struct kvf_store_options so = { .table = o->table };
+	struct kvf_source *source = NULL;
+	struct kvf_store *store = NULL;
+	struct kvf_bound bound;
+	enum kvf_status st = kvf_report_init(report, err);
+
+	memset(&bound, 0, sizeof(bound));
+	if (!st)
+		st = kvf_source_open(o->source, env, &source, err);
+	if (!st)
+		st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		st = KVF_OK;
+		snprintf(report->target, sizeof(report->target), "%s", o->target);
+	} else if (!st) {
+		st = kvf_import_preflight(o, store, "", report, err);
+	}
+	if (st)
+		goto out;
+	report->in_place = kvf_source_is_place(source, o->target);
+	st = kvf_bound_open(o, source, report->in_place && report->live != 0, &bound, err);
+	if (!st)
+		st = kvf_report_bound(report, &bound, err);
+	if (!st)
+		st = count_rows(report, &bound, err);
+	if (!st && store)
+		st = kvf_import_preflight(o, store, bound.app->name, report, err);
+	if (st)
+		goto out;
+	estimate_space(report);
+	if (report->need_bytes != UINT64_MAX && report->free_bytes < report->need_bytes)
+		kvf_report_warn(report,
+				"the store may need %" PRIu64 " bytes, %" PRIu64 " are free",
+				report->need_bytes, report->free_bytes);
+	if (report->facts.entries && o->existing == KVF_EXISTING_REFUSE)
+		kvf_report_warn(report,
+				"the store holds %" PRIu64 " entries: migrate needs "
+				"--replace or --merge, unless they are these data already",
+				report->facts.entries);
+	if (bound.partial)
+		kvf_report_warn(report, "a selection never bumps the schema version");
+out:
+	kvf_bound_close(&bound);
+	kvf_store_close(store);
+	kvf_source_close(source);
+	return st;
+}
+
+enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
+				 struct kvf_report *report, struct kvf_err *err)
+{
+	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store *store = NULL;
+	enum kvf_status st = kvf_report_init(report, err);
+
+	if (!st)
+		st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
+	if (!st)
+		st = kvf_store_inspect(store, &report->facts, err);
+	if (st) {
+		if (st == KVF_ENOTFOUND)
+			st = err->status = KVF_ESOURCE;
+		goto out;
+	}
+	snprintf(report->target, sizeof(report->target), "%s", kvf_store_identity(store));
+	st = kvf_store_control(store, &report->control, err);
+	if (!st) {
+		report->has_control = 1;
+		report->live = report->control.ver;
+		snprintf(report->app, sizeof(report->app), "%s", report->control.app);
+	} else if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		st = KVF_OK;
+	}
+out:
+	kvf_store_close(store);
+	return st;
+}
+
+enum kvf_status kvf_history(const struct kvf_options *o, const struct kvf_env *env,
+			    void (*fn)(void *ctx, const struct kvf_ledger_row *row), void *ctx,
+			    struct kvf_err *err)
+{
+	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store *store = NULL;
+	struct kvf_ledger_row row;
+	int64_t after = 0;
+	enum kvf_status st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
+
+	if (st == KVF_ENOTFOUND)
+		st = err->status = KVF_ESOURCE;
+	while (!st && !(st = kvf_store_ledger_next(store, after, &row, err))) {
+		after = row.id;
+		fn(ctx, &row);
+	}
+	kvf_store_close(store);
+	return st == KVF_EOF ? KVF_OK : st;
+}

@@ -1,0 +1,323 @@
+/*
+ * verify - do two places hold the same entries?
+ *
+ * Equality is told by count, bytes and multiset digest.  When they differ, or
+ * when it was asked for, both sides are walked in order and the keys named.
+ */
+#include "migrate/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct comparison {
+	const struct kvf_options *o;
+	const struct kvf_env *env;
+	struct kvf_report *report;
+	struct kvf_side_entries *left, *right;
+	struct kvf_meter meter;
+	int by_package;
+	size_t max;
+};
+
+static const char *package_name(const struct kvf_side_entries *s, size_t package)
+{
+	const char *const *names;
+
+	return package < kvf_side_packages(s, &names) ? names[package] : "";
+}
+
+static enum kvf_status
+add_difference(struct comparison *c, enum kvf_difference_side side, const char *package,
+	       const struct kvf_entry *left, const struct kvf_entry *right, struct kvf_err *err)
+{
+	struct kvf_report *r = c->report;
+	const struct kvf_entry *e = left ? left : right;
+	struct kvf_difference *d;
+
+	switch (side) {
+	case KVF_ONLY_LEFT: r->only_left++; break;
+	case KVF_ONLY_RIGHT: r->only_right++; break;
+	case KVF_VALUES_DIFFER: r->differ++; break;
+	}
+	if (r->ndifferences == c->max)
+		return KVF_OK;
+	d = &r->differences[r->ndifferences];
+	d->side = side;
+	d->package = kvf_report_text(r, "%s", package);
+	d->part = kvf_report_alloc(r, e->part.len + 1);
+	d->key = kvf_report_alloc(r, e->key.len + 1);
+	if (!d->package || !d->part || !d->key)
+		return kvf_fail_nomem(err);
+	if (e->part.len)
+		memcpy(d->part, e->part.ptr, e->part.len);
+	memcpy(d->key, e->key.ptr, e->key.len);
+	d->part_len = e->part.len;
+	d->key_len = e->key.len;
+	d->left_value = left ? left->value.len : 0;
+	d->right_value = right ? right->value.len : 0;
+	r->ndifferences++;
+	return KVF_OK;
+}
+
+/* One side during the walk. */
+struct walker {
+	struct kvf_side_entries *side;
+	struct kvf_entry entry;
+	size_t package;
+	int end;
+};
+
+static enum kvf_status
+advance(struct comparison *c, struct walker *w, struct kvf_totals *t, struct kvf_err *err)
+{
+	const struct kvf_begin *begin;
+	enum kvf_status st = kvf_side_next(w->side, &w->entry, &w->package, &begin, err);
+
+	if (st == KVF_EOF) {
+		w->end = 1;
+		return KVF_OK;
+	}
+	if (st)
+		return st;
+	kvf_totals_add(t, &w->entry);
+	kvf_meter_add(&c->meter, 1, w->entry.part.len + w->entry.key.len + w->entry.value.len);
+	return t->entries % 4096 ? KVF_OK : kvf_check_stop(c->env, err);
+}
+
+static int order(const struct comparison *c, const struct walker *l, const struct walker *r)
+{
+	if (l->end || r->end)
+		return l->end ? 1 : -1;
+	if (c->by_package && l->package != r->package)
+		return l->package < r->package ? -1 : 1;
+	return kvf_entry_cmp(&l->entry, &r->entry);
+}
+
+static enum kvf_status walk(struct comparison *c, struct kvf_err *err)
+{
+	struct kvf_report *rep = c->report;
+	struct walker l = { .side = c->left }, r = { .side = c->right };
+	enum kvf_status st;
+	int cmp;
+
+	memset(&rep->left, 0, sizeof(rep->left));
+	memset(&rep->right, 0, sizeof(rep->right));
+	rep->differences = kvf_report_alloc(rep, (c->max + 1) * sizeof(*rep->differences));
+	if (!rep->differences)
+		return kvf_fail_nomem(err);
+	st = kvf_side_begin(c->left, c->by_package, err);
+	if (!st)
+		st = kvf_side_begin(c->right, c->by_package, err);
+	if (!st)
+		st = advance(c, &l, &rep->left, err);
+	if (!st)
+		st = advance(c, &r, &rep->right, err);
+	while (!st && !(l.end && r.end)) {
+		cmp = order(c, &l, &r);
+		if (cmp < 0)
+			st = add_difference(c, KVF_ONLY_LEFT, package_name(c->left, l.package),
+					    &l.entry, NULL, err);
+		else if (cmp > 0)
+			st = add_difference(c, KVF_ONLY_RIGHT,
+					    package_name(c->right, r.package), NULL, &r.entry,
+					    err);
+		else if (kvf_bytes_cmp(l.entry.value, r.entry.value) != 0)
+			st = add_difference(c, KVF_VALUES_DIFFER,
+					    package_name(c->left, l.package), &l.entry,
+					    &r.entry, err);
+		if (!st && cmp <= 0)
+			st = advance(c, &l, &rep->left, err);
+		if (!st && cmp >= 0)
+			st = advance(c, &r, &rep->right, err);
+	}
+	return st;
+}
+
+/* Both sides have the same packages in the same order: compare one by one. */
+static int same_packages(const struct kvf_side_entries *a, const struct kvf_side_entries *b)
+{
+	const char *const *x, *const *y;
+	size_t n = kvf_side_packages(a, &x), i;
+
+	if (n == 0 || kvf_side_packages(b, &y) != n)
+		return 0;
+	for (i = 0; i < n; i++)
+		if (strcmp(x[i], y[i]) != 0)
+			return 0;
+	return 1;
+}
+
+static enum kvf_status verdict(struct comparison *c, struct kvf_err *err)
+{
+	struct kvf_report *r = c->report;
+
+	r->equal = kvf_totals_equal(&r->left, &r->right) && !r->only_left && !r->only_right &&
+		   !r->differ;
+	if (r->equal)
+		return KVF_OK;
+	kvf_fail(err, KVF_EMISMATCH, "the two sides differ");
+	kvf_err_detail(err,
+		       "left: %" PRIu64 " entries, %" PRIu64 " bytes; right: %" PRIu64
+		       " entries, %" PRIu64 " bytes",
+		       r->left.entries, r->left.bytes, r->right.entries, r->right.bytes);
+	return KVF_EMISMATCH;
+}
+
+static int is_pipe(const char *place)
+{
+	return strcmp(place, "-") == 0;
+}
+
+static enum kvf_status compare(struct comparison *c, int names, struct kvf_err *err)
+{
+	struct kvf_report *r = c->report;
+	int pipe = is_pipe(c->o->source) || is_pipe(c->o->target);
+	enum kvf_status st = KVF_OK;
+
+	c->by_package = same_packages(c->left, c->right);
+	if (!names && !pipe) {
+		st = kvf_side_totals(c->left, &r->left, err);
+		if (!st)
+			st = kvf_side_totals(c->right, &r->right, err);
+		if (st || kvf_totals_equal(&r->left, &r->right))
+			return st ? st : verdict(c, err);
+	}
+	st = walk(c, err);
+	return st ? st : verdict(c, err);
+}
+
+static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *env,
+			   struct kvf_report *report, int names, struct kvf_err *err)
+{
+	struct comparison c = { .o = o, .env = env, .report = report };
+	size_t step;
+	enum kvf_status st;
+
+	if (is_pipe(o->source) && is_pipe(o->target)) {
+		kvf_fail(err, KVF_EUSAGE, "both sides are standard input");
+		return KVF_EUSAGE;
+	}
+	c.max = o->max_differences ? o->max_differences : 20;
+	step = kvf_report_step(report, "compare");
+	kvf_meter_begin(&c.meter, env, "compare", 1, 1, 0, 0);
+	st = kvf_side_open(o, o->source, env, &c.meter, &c.left, err);
+	if (!st)
+		st = kvf_side_open(o, o->target, env, &c.meter, &c.right, err);
+	if (!st) {
+		snprintf(report->source, sizeof(report->source), "%s",
+			 kvf_side_identity(c.left));
+		snprintf(report->target, sizeof(report->target), "%s",
+			 kvf_side_identity(c.right));
+		st = compare(&c, names, err);
+	}
+	kvf_side_close(c.left);
+	kvf_side_close(c.right);
+	kvf_report_step_end(report, step, report->left.entries, report->left.bytes);
+	return st;
+}
+
+/* A single place: read a stream, or count what the other kinds hold. */
+static enum kvf_status verify_one(const struct kvf_options *o, const struct kvf_env *env,
+				  struct kvf_report *report, struct kvf_err *err)
+{
+	struct kvf_reader_options ro;
+	struct kvf_reader *reader = NULL;
+	struct kvf_input *in = o->input;
+	struct kvf_meter meter;
+	struct kvf_item item;
+	size_t step = kvf_report_step(report, "verify"), i;
+	enum kvf_status st = in ? KVF_OK : kvf_open_input(o, o->source, &in, err);
+
+	memset(&ro, 0, sizeof(ro));
+	ro.caps = kvf_options_limits(o);
+	ro.allow_features_partial = 1;
+	kvf_meter_begin(&meter, env, "verify", 1, 1, 0, 0);
+	if (!st)
+		st = kvf_reader_open(in, &ro, env, &reader, err);
+	if (st)
+		goto out;
+	snprintf(report->source, sizeof(report->source), "%s", kvf_input_name(in));
+	snprintf(report->app, sizeof(report->app), "%s", kvf_reader_head(reader)->app);
+	report->from = kvf_reader_head(reader)->from;
+	report->schema = kvf_reader_head(reader)->schema;
+	report->partial = kvf_reader_head(reader)->nfeatures != 0;
+	st = kvf_report_packages(report, kvf_reader_head(reader)->packages,
+				 kvf_reader_head(reader)->npackages, err);
+	while (!st && !(st = kvf_reader_next(reader, &item, err))) {
+		if (item.type == KVF_ITEM_CHUNK) {
+			kvf_totals_merge(&report->left, &item.u.chunk->info.totals);
+			kvf_meter_add(&meter, item.u.chunk->info.totals.entries,
+				      item.u.chunk->info.totals.bytes);
+		} else if (item.type == KVF_ITEM_END) {
+			struct kvf_report_package *row = &report->packages[item.u.end->n];
+
+			row->chunks = item.u.end->chunks;
+			row->totals = item.u.end->totals;
+			memcpy(row->r, item.u.end->r, sizeof(row->r));
+		} else if (item.type == KVF_ITEM_BEGIN) {
+			report->packages[item.u.begin->n].rev = item.u.begin->rev;
+		} else {
+			report->tail = *item.u.tail;
+		}
+		st = kvf_check_stop(env, err);
+	}
+	if (st == KVF_EOF)
+		st = KVF_OK;
+	report->equal = !st;
+	report->file_bytes = kvf_reader_file_offset(reader);
+	snprintf(report->note, sizeof(report->note), "%s", kvf_reader_note(reader));
+	for (i = 0; i < kvf_reader_warnings(reader); i++)
+		kvf_report_warn(report, "%s", kvf_reader_warning(reader, i));
+out:
+	kvf_report_step_end(report, step, report->left.entries, report->left.bytes);
+	kvf_reader_close(reader);
+	if (in != o->input)
+		kvf_input_close(in);
+	return st;
+}
+
+enum kvf_status kvf_verify(const struct kvf_options *o, const struct kvf_env *env,
+			   struct kvf_report *report, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_report_init(report, err);
+
+	if (st)
+		return st;
+	return o->target ? run(o, env, report, o->entries, err)
+			 : verify_one(o, env, report, err);
+}
+
+enum kvf_status kvf_diff(const struct kvf_options *o, const struct kvf_env *env,
+			 struct kvf_report *report, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_report_init(report, err);
+
+	return st ? st : run(o, env, report, 1, err);
+}
+
+enum kvf_status kvf_each_entry(const struct kvf_options *o, const struct kvf_env *env,
+			       kvf_entry_fn *fn, void *ctx, struct kvf_err *err)
+{
+	struct kvf_side_entries *side = NULL;
+	const struct kvf_begin *begin;
+	struct kvf_entry entry;
+	size_t package, i;
+	enum kvf_status st = kvf_side_open(o, o->source, env, NULL, &side, err);
+
+	if (!st)
+		st = kvf_side_begin(side, 1, err);
+	while (!st && !(st = kvf_side_next(side, &entry, &package, &begin, err))) {
+		const char *name = package_name(side, package);
+
+		for (i = 0; i < o->npackages && strcmp(o->packages[i], name) != 0; i++)
+			;
+		if (o->npackages && i == o->npackages)
+			continue;
+		if (fn(ctx, name, begin, &entry))
+			break;
+		st = kvf_check_stop(env, err);
+	}
+	kvf_side_close(side);
+	return st == KVF_EOF ? KVF_OK : st;
+}
