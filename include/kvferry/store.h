@@ -23,13 +23,15 @@ enum kvf_store_mode {
 };
 
 struct kvf_store_options {
-	const char *table;   /* NULL = "kv" */
+	const char *table;   /* the live table; NULL = the one that kvferry keeps
+				there, else "kv" */
 };
 
 /*
  * Open a place ("sqlite:PATH").  KVF_ENOTFOUND in READ mode when there is
  * nothing at the place; KVF_ETARGET when it cannot be used; KVF_EUSAGE when no
- * driver knows the place.  `env` must outlive the store.
+ * driver knows the place.  `env` must outlive the store.  A handle belongs to
+ * one thread at a time; its cursors are closed before it.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_open(const char *place, enum kvf_store_mode mode,
@@ -68,18 +70,23 @@ struct kvf_control {
 	enum kvf_run_state state;
 	uint64_t ver;            /* live schema version; 0 = none yet */
 	uint64_t active, stage, prev; /* generations; 0 = none */
-	int prev_legacy;         /* the way back is the legacy tables */
-	char app[65];
+	int prev_legacy;         /* no data were live before: the way back is the
+				    legacy tables */
 	char run[64];            /* the owner, "" = none */
 	char host[256];
 	int64_t pid, pid_start;  /* pid_start: its start time, against pid reuse */
 	int64_t started, beat;   /* microseconds since 1970, UTC */
-	uint8_t stream[32];      /* identity of what is being staged */
-	uint8_t root[32];        /* R of what is staged or live */
-	int has_root;
-	struct kvf_totals totals; /* of what is staged or live */
 	char tool[32];
 	char why[768];           /* last failure, for people */
+	/*
+	 * Of what is staged while the state is STAGING or SEALED, else of what is
+	 * live; kvf_store_generation() tells either at any time.
+	 */
+	char app[65];
+	uint8_t stream[32];      /* identity of the stream */
+	uint8_t root[32];        /* R, known from the seal on */
+	int has_root;
+	struct kvf_totals totals; /* known from the seal on */
 	uint8_t version_part[256], version_key[256]; /* the application's own */
 	size_t version_part_len, version_key_len;    /* record; both 0 = none */
 	int exact_packages;      /* kinds name the package of every entry */
@@ -90,10 +97,32 @@ kvf_store_control(struct kvf_store *s, struct kvf_control *c, struct kvf_err *er
 
 enum kvf_scan { KVF_SCAN_LIVE, KVF_SCAN_STAGE };
 
+/* What is known of one generation of the data. */
+struct kvf_generation {
+	uint64_t gen;
+	uint64_t ver;            /* schema version it was published with, or 0 */
+	int64_t published;       /* microseconds since 1970, or 0 */
+	char run[64];            /* the run that made it; "" = it was there before */
+	char app[65];
+	char tool[32];
+	uint8_t stream[32], root[32];
+	int has_root;
+	struct kvf_totals totals; /* as sealed; an application may have written since */
+	uint8_t version_part[256], version_key[256];
+	size_t version_part_len, version_key_len;
+	int exact_packages;
+};
+/* KVF_ENOTFOUND when there is none, or kvferry never touched this store. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_generation(struct kvf_store *s, enum kvf_scan which, struct kvf_generation *g,
+		     struct kvf_err *err);
+
 /*
  * Entries ascending by (partition, key), from `from` on (NULL = all), in one
  * snapshot, without the application's version record.  An entry is valid until
- * the next call.  KVF_EOF at the end.
+ * the next call.  KVF_EOF at the end.  A store without a live table has no live
+ * entries; KVF_ENOTFOUND where nothing is staged.  Close the cursor before the
+ * store is written again: a reader may hold up a commit.
  */
 struct kvf_cursor;
 KVF_API KVF_MUST_CHECK enum kvf_status
@@ -108,7 +137,10 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_totals(struct kvf_store *s, enum kvf_scan which, struct kvf_totals *t,
 		 struct kvf_err *err);
 
-/* One live value, valid until the next call on `s`; KVF_ENOTFOUND. */
+/*
+ * One live value, valid until the next call on `s`; KVF_ENOTFOUND.  The version
+ * record is found as well: it is live data like any other.
+ */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_get(struct kvf_store *s, struct kvf_bytes part, struct kvf_bytes key,
 	      struct kvf_bytes *value, struct kvf_err *err);
@@ -132,8 +164,13 @@ struct kvf_claim {
 /*
  * a1 Acquire: compare-and-set on the epoch that the caller has seen (0 and no
  * control row at first: then kvferry's objects are created).  Sets STAGING, a
- * fresh stage = new epoch, the owner.  KVF_EBUSY if the epoch has moved.  On
- * KVF_OK *c is the new control row and `s` writes under its epoch from now on.
+ * fresh stage = new epoch, the owner.  KVF_EBUSY if the epoch has moved; the
+ * holder is named.  On KVF_OK *c is the new control row and `s` writes under
+ * its epoch from now on.  Live data that kvferry did not put there become
+ * generation 1, so the first epoch over them is 2.
+ *
+ * `version_started` is for stores that cannot publish in one transaction; where
+ * they can, the application's record moves once, in kvf_store_commit().
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_claim *claim,
@@ -147,9 +184,13 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_stage(struct kvf_store *s, int copy_live, struct kvf_err *err);
 
 /*
- * a3: add an entry of the current chunk.  Entries should come ascending within
- * a package.  A key that is already staged with another value is KVF_ESTREAM
- * (it stood in two packages), with copy_live it is counted as a conflict.
+ * a3: add an entry of the current chunk; it is copied.  Entries should come
+ * ascending within a package.  A key that is staged already is KVF_ESTREAM (it
+ * stood in two packages), and so is the application's version record.  With
+ * copy_live an equal value counts as `same`, another one as a conflict, and
+ * what was live stays in the stage.  Errors may be reported by a later call on
+ * the way to the seal, and from put to commit they are sticky: only a new
+ * acquire makes the handle good again.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_put(struct kvf_store *s, const struct kvf_entry *entry, struct kvf_err *err);
@@ -167,11 +208,11 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_keep_unit(struct kvf_store *s, const char *name, uint64_t n,
 		    struct kvf_bytes unit, struct kvf_err *err);
 
-/* Commit whatever kvf_store_chunk() left open. */
+/* Commit whatever kvf_store_chunk() left open; what is stored is durable. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_flush(struct kvf_store *s, struct kvf_err *err);
 
-/* The progress rows of the stage, ascending by (n, i); KVF_EOF at the end. */
+/* The first progress row of the stage at or after (n, i); KVF_EOF if none. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i,
 		   struct kvf_chunk_info *info, struct kvf_err *err);
@@ -208,7 +249,8 @@ struct kvf_ledger_row {
  * live table -> previous generation, stage -> live; version record and
  * user_version := schema (left alone when the claim's app is ""); state LIVE;
  * the ledger row.  KVF_EBUSY when superseded.  The result is durable on
- * KVF_OK; on any other status the caller reads the control row to know.
+ * KVF_OK.  On any other status the error's detail says what readers see, as far
+ * as it could be found out; the control row is the truth.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_done,
@@ -221,6 +263,7 @@ kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
 /* Remember why a run failed (control.why); best effort, guarded by epoch. */
 KVF_API void kvf_store_note_failure(struct kvf_store *s, const char *why);
 
+/* The event is on its own: it needs no epoch, only kvferry's objects. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_ledger_append(struct kvf_store *s, const struct kvf_ledger_row *row,
 			struct kvf_err *err);
@@ -233,6 +276,9 @@ kvf_store_ledger_next(struct kvf_store *s, int64_t after, struct kvf_ledger_row 
 
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_memory(const struct kvf_env *env, struct kvf_store **out, struct kvf_err *err);
+/* One more handle on the same data, which live until the last handle is closed. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_memory_share(struct kvf_store *with, struct kvf_store **out, struct kvf_err *err);
 
 #ifdef __cplusplus
 }

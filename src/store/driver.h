@@ -1,0 +1,134 @@
+/*
+ * driver - what a kind of store has to bring.
+ *
+ * A driver is one `static const` table of functions, all of them present, and
+ * a struct that begins with struct kvf_store.  Nobody but store.c calls ->ops:
+ * the wrappers there check mode, phase and arguments once, so that a driver
+ * sees only calls that make sense, and keep the sticky error.
+ *
+ * What every driver must hold, whether it has multi-row transactions or not:
+ *
+ *  - acquire, seal and commit are one compare-and-set on the control row; each
+ *    happens wholly or not at all, and commit is durable when it returns.
+ *  - A chunk is there with its progress row, or it will be put again.  Where
+ *    both cannot go into one transaction, the progress row comes after the data
+ *    and putting the same entry again into the same stage changes nothing.
+ *  - Nothing that a handle does after another one has acquired the store is
+ *    ever seen in live data.
+ *  - What readers of the live data see changes only in commit.
+ */
+#ifndef KVF_STORE_DRIVER_H
+#define KVF_STORE_DRIVER_H
+
+#include <kvferry/store.h>
+
+/* How far a handle that writes has come; put to commit in this order. */
+enum kvf_store_phase {
+	KVF_PHASE_LOOKING,  /* not acquired */
+	KVF_PHASE_ACQUIRED,
+	KVF_PHASE_STAGING,  /* the stage is there: put, chunk, keep_unit, flush */
+	KVF_PHASE_SEALED,
+	KVF_PHASE_DONE      /* committed */
+};
+
+struct kvf_store_ops;
+
+/* The part that all drivers share; the wrappers alone change it. */
+struct kvf_store {
+	const struct kvf_store_ops *ops;
+	const struct kvf_env *env;
+	enum kvf_store_mode mode;
+	enum kvf_store_phase phase;
+	uint64_t epoch;              /* ours, from acquire on */
+	uint64_t puts;               /* entries since the last chunk ended */
+	struct kvf_err failed;       /* sticky, from put to commit */
+	uint8_t version_part[256], version_key[256]; /* of our claim */
+	size_t version_part_len, version_key_len;
+	char identity[512];
+};
+
+struct kvf_cursor {
+	struct kvf_store *store;
+};
+
+struct kvf_store_ops {
+	void (*close)(struct kvf_store *s);
+
+	enum kvf_status (*inspect)(struct kvf_store *s, struct kvf_store_facts *facts,
+				   struct kvf_err *err);
+	enum kvf_status (*control)(struct kvf_store *s, struct kvf_control *c,
+				   struct kvf_err *err);
+	enum kvf_status (*generation)(struct kvf_store *s, enum kvf_scan which,
+				      struct kvf_generation *g, struct kvf_err *err);
+	enum kvf_status (*scan)(struct kvf_store *s, enum kvf_scan which,
+				const struct kvf_entry *from, struct kvf_cursor **out,
+				struct kvf_err *err);
+	enum kvf_status (*cursor_next)(struct kvf_cursor *c, struct kvf_entry *entry,
+				       struct kvf_err *err);
+	void (*cursor_close)(struct kvf_cursor *c);
+	enum kvf_status (*totals)(struct kvf_store *s, enum kvf_scan which,
+				  struct kvf_totals *t, struct kvf_err *err);
+	enum kvf_status (*get)(struct kvf_store *s, struct kvf_bytes part, struct kvf_bytes key,
+			       struct kvf_bytes *value, struct kvf_err *err);
+	enum kvf_status (*unit)(struct kvf_store *s, enum kvf_scan which, const char *name,
+				uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
+
+	/* Sets s->epoch.  After an error in acquire ... flush nothing of the current
+	 * transaction is left; commit says in err->detail what readers see. */
+	enum kvf_status (*acquire)(struct kvf_store *s, uint64_t seen_epoch,
+				   const struct kvf_claim *claim, struct kvf_err *err);
+	enum kvf_status (*stage)(struct kvf_store *s, int copy_live, struct kvf_err *err);
+	enum kvf_status (*put)(struct kvf_store *s, const struct kvf_entry *entry,
+			       struct kvf_err *err);
+	enum kvf_status (*chunk)(struct kvf_store *s, const struct kvf_chunk_info *info,
+				 struct kvf_err *err);
+	enum kvf_status (*keep_unit)(struct kvf_store *s, const char *name, uint64_t n,
+				     struct kvf_bytes unit, struct kvf_err *err);
+	enum kvf_status (*flush)(struct kvf_store *s, struct kvf_err *err);
+	enum kvf_status (*progress)(struct kvf_store *s, uint64_t n, uint64_t i,
+				    struct kvf_chunk_info *info, struct kvf_err *err);
+	void (*merge_stats)(const struct kvf_store *s, struct kvf_merge_stats *m);
+	enum kvf_status (*seal)(struct kvf_store *s, const uint8_t root[32],
+				const struct kvf_totals *t, int exact_packages,
+				struct kvf_err *err);
+	enum kvf_status (*commit)(struct kvf_store *s, uint64_t schema,
+				  struct kvf_bytes version_done,
+				  const struct kvf_ledger_row *row, struct kvf_err *err);
+	enum kvf_status (*gc)(struct kvf_store *s, struct kvf_err *err);
+	void (*note_failure)(struct kvf_store *s, const char *why);
+	enum kvf_status (*ledger_append)(struct kvf_store *s, const struct kvf_ledger_row *row,
+					 struct kvf_err *err);
+	enum kvf_status (*ledger_next)(struct kvf_store *s, int64_t after,
+				       struct kvf_ledger_row *row, struct kvf_err *err);
+};
+
+/* Drivers that a place can name: "SCHEME:REST". */
+enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
+			      const struct kvf_store_options *options,
+			      const struct kvf_env *env, struct kvf_store **out,
+			      struct kvf_err *err);
+
+/* ---- shared by drivers (store.c) ----------------------------------------- */
+
+/* KVF_EBUSY: "superseded by run ..." or "run ... holds the store". */
+enum kvf_status kvf_store_superseded(const struct kvf_control *c, struct kvf_err *err);
+enum kvf_status kvf_store_held(const struct kvf_control *c, struct kvf_err *err);
+
+/* KVF_ESTREAM for a key that is staged already. */
+enum kvf_status kvf_store_duplicate(const struct kvf_entry *entry, int equal,
+				    struct kvf_err *err);
+
+/* Count a key of --merge that was there: as `same`, or as a conflict. */
+void kvf_merge_count(struct kvf_merge_stats *m, const struct kvf_entry *entry, int equal);
+
+/* Is this the record at (vpart, vkey)?  Never, where there is none. */
+int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes vpart,
+		  struct kvf_bytes vkey);
+
+/* Has the embedder asked to stop?  KVF_EINTERRUPTED, with a message. */
+enum kvf_status kvf_store_stopped(const struct kvf_store *s, struct kvf_err *err);
+
+/* "IDLE" ... to the state; -1 for anything else. */
+int kvf_run_state_parse(const char *name);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * sqlite - what the files of the SQLite store share.
+ *
+ *   sqlite_open.c     connections, statements, errors
+ *   sqlite_objects.c  kvferry's own tables, and what may stand in their way
+ *   sqlite_look.c     control row, generations, units, ledger; one value
+ *   sqlite_scan.c     cursors and totals, each in a snapshot of its own
+ *   sqlite_stage.c    acquire, stage, put, chunk: transactions that can be lost
+ *   sqlite_commit.c   seal, commit, gc: those that cannot
+ */
+#ifndef KVF_STORE_SQLITE_H
+#define KVF_STORE_SQLITE_H
+
+#include "base/buf.h"
+#include "store/driver.h"
+
+#include <sqlite3.h>
+
+/* Bytes of entries after which an ended chunk is committed. */
+#define KVF_LITE_COMMIT_BYTES (16u << 20)
+/* Cache of a connection that writes, so that such a commit does not spill, and
+ * of one that reads. */
+#define KVF_LITE_WRITE_CACHE_KIB 40960
+#define KVF_LITE_READ_CACHE_KIB 2048
+/* Milliseconds to wait for another process's lock. */
+#define KVF_LITE_BUSY_MS 30000
+#define KVF_LITE_PAGE_SIZE 16384
+
+enum kvf_lite_stmt { /* statements that are prepared once */
+	KVF_LITE_BEGIN,
+	KVF_LITE_END,
+	KVF_LITE_GUARD,
+	KVF_LITE_PUT,
+	KVF_LITE_STAGED,
+	KVF_LITE_CHUNK,
+	KVF_LITE_UNIT,
+	KVF_LITE_GET,
+	KVF_LITE_NSTMT
+};
+
+struct kvf_lite {
+	struct kvf_store base;
+	char *path;
+	char *table;             /* the live table */
+	int table_given;         /* ... was named by the caller */
+	sqlite3 *db;             /* NULL while there is no file */
+	int immutable;           /* opened so: nobody can be writing */
+	sqlite3_stmt *stmt[KVF_LITE_NSTMT];
+	int in_tx;               /* a transaction of the stage is open */
+	uint64_t stage;          /* the generation we fill */
+	int copy_live;
+	uint64_t tx_bytes;       /* put since the last commit */
+	struct kvf_merge_stats merge;
+	struct kvf_buf value;    /* of get and unit */
+	struct kvf_arena ledger; /* texts of the last ledger row */
+};
+
+/* ---- sqlite_open.c -------------------------------------------------------- */
+
+/*
+ * A new connection to the store's file, which must be there; for reading it
+ * changes nothing.  Closed with sqlite3_close().
+ */
+enum kvf_status kvf_lite_connect(struct kvf_lite *s, int writing, sqlite3 **db,
+				 struct kvf_err *err);
+
+/* Make the file if there is none, and connect for writing. */
+enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err);
+
+/* The error of the last call on `db`: "PATH: cannot DOING: reason". */
+enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing,
+			      struct kvf_err *err);
+
+/* Prepare / run SQL that sqlite3_mprintf() makes of the format ("%w" in quotes). */
+enum kvf_status kvf_lite_prepare(struct kvf_lite *s, sqlite3 *db, sqlite3_stmt **stmt,
+				 struct kvf_err *err, const char *fmt, ...);
+enum kvf_status kvf_lite_exec(struct kvf_lite *s, sqlite3 *db, struct kvf_err *err,
+			      const char *fmt, ...);
+/* Run SQL that yields one number; no row is 0. */
+enum kvf_status kvf_lite_number(struct kvf_lite *s, sqlite3 *db, int64_t *n,
+				struct kvf_err *err, const char *fmt, ...);
+/* Step a prepared statement to its end and reset it. */
+enum kvf_status kvf_lite_run(struct kvf_lite *s, sqlite3_stmt *stmt, const char *doing,
+			     struct kvf_err *err);
+
+/* Bind bytes as a BLOB, also where they are empty.  Borrowed until the reset. */
+void kvf_lite_bind(sqlite3_stmt *stmt, int at, struct kvf_bytes b);
+struct kvf_bytes kvf_lite_blob(sqlite3_stmt *stmt, int column);
+/* A column's text into a field of fixed size, cut to fit. */
+void kvf_lite_text(sqlite3_stmt *stmt, int column, char *to, size_t size);
+
+/* ---- sqlite_objects.c ------------------------------------------------------ */
+
+/* Create kvferry's tables and the control row in the open transaction. */
+enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err);
+int kvf_lite_has(sqlite3 *db, const char *type, const char *name);
+/* What a publication would break or be broken by; "" if nothing. */
+enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, char *buf,
+				 size_t size, struct kvf_err *err);
+enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts *facts,
+				 struct kvf_err *err);
+
+/* ---- sqlite_look.c --------------------------------------------------------- */
+
+enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kvf_control *c,
+				      struct kvf_err *err);
+enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64_t gen,
+					 struct kvf_generation *g, struct kvf_err *err);
+enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
+				 struct kvf_err *err);
+enum kvf_status kvf_lite_generation(struct kvf_store *base, enum kvf_scan which,
+				    struct kvf_generation *g, struct kvf_err *err);
+enum kvf_status kvf_lite_get(struct kvf_store *base, struct kvf_bytes part,
+			     struct kvf_bytes key, struct kvf_bytes *value, struct kvf_err *err);
+enum kvf_status kvf_lite_unit(struct kvf_store *base, enum kvf_scan which, const char *name,
+			      uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
+enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i,
+				  struct kvf_chunk_info *info, struct kvf_err *err);
+enum kvf_status kvf_lite_ledger_next(struct kvf_store *base, int64_t after,
+				     struct kvf_ledger_row *row, struct kvf_err *err);
+
+/* ---- sqlite_scan.c --------------------------------------------------------- */
+
+enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
+			      const struct kvf_entry *from, struct kvf_cursor **out,
+			      struct kvf_err *err);
+enum kvf_status kvf_lite_cursor_next(struct kvf_cursor *base, struct kvf_entry *entry,
+				     struct kvf_err *err);
+void kvf_lite_cursor_close(struct kvf_cursor *base);
+enum kvf_status kvf_lite_totals(struct kvf_store *base, enum kvf_scan which,
+				struct kvf_totals *t, struct kvf_err *err);
+/* The three columns of a row as an entry; KVF_ETARGET if one is not a BLOB. */
+enum kvf_status kvf_lite_entry(struct kvf_lite *s, sqlite3_stmt *stmt, struct kvf_entry *entry,
+			       struct kvf_err *err);
+
+/* ---- sqlite_stage.c -------------------------------------------------------- */
+
+/* Begin a transaction in which we hold the store in `state`; else KVF_EBUSY. */
+enum kvf_status kvf_lite_begin(struct kvf_lite *s, enum kvf_run_state state,
+			       struct kvf_err *err);
+enum kvf_status kvf_lite_end(struct kvf_lite *s, struct kvf_err *err);
+/* Give the open transaction up, and the locks with it. */
+void kvf_lite_rollback(struct kvf_lite *s);
+enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
+				 const struct kvf_claim *claim, struct kvf_err *err);
+enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
+enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
+			     struct kvf_err *err);
+enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
+			       struct kvf_err *err);
+enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
+				   struct kvf_bytes unit, struct kvf_err *err);
+enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err);
+void kvf_lite_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m);
+
+/* ---- sqlite_commit.c ------------------------------------------------------- */
+
+/* Drop every generation that nobody needs, in the open transaction. */
+enum kvf_status kvf_lite_drop_orphans(struct kvf_lite *s, struct kvf_err *err);
+enum kvf_status kvf_lite_seal(struct kvf_store *base, const uint8_t root[32],
+			      const struct kvf_totals *t, int exact_packages,
+			      struct kvf_err *err);
+enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,
+				struct kvf_bytes version_done, const struct kvf_ledger_row *row,
+				struct kvf_err *err);
+enum kvf_status kvf_lite_gc(struct kvf_store *base, struct kvf_err *err);
+void kvf_lite_note_failure(struct kvf_store *base, const char *why);
+enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
+				       struct kvf_err *err);
+
+#endif

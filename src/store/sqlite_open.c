@@ -1,0 +1,606 @@
+/*
+ * sqlite_open - connections to the file of a SQLite store, the statements that
+ * run on them, and what their errors mean to a person.
+ *
+ * A connection that reads never makes or changes a file where that can be
+ * avoided: the file is opened read-only; a WAL database that nobody has open is
+ * opened so that its side files go away again; and only a journal that a dead
+ * writer left makes SQLite roll back, as it would for any other reader.
+ */
+#include "store/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- errors ---------------------------------------------------------------- */
+
+static const struct { int code; const char *name; } code_names[] = {
+	{ SQLITE_ERROR, "SQLITE_ERROR" },
+	{ SQLITE_INTERNAL, "SQLITE_INTERNAL" },
+	{ SQLITE_PERM, "SQLITE_PERM" },
+	{ SQLITE_ABORT, "SQLITE_ABORT" },
+	{ SQLITE_BUSY, "SQLITE_BUSY" },
+	{ SQLITE_BUSY_RECOVERY, "SQLITE_BUSY_RECOVERY" },
+	{ SQLITE_BUSY_SNAPSHOT, "SQLITE_BUSY_SNAPSHOT" },
+	{ SQLITE_LOCKED, "SQLITE_LOCKED" },
+	{ SQLITE_NOMEM, "SQLITE_NOMEM" },
+	{ SQLITE_READONLY, "SQLITE_READONLY" },
+	{ SQLITE_READONLY_RECOVERY, "SQLITE_READONLY_RECOVERY" },
+	{ SQLITE_READONLY_CANTLOCK, "SQLITE_READONLY_CANTLOCK" },
+	{ SQLITE_READONLY_ROLLBACK, "SQLITE_READONLY_ROLLBACK" },
+	{ SQLITE_READONLY_DBMOVED, "SQLITE_READONLY_DBMOVED" },
+	{ SQLITE_READONLY_CANTINIT, "SQLITE_READONLY_CANTINIT" },
+	{ SQLITE_READONLY_DIRECTORY, "SQLITE_READONLY_DIRECTORY" },
+	{ SQLITE_INTERRUPT, "SQLITE_INTERRUPT" },
+	{ SQLITE_IOERR, "SQLITE_IOERR" },
+	{ SQLITE_IOERR_READ, "SQLITE_IOERR_READ" },
+	{ SQLITE_IOERR_SHORT_READ, "SQLITE_IOERR_SHORT_READ" },
+	{ SQLITE_IOERR_WRITE, "SQLITE_IOERR_WRITE" },
+	{ SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC" },
+	{ SQLITE_IOERR_DIR_FSYNC, "SQLITE_IOERR_DIR_FSYNC" },
+	{ SQLITE_IOERR_TRUNCATE, "SQLITE_IOERR_TRUNCATE" },
+	{ SQLITE_IOERR_FSTAT, "SQLITE_IOERR_FSTAT" },
+	{ SQLITE_IOERR_UNLOCK, "SQLITE_IOERR_UNLOCK" },
+	{ SQLITE_IOERR_RDLOCK, "SQLITE_IOERR_RDLOCK" },
+	{ SQLITE_IOERR_DELETE, "SQLITE_IOERR_DELETE" },
+	{ SQLITE_IOERR_NOMEM, "SQLITE_IOERR_NOMEM" },
+	{ SQLITE_IOERR_ACCESS, "SQLITE_IOERR_ACCESS" },
+	{ SQLITE_IOERR_LOCK, "SQLITE_IOERR_LOCK" },
+	{ SQLITE_IOERR_CLOSE, "SQLITE_IOERR_CLOSE" },
+	{ SQLITE_IOERR_SHMOPEN, "SQLITE_IOERR_SHMOPEN" },
+	{ SQLITE_IOERR_SHMSIZE, "SQLITE_IOERR_SHMSIZE" },
+	{ SQLITE_IOERR_SHMLOCK, "SQLITE_IOERR_SHMLOCK" },
+	{ SQLITE_IOERR_SHMMAP, "SQLITE_IOERR_SHMMAP" },
+	{ SQLITE_IOERR_DELETE_NOENT, "SQLITE_IOERR_DELETE_NOENT" },
+	{ SQLITE_CORRUPT, "SQLITE_CORRUPT" },
+	{ SQLITE_CORRUPT_INDEX, "SQLITE_CORRUPT_INDEX" },
+	{ SQLITE_FULL, "SQLITE_FULL" },
+	{ SQLITE_CANTOPEN, "SQLITE_CANTOPEN" },
+	{ SQLITE_CANTOPEN_ISDIR, "SQLITE_CANTOPEN_ISDIR" },
+	{ SQLITE_CANTOPEN_SYMLINK, "SQLITE_CANTOPEN_SYMLINK" },
+	{ SQLITE_PROTOCOL, "SQLITE_PROTOCOL" },
+	{ SQLITE_SCHEMA, "SQLITE_SCHEMA" },
+	{ SQLITE_TOOBIG, "SQLITE_TOOBIG" },
+	{ SQLITE_CONSTRAINT, "SQLITE_CONSTRAINT" },
+	{ SQLITE_CONSTRAINT_CHECK, "SQLITE_CONSTRAINT_CHECK" },
+	{ SQLITE_CONSTRAINT_TRIGGER, "SQLITE_CONSTRAINT_TRIGGER" },
+	{ SQLITE_CONSTRAINT_NOTNULL, "SQLITE_CONSTRAINT_NOTNULL" },
+	{ SQLITE_CONSTRAINT_PRIMARYKEY, "SQLITE_CONSTRAINT_PRIMARYKEY" },
+	{ SQLITE_MISMATCH, "SQLITE_MISMATCH" },
+	{ SQLITE_MISUSE, "SQLITE_MISUSE" },
+	{ SQLITE_AUTH, "SQLITE_AUTH" },
+	{ SQLITE_NOTADB, "SQLITE_NOTADB" },
+};
+
+static const char *code_name(int code)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(code_names) / sizeof(code_names[0]); i++)
+		if (code_names[i].code == code)
+			return code_names[i].name;
+	return (code & 0xff) == code ? "SQLITE_ERROR" : code_name(code & 0xff);
+}
+
+/* What to do next, by the primary code. */
+static void add_hint(struct kvf_lite *s, int code, struct kvf_err *err)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		kvf_err_hint(err, "Free space on the file system of %s, then give the same "
+				  "command again.", s->path);
+		break;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		kvf_err_hint(err, "Find the program that holds %s open in a transaction, end it, "
+				  "then give the same command again.", s->path);
+		break;
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+	case SQLITE_PERM:
+		kvf_err_hint(err, "See to it that this user may write %s and its folder.", s->path);
+		break;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		kvf_err_hint(err, "See what `PRAGMA integrity_check` says of %s; restore it from a "
+				  "backup.", s->path);
+		break;
+	case SQLITE_IOERR:
+		kvf_err_hint(err, "Check the disk under %s, then give the same command again.",
+			     s->path);
+		break;
+	default:
+		kvf_err_hint(err, "See where the store stands: kvferry status sqlite:%s", s->path);
+		break;
+	}
+}
+
+enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing,
+			      struct kvf_err *err)
+{
+	int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
+	int sys = db ? sqlite3_system_errno(db) : 0;
+	enum kvf_status st;
+
+	if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
+		return kvf_fail_nomem(err);
+	if ((code & 0xff) == SQLITE_BUSY && kvf_store_stopped(&s->base, NULL))
+		st = kvf_store_stopped(&s->base, err);
+	else if (code == SQLITE_BUSY_SNAPSHOT)
+		st = kvf_fail(err, KVF_ETARGET, "%s: cannot %s: another program has written to it "
+						"meanwhile", s->path, doing);
+	else if ((code & 0xff) == SQLITE_BUSY)
+		st = kvf_fail(err, KVF_ETARGET, "%s: cannot %s: locked by another program for %d "
+						"seconds", s->path, doing, KVF_LITE_BUSY_MS / 1000);
+	else if ((code & 0xff) == SQLITE_IOERR && sys)
+		st = kvf_fail_errno(err, KVF_ETARGET, sys, "%s: cannot %s: %s", s->path, doing,
+				    sqlite3_errmsg(db));
+	else
+		st = kvf_fail(err, KVF_ETARGET, "%s: cannot %s: %s", s->path, doing,
+			      sqlite3_errmsg(db));
+	if (!err)
+		return st;
+	err->sys_errno = sys;
+	snprintf(err->code, sizeof(err->code), "%s", code_name(code));
+	if (s->base.mode == KVF_STORE_READ)
+		kvf_err_detail(err, "Nothing was changed.");
+	else
+		kvf_err_detail(err, "The live data are as they were; what was staged is discarded "
+				    "by the next run.");
+	add_hint(s, code, err);
+	return st;
+}
+
+/* ---- statements -------------------------------------------------------------- */
+
+static enum kvf_status prepare_v(struct kvf_lite *s, sqlite3 *db, sqlite3_stmt **stmt,
+				 struct kvf_err *err, const char *fmt, va_list ap)
+{
+	char *sql = sqlite3_vmprintf(fmt, ap);
+	int rc;
+
+	*stmt = NULL;
+	if (!sql)
+		return kvf_fail_nomem(err);
+	rc = sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+	sqlite3_free(sql);
+	return rc ? kvf_lite_fail(s, db, "read the schema", err) : KVF_OK;
+}
+
+enum kvf_status kvf_lite_prepare(struct kvf_lite *s, sqlite3 *db, sqlite3_stmt **stmt,
+				 struct kvf_err *err, const char *fmt, ...)
+{
+	enum kvf_status st;
+	va_list ap;
+
+	va_start(ap, fmt);
+	st = prepare_v(s, db, stmt, err, fmt, ap);
+	va_end(ap);
+	return st;
+}
+
+enum kvf_status kvf_lite_exec(struct kvf_lite *s, sqlite3 *db, struct kvf_err *err,
+			      const char *fmt, ...)
+{
+	va_list ap;
+	char *sql;
+	int rc;
+
+	va_start(ap, fmt);
+	sql = sqlite3_vmprintf(fmt, ap);
+	va_end(ap);
+	if (!sql)
+		return kvf_fail_nomem(err);
+	rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+	sqlite3_free(sql);
+	return rc ? kvf_lite_fail(s, db, "write", err) : KVF_OK;
+}
+
+enum kvf_status kvf_lite_number(struct kvf_lite *s, sqlite3 *db, int64_t *n,
+				struct kvf_err *err, const char *fmt, ...)
+{
+	sqlite3_stmt *stmt;
+	enum kvf_status st;
+	va_list ap;
+	int rc;
+
+	*n = 0;
+	va_start(ap, fmt);
+	st = prepare_v(s, db, &stmt, err, fmt, ap);
+	va_end(ap);
+	if (st)
+		return st;
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*n = sqlite3_column_int64(stmt, 0);
+	else if (rc != SQLITE_DONE)
+		st = kvf_lite_fail(s, db, "read", err);
+	sqlite3_finalize(stmt);
+	return st;
+}
+
+enum kvf_status kvf_lite_run(struct kvf_lite *s, sqlite3_stmt *stmt, const char *doing,
+			     struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	if (sqlite3_step(stmt) != SQLITE_DONE)
+		st = kvf_lite_fail(s, sqlite3_db_handle(stmt), doing, err);
+	sqlite3_reset(stmt);
+	return st;
+}
+
+void kvf_lite_bind(sqlite3_stmt *stmt, int at, struct kvf_bytes b)
+{
+	/* A NULL pointer would bind NULL. */
+	sqlite3_bind_blob64(stmt, at, b.len ? (const void *)b.ptr : "", b.len, SQLITE_STATIC);
+}
+
+struct kvf_bytes kvf_lite_blob(sqlite3_stmt *stmt, int column)
+{
+	struct kvf_bytes b;
+
+	b.ptr = sqlite3_column_blob(stmt, column);
+	b.len = b.ptr ? (size_t)sqlite3_column_bytes(stmt, column) : 0;
+	return b;
+}
+
+void kvf_lite_text(sqlite3_stmt *stmt, int column, char *to, size_t size)
+{
+	const unsigned char *text = sqlite3_column_text(stmt, column);
+
+	snprintf(to, size, "%s", text ? (const char *)text : "");
+}
+
+/* ---- connections --------------------------------------------------------------- */
+
+/*
+ * Wait for another process's lock: 1, 2, 4 ... 50 ms, together at most
+ * KVF_LITE_BUSY_MS, and no longer than until we are asked to stop.
+ */
+static int busy(void *ctx, int tries)
+{
+	struct kvf_lite *s = ctx;
+	long ms = tries < 6 ? 1L << tries : 50;
+	long waited = tries < 6 ? (1L << tries) - 1 : 63 + 50L * (tries - 6);
+	struct timespec t = { 0, ms * 1000000L };
+
+	if (waited >= KVF_LITE_BUSY_MS || kvf_store_stopped(&s->base, NULL))
+		return 0;
+	nanosleep(&t, NULL);
+	return 1;
+}
+
+/*
+ * The path as a URI, so that no spelling of it is special to SQLite (":memory:",
+ * "file:..."), with one parameter or none.  Freed with sqlite3_free().
+ */
+static char *uri(const char *path, const char *parameter)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char *lead = path[0] == '/' ? "file://" : "file:./";
+	char *out = sqlite3_malloc64(strlen(lead) + 3 * strlen(path) + strlen(parameter) + 1);
+	char *p = out;
+
+	if (!out)
+		return NULL;
+	memcpy(p, lead, strlen(lead));
+	p += strlen(lead);
+	for (; *path; path++) {
+		unsigned char c = (unsigned char)*path;
+
+		if (c == '%' || c == '?' || c == '#' || c == ':') {
+			*p++ = '%';
+			*p++ = digits[c >> 4];
+			*p++ = digits[c & 15];
+		} else {
+			*p++ = (char)c;
+		}
+	}
+	memcpy(p, parameter, strlen(parameter) + 1);
+	return out;
+}
+
+static enum kvf_status open_as(struct kvf_lite *s, int flags, const char *parameter,
+			       sqlite3 **db, struct kvf_err *err)
+{
+	char *name = uri(s->path, parameter);
+	enum kvf_status st = KVF_OK;
+
+	*db = NULL;
+	if (!name)
+		return kvf_fail_nomem(err);
+	if (sqlite3_open_v2(name, db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL)) {
+		st = kvf_lite_fail(s, *db, "open", err);
+		sqlite3_close(*db);
+		*db = NULL;
+	} else {
+		sqlite3_extended_result_codes(*db, 1);
+		sqlite3_busy_handler(*db, busy, s);
+	}
+	sqlite3_free(name);
+	return st;
+}
+
+/* Is there a file beside the database, such as PATH-wal? */
+static int has_side_file(const struct kvf_lite *s, const char *suffix)
+{
+	char *name = sqlite3_mprintf("%s%s", s->path, suffix);
+	struct stat st;
+	int has = !name || stat(name, &st) == 0;
+
+	sqlite3_free(name);
+	return has;
+}
+
+/* May this user make files in the folder of the database? */
+static int folder_is_writable(const struct kvf_lite *s)
+{
+	const char *slash = strrchr(s->path, '/');
+	char *folder = slash ? sqlite3_mprintf("%.*s", (int)(slash - s->path) + 1, s->path)
+			     : sqlite3_mprintf(".");
+	int writable = folder && access(folder, W_OK | X_OK) == 0;
+
+	sqlite3_free(folder);
+	return writable;
+}
+
+/* The first 100 bytes, if the file has them. */
+static size_t read_header(const char *path, uint8_t head[100])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return 0;
+	do {
+		n = pread(fd, head, 100, 0);
+	} while (n < 0 && errno == EINTR);
+	close(fd);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+static enum kvf_status set_up(struct kvf_lite *s, sqlite3 *db, int writing, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (!writing)
+		return kvf_lite_exec(s, db, err, "PRAGMA query_only=ON; PRAGMA cache_size=-%d",
+				     KVF_LITE_READ_CACHE_KIB);
+	/* legacy_alter_table, without foreign keys: a rename leaves views, triggers
+	 * and references of the application with the name that they were given. */
+	st = kvf_lite_exec(s, db, err,
+			   "PRAGMA cache_size=-%d; PRAGMA synchronous=FULL;"
+			   "PRAGMA legacy_alter_table=ON; PRAGMA foreign_keys=OFF;"
+			   "PRAGMA recursive_triggers=OFF; PRAGMA secure_delete=FAST",
+			   KVF_LITE_WRITE_CACHE_KIB);
+	return st;
+}
+
+/*
+ * Read without leaving a trace.  A rollback database is opened read-only.  A
+ * WAL database needs its two side files: where nobody has made them, a
+ * connection that could write makes them and takes them away again; where that
+ * is not allowed nobody else can be writing either, and "immutable" reads it.
+ */
+static enum kvf_status connect_to_read(struct kvf_lite *s, sqlite3 **db, struct kvf_err *err)
+{
+	uint8_t head[100];
+	int wal = read_header(s->path, head) == sizeof(head) && head[18] == 2;
+	enum kvf_status st;
+	int64_t n;
+
+	s->immutable = 0;
+	if (wal && !has_side_file(s, "-wal")) {
+		s->immutable = !folder_is_writable(s) || access(s->path, W_OK) != 0;
+		st = s->immutable ? open_as(s, SQLITE_OPEN_READONLY, "?immutable=1", db, err)
+				  : open_as(s, SQLITE_OPEN_READWRITE, "", db, err);
+	} else {
+		st = open_as(s, SQLITE_OPEN_READONLY, "", db, err);
+	}
+	if (st)
+		return st;
+	st = kvf_lite_number(s, *db, &n, err, "SELECT count(*) FROM sqlite_master");
+	if (st && (sqlite3_errcode(*db) == SQLITE_READONLY ||
+		   sqlite3_errcode(*db) == SQLITE_CANTOPEN)) {
+		/* A dead writer left a journal: roll back, as any reader would. */
+		sqlite3_close(*db);
+		st = open_as(s, SQLITE_OPEN_READWRITE, "", db, err);
+		if (!st)
+			st = kvf_lite_number(s, *db, &n, err, "SELECT count(*) FROM sqlite_master");
+	}
+	return st;
+}
+
+enum kvf_status kvf_lite_connect(struct kvf_lite *s, int writing, sqlite3 **db,
+				 struct kvf_err *err)
+{
+	enum kvf_status st = writing ? open_as(s, SQLITE_OPEN_READWRITE, "", db, err)
+				     : connect_to_read(s, db, err);
+
+	if (!st)
+		st = set_up(s, *db, writing, err);
+	if (st) {
+		sqlite3_close(*db);
+		*db = NULL;
+	}
+	return st;
+}
+
+enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err)
+{
+	enum kvf_status st;
+	int fd;
+
+	if (s->db)
+		return KVF_OK;
+	/* Mode 0600 whatever SQLite would choose.  Another process may be quicker;
+	 * then its file is ours as well, and the epoch decides between us. */
+	fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno != EEXIST) {
+		st = kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot create the store", s->path);
+		kvf_err_detail(err, "Nothing was changed.");
+		return st;
+	}
+	if (fd >= 0)
+		close(fd);
+	st = kvf_lite_connect(s, 1, &s->db, err);
+	if (st)
+		return st;
+	/* Counts only while the database is empty. */
+	return kvf_lite_exec(s, s->db, err, "PRAGMA page_size=%d", KVF_LITE_PAGE_SIZE);
+}
+
+/* ---- the handle ------------------------------------------------------------------ */
+
+static void close_store(struct kvf_store *base)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	size_t i;
+
+	for (i = 0; i < KVF_LITE_NSTMT; i++)
+		sqlite3_finalize(s->stmt[i]);
+	sqlite3_close(s->db);
+	kvf_buf_release(&s->value);
+	kvf_arena_release(&s->ledger);
+	free(s->table);
+	free(s->path);
+	free(s);
+}
+
+static const struct kvf_store_ops ops = {
+	.close = close_store,
+	.inspect = kvf_lite_inspect,
+	.control = kvf_lite_control,
+	.generation = kvf_lite_generation,
+	.scan = kvf_lite_scan,
+	.cursor_next = kvf_lite_cursor_next,
+	.cursor_close = kvf_lite_cursor_close,
+	.totals = kvf_lite_totals,
+	.get = kvf_lite_get,
+	.unit = kvf_lite_unit,
+	.acquire = kvf_lite_acquire,
+	.stage = kvf_lite_stage,
+	.put = kvf_lite_put,
+	.chunk = kvf_lite_chunk,
+	.keep_unit = kvf_lite_keep_unit,
+	.flush = kvf_lite_flush,
+	.progress = kvf_lite_progress,
+	.merge_stats = kvf_lite_merge_stats,
+	.seal = kvf_lite_seal,
+	.commit = kvf_lite_commit,
+	.gc = kvf_lite_gc,
+	.note_failure = kvf_lite_note_failure,
+	.ledger_append = kvf_lite_ledger_append,
+	.ledger_next = kvf_lite_ledger_next,
+};
+
+/* A name that SQLite keeps for itself, or we for us, cannot be the live table. */
+static enum kvf_status check_table_name(const char *name, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (name[0] && sqlite3_strnicmp(name, "sqlite_", 7) && sqlite3_strnicmp(name, "kvferry_", 8))
+		return KVF_OK;
+	st = kvf_fail(err, KVF_EUSAGE, "\"%.100s\" cannot be the name of the live table", name);
+	kvf_err_hint(err, "Names that begin with sqlite_ or kvferry_ are taken.");
+	return st;
+}
+
+/* Is there a file that can be a database?  Sets *exists. */
+static enum kvf_status look_at_file(struct kvf_lite *s, int *exists, struct kvf_err *err)
+{
+	uint8_t head[100];
+	struct stat st;
+
+	*exists = 0;
+	if (stat(s->path, &st)) {
+		if (errno == ENOENT && s->base.mode == KVF_STORE_READ)
+			return kvf_fail(err, KVF_ENOTFOUND, "there is no store at %s", s->path);
+		if (errno == ENOENT)
+			return KVF_OK;
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot open the store", s->path);
+	}
+	*exists = 1;
+	if (!S_ISREG(st.st_mode))
+		return kvf_fail(err, KVF_ETARGET, "%s is not a file", s->path);
+	if (access(s->path, R_OK))
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot open the store", s->path);
+	if (st.st_size == 0)
+		return KVF_OK;
+	if (read_header(s->path, head) < 16 || memcmp(head, "SQLite format 3", 16) != 0)
+		return kvf_fail(err, KVF_ETARGET, "%s is not a SQLite database", s->path);
+	return KVF_OK;
+}
+
+/* The live table's name: as given, as kept in the control row, or "kv". */
+static enum kvf_status find_table(struct kvf_lite *s, const char *given, struct kvf_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	enum kvf_status st = KVF_OK;
+	char name[256] = "kv";
+
+	if (given) {
+		s->table_given = 1;
+		snprintf(name, sizeof(name), "%s", given);
+	} else if (s->db && kvf_lite_has(s->db, "table", "kvferry_control")) {
+		st = kvf_lite_prepare(s, s->db, &stmt, err, "SELECT live FROM kvferry_control");
+		if (!st && sqlite3_step(stmt) == SQLITE_ROW)
+			kvf_lite_text(stmt, 0, name, sizeof(name));
+		sqlite3_finalize(stmt);
+	}
+	if (st)
+		return st;
+	s->table = strdup(name);
+	return s->table ? KVF_OK : kvf_fail_nomem(err);
+}
+
+enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
+			      const struct kvf_store_options *options,
+			      const struct kvf_env *env, struct kvf_store **out,
+			      struct kvf_err *err)
+{
+	const char *table = options ? options->table : NULL;
+	struct kvf_lite *s;
+	enum kvf_status st;
+	int exists = 0;
+
+	if (!rest[0])
+		return kvf_fail(err, KVF_EUSAGE, "sqlite: needs the path of a file");
+	if (table) {
+		st = check_table_name(table, err);
+		if (st)
+			return st;
+		if (strlen(table) > 255)
+			return kvf_fail(err, KVF_EUSAGE, "a table's name has at most 255 bytes");
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return kvf_fail_nomem(err);
+	s->base.ops = &ops;
+	s->base.env = env;
+	s->base.mode = mode;
+	kvf_buf_init(&s->value, SIZE_MAX / 2);
+	kvf_arena_init(&s->ledger);
+	snprintf(s->base.identity, sizeof(s->base.identity), "SQLite %s, %s", sqlite3_libversion(),
+		 rest);
+	s->path = strdup(rest);
+	st = s->path ? look_at_file(s, &exists, err) : kvf_fail_nomem(err);
+	if (!st && exists)
+		st = kvf_lite_connect(s, mode == KVF_STORE_WRITE && access(rest, W_OK) == 0, &s->db,
+				      err);
+	if (!st)
+		st = find_table(s, table, err);
+	if (st) {
+		close_store(&s->base);
+		return st;
+	}
+	*out = &s->base;
+	return KVF_OK;
+}

@@ -1,0 +1,165 @@
+/*
+ * sqlite_scan - entries out of a SQLite store, in order.
+ *
+ * Every scan has a connection of its own and one read transaction on it, so
+ * that it is a snapshot whatever its store does meanwhile.
+ */
+#include "store/sqlite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct lite_cursor {
+	struct kvf_cursor base;
+	sqlite3 *db;
+	sqlite3_stmt *stmt;      /* NULL: there is no table */
+	struct kvf_generation of;
+	struct kvf_bytes skip_part, skip_key; /* the version record: into `of` */
+};
+
+enum kvf_status kvf_lite_entry(struct kvf_lite *s, sqlite3_stmt *stmt, struct kvf_entry *entry,
+			       struct kvf_err *err)
+{
+	enum kvf_status st;
+	char name[256];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (sqlite3_column_type(stmt, i) != SQLITE_BLOB)
+			break;
+	entry->part = kvf_lite_blob(stmt, 0);
+	entry->key = kvf_lite_blob(stmt, 1);
+	entry->value = kvf_lite_blob(stmt, 2);
+	if (i == 3)
+		return KVF_OK;
+	st = kvf_fail(err, KVF_ETARGET, "%s: an entry holds another type than BLOB, at key %s",
+		      s->path, kvf_bytes_print(entry->key, name, sizeof(name)));
+	kvf_err_hint(err, "Whatever wrote it must bind byte strings, not text or numbers.");
+	return st;
+}
+
+/* Connect, begin the snapshot, and say which table is meant; *table "" = none. */
+static enum kvf_status snapshot(struct kvf_lite *s, enum kvf_scan which, sqlite3 **db,
+				struct kvf_generation *g, char *table, size_t size,
+				struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st = kvf_lite_connect(s, 0, db, err);
+	uint64_t gen;
+
+	table[0] = '\0';
+	memset(g, 0, sizeof(*g));
+	if (!st)
+		st = kvf_lite_exec(s, *db, err, "BEGIN");
+	if (st)
+		return st;
+	st = kvf_lite_read_control(s, *db, &c, err);
+	if (st && st != KVF_ENOTFOUND)
+		return st;
+	gen = st ? 0 : which == KVF_SCAN_LIVE ? c.active : c.stage;
+	if (gen) {
+		st = kvf_lite_read_generation(s, *db, gen, g, err);
+		if (st && st != KVF_ENOTFOUND)
+			return st;
+	}
+	if (which == KVF_SCAN_LIVE)
+		sqlite3_snprintf((int)size, table, "%s", s->table);
+	else
+		sqlite3_snprintf((int)size, table, "kvferry_g%llu", (unsigned long long)gen);
+	if (!kvf_lite_has(*db, "table", table)) {
+		if (which == KVF_SCAN_STAGE)
+			return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
+		table[0] = '\0';
+	}
+	kvf_err_clear(err);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
+			      const struct kvf_entry *from, struct kvf_cursor **out,
+			      struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	struct lite_cursor *c = calloc(1, sizeof(*c));
+	enum kvf_status st = KVF_OK;
+	char table[256] = "";
+
+	if (!c)
+		return kvf_fail_nomem(err);
+	c->base.store = base;
+	if (s->db)
+		st = snapshot(s, which, &c->db, &c->of, table, sizeof(table), err);
+	else if (which == KVF_SCAN_STAGE)
+		st = kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
+	c->skip_part = (struct kvf_bytes){ c->of.version_part, c->of.version_part_len };
+	c->skip_key = (struct kvf_bytes){ c->of.version_key, c->of.version_key_len };
+	if (!st && table[0])
+		st = kvf_lite_prepare(s, c->db, &c->stmt, err,
+				      "SELECT partition_key, key, value FROM \"%w\" %s"
+				      " ORDER BY partition_key, key", table,
+				      from ? "WHERE (partition_key, key) >= (?1, ?2)" : "");
+	if (!st && c->stmt && from) {
+		/* The caller's bytes need not outlive this call. */
+		sqlite3_bind_blob64(c->stmt, 1, from->part.len ? (const void *)from->part.ptr : "",
+				    from->part.len, SQLITE_TRANSIENT);
+		sqlite3_bind_blob64(c->stmt, 2, from->key.len ? (const void *)from->key.ptr : "",
+				    from->key.len, SQLITE_TRANSIENT);
+	}
+	if (st) {
+		kvf_lite_cursor_close(&c->base);
+		return st;
+	}
+	*out = &c->base;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_lite_cursor_next(struct kvf_cursor *base, struct kvf_entry *entry,
+				     struct kvf_err *err)
+{
+	struct lite_cursor *c = (struct lite_cursor *)base;
+	struct kvf_lite *s = (struct kvf_lite *)base->store;
+	enum kvf_status st;
+	int rc;
+
+	if (!c->stmt)
+		return KVF_EOF;
+	do {
+		rc = sqlite3_step(c->stmt);
+		if (rc == SQLITE_DONE) {
+			sqlite3_finalize(c->stmt); /* a further step would begin anew */
+			c->stmt = NULL;
+			return KVF_EOF;
+		}
+		if (rc != SQLITE_ROW)
+			return kvf_lite_fail(s, c->db, "read", err);
+		st = kvf_lite_entry(s, c->stmt, entry, err);
+	} while (!st && kvf_is_record(entry->part, entry->key, c->skip_part, c->skip_key));
+	return st;
+}
+
+void kvf_lite_cursor_close(struct kvf_cursor *base)
+{
+	struct lite_cursor *c = (struct lite_cursor *)base;
+
+	sqlite3_finalize(c->stmt);
+	sqlite3_close(c->db);
+	free(c);
+}
+
+enum kvf_status kvf_lite_totals(struct kvf_store *base, enum kvf_scan which,
+				struct kvf_totals *t, struct kvf_err *err)
+{
+	struct kvf_cursor *c;
+	struct kvf_entry e;
+	enum kvf_status st = kvf_lite_scan(base, which, NULL, &c, err);
+
+	if (st)
+		return st;
+	while (!(st = kvf_lite_cursor_next(c, &e, err))) {
+		kvf_totals_add(t, &e);
+		if (t->entries % 4096 == 0 && (st = kvf_store_stopped(base, err)))
+			break;
+	}
+	kvf_lite_cursor_close(c);
+	return st == KVF_EOF ? KVF_OK : st;
+}

@@ -1,0 +1,419 @@
+/*
+ * sqlite_stage - acquire a SQLite store and fill a stage in it.
+ *
+ * Every transaction begins by finding itself in possession: one UPDATE of the
+ * control row that matches epoch and state, and renews the beat.  If it matches
+ * nothing, another run has the store, and nothing of ours is written any more.
+ * A transaction ends where a chunk ends, when enough bytes are in it.
+ */
+#include "store/sqlite.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+/* ---- transactions ------------------------------------------------------------ */
+
+void kvf_lite_rollback(struct kvf_lite *s)
+{
+	size_t i;
+
+	for (i = 0; i < KVF_LITE_NSTMT; i++)
+		if (s->stmt[i])
+			sqlite3_reset(s->stmt[i]);
+	if (s->db && !sqlite3_get_autocommit(s->db))
+		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	s->in_tx = 0;
+	s->tx_bytes = 0;
+}
+
+/* Why the guard did not match. */
+static enum kvf_status lost(struct kvf_lite *s, struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st = kvf_lite_read_control(s, s->db, &c, err);
+
+	return st ? st : kvf_store_superseded(&c, err);
+}
+
+enum kvf_status kvf_lite_begin(struct kvf_lite *s, enum kvf_run_state state,
+			       struct kvf_err *err)
+{
+	sqlite3_stmt *guard;
+	enum kvf_status st = KVF_OK;
+
+	if (!s->stmt[KVF_LITE_BEGIN])
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_BEGIN], err, "BEGIN IMMEDIATE");
+	if (!st && !s->stmt[KVF_LITE_GUARD])
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_GUARD], err,
+				      "UPDATE kvferry_control SET beat = ?3 WHERE id = 1 AND"
+				      " epoch = ?1 AND state = ?2");
+	if (!st)
+		st = kvf_lite_run(s, s->stmt[KVF_LITE_BEGIN], "begin to write", err);
+	if (st)
+		return st;
+	guard = s->stmt[KVF_LITE_GUARD];
+	sqlite3_bind_int64(guard, 1, (int64_t)s->base.epoch);
+	sqlite3_bind_text(guard, 2, kvf_run_state_name(state), -1, SQLITE_STATIC);
+	sqlite3_bind_int64(guard, 3, kvf_now_us());
+	st = kvf_lite_run(s, guard, "write", err);
+	if (!st && sqlite3_changes(s->db) != 1)
+		st = lost(s, err);
+	if (st)
+		kvf_lite_rollback(s);
+	return st;
+}
+
+enum kvf_status kvf_lite_end(struct kvf_lite *s, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	if (!s->stmt[KVF_LITE_END])
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_END], err, "COMMIT");
+	if (!st)
+		st = kvf_lite_run(s, s->stmt[KVF_LITE_END], "commit", err);
+	if (st)
+		kvf_lite_rollback(s);
+	return st;
+}
+
+/* Open the transaction that a put or a chunk row needs. */
+static inline enum kvf_status staging(struct kvf_lite *s, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (s->in_tx)
+		return KVF_OK;
+	st = kvf_lite_begin(s, KVF_RUN_STAGING, err);
+	s->in_tx = !st;
+	return st;
+}
+
+static enum kvf_status give_up(struct kvf_lite *s, enum kvf_status st)
+{
+	kvf_lite_rollback(s);
+	return st;
+}
+
+enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+
+	if (!s->in_tx)
+		return KVF_OK;
+	s->in_tx = 0;
+	s->tx_bytes = 0;
+	return kvf_lite_end(s, err);
+}
+
+/* ---- acquire ------------------------------------------------------------------ */
+
+/* The row of a claim for a fresh stage, in the open transaction. */
+static enum kvf_status write_claim(struct kvf_lite *s, const struct kvf_claim *claim,
+				   uint64_t epoch, struct kvf_err *err)
+{
+	const struct kvf_bytes stream = { claim->stream, sizeof(claim->stream) };
+	sqlite3_stmt *stmt;
+	enum kvf_status st;
+
+	st = kvf_lite_prepare(s, s->db, &stmt, err,
+			      "INSERT OR REPLACE INTO kvferry_control SELECT 1, 1, ?1, ?2, 'STAGING',"
+			      " coalesce(max(ver), 0), coalesce(max(active), 0), ?2,"
+			      " coalesce(max(prev), 0), coalesce(max(prev_legacy), 0),"
+			      " ?3, ?4, ?5, ?6, ?7, ?7, ?8, '' FROM kvferry_control");
+	if (st)
+		return st;
+	sqlite3_bind_text(stmt, 1, s->table, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, (int64_t)epoch);
+	sqlite3_bind_text(stmt, 3, claim->run, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 4, claim->host, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 5, claim->pid);
+	sqlite3_bind_int64(stmt, 6, claim->pid_start);
+	sqlite3_bind_int64(stmt, 7, claim->now);
+	sqlite3_bind_text(stmt, 8, claim->tool, -1, SQLITE_STATIC);
+	st = kvf_lite_run(s, stmt, "write", err);
+	sqlite3_finalize(stmt);
+	if (!st)
+		st = kvf_lite_prepare(s, s->db, &stmt, err,
+				      "INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
+				      " ?5, NULL, 0, 0, x'', ?6, ?7, 0)");
+	if (st)
+		return st;
+	sqlite3_bind_int64(stmt, 1, (int64_t)epoch);
+	sqlite3_bind_text(stmt, 2, claim->run, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 3, claim->app, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 4, claim->tool, -1, SQLITE_STATIC);
+	kvf_lite_bind(stmt, 5, stream);
+	kvf_lite_bind(stmt, 6, claim->version_part);
+	kvf_lite_bind(stmt, 7, claim->version_key);
+	st = kvf_lite_run(s, stmt, "write", err);
+	sqlite3_finalize(stmt);
+	return st;
+}
+
+/* Refuse inside the transaction what inspect() would have refused before. */
+static enum kvf_status check_blocker(struct kvf_lite *s, struct kvf_err *err)
+{
+	enum kvf_status st;
+	char why[512] = "";
+	int fits;
+
+	st = kvf_lite_blocker(s, s->db, &fits, why, sizeof(why), err);
+	if (st || !why[0])
+		return st;
+	st = kvf_fail(err, KVF_EPREFLIGHT, "%s: %s", s->path, why);
+	kvf_err_detail(err, "Nothing was changed.");
+	return st;
+}
+
+/* In the open transaction: compare the epoch, and take the store. */
+static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_claim *claim,
+			    uint64_t *epoch, struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st = check_blocker(s, err);
+
+	if (st)
+		return st;
+	if (seen == 0 && !kvf_lite_has(s->db, "table", "kvferry_control")) {
+		st = kvf_lite_create_objects(s, err);
+		if (st)
+			return st;
+		*epoch = kvf_lite_has(s->db, "table", s->table) ? 2 : 1;
+		return write_claim(s, claim, *epoch, err);
+	}
+	st = kvf_lite_read_control(s, s->db, &c, err);
+	if (st == KVF_ENOTFOUND)
+		return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone", s->path);
+	if (st)
+		return st;
+	if (c.epoch != seen)
+		return kvf_store_held(&c, err);
+	*epoch = seen + 1;
+	return write_claim(s, claim, *epoch, err);
+}
+
+enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
+				 const struct kvf_claim *claim, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st;
+	uint64_t epoch = 0;
+
+	kvf_lite_rollback(s); /* of an earlier run on this handle */
+	st = kvf_lite_create(s, err);
+	if (!st)
+		st = kvf_lite_exec(s, s->db, err, "BEGIN IMMEDIATE");
+	if (st)
+		return st;
+	st = take(s, seen_epoch, claim, &epoch, err);
+	if (!st)
+		st = kvf_lite_end(s, err);
+	if (st)
+		return give_up(s, st);
+	base->epoch = epoch;
+	s->stage = epoch;
+	memset(&s->merge, 0, sizeof(s->merge));
+	return KVF_OK;
+}
+
+/* ---- entries -------------------------------------------------------------------- */
+
+/* Prepare what put and chunk need for this stage. */
+static enum kvf_status prepare_stage(struct kvf_lite *s, struct kvf_err *err)
+{
+	const unsigned long long g = s->stage;
+	enum kvf_status st;
+	int i;
+
+	for (i = KVF_LITE_PUT; i <= KVF_LITE_UNIT; i++) {
+		sqlite3_finalize(s->stmt[i]);
+		s->stmt[i] = NULL;
+	}
+	st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_PUT], err,
+			      "INSERT INTO kvferry_g%llu VALUES (?1, ?2, ?3)", g);
+	if (!st)
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_STAGED], err,
+				      "SELECT value FROM kvferry_g%llu WHERE partition_key = ?1"
+				      " AND key = ?2", g);
+	if (!st)
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_CHUNK], err,
+				      "INSERT INTO kvferry_progress VALUES (%llu, ?1, ?2, ?3, ?4, ?5,"
+				      " ?6)", g);
+	if (!st)
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_UNIT], err,
+				      "INSERT INTO kvferry_units VALUES (%llu, ?1, ?2, ?3)", g);
+	return st;
+}
+
+/* The key is staged already: find out with which value. */
+static enum kvf_status staged_already(struct kvf_lite *s, const struct kvf_entry *e,
+				      struct kvf_err *err)
+{
+	sqlite3_stmt *stmt = s->stmt[KVF_LITE_STAGED];
+	struct kvf_bytes value;
+	int equal;
+
+	kvf_lite_bind(stmt, 1, e->part);
+	kvf_lite_bind(stmt, 2, e->key);
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		return kvf_lite_fail(s, s->db, "read", err);
+	value = kvf_lite_blob(stmt, 0);
+	equal = kvf_bytes_cmp(value, e->value) == 0;
+	sqlite3_reset(stmt);
+	if (!s->copy_live)
+		return kvf_store_duplicate(e, equal, err);
+	kvf_merge_count(&s->merge, e, equal);
+	return KVF_OK;
+}
+
+/* Insert one entry in the open transaction. */
+static enum kvf_status insert(struct kvf_lite *s, const struct kvf_entry *e, struct kvf_err *err)
+{
+	sqlite3_stmt *stmt = s->stmt[KVF_LITE_PUT];
+	enum kvf_status st = KVF_OK;
+	int rc;
+
+	kvf_lite_bind(stmt, 1, e->part);
+	kvf_lite_bind(stmt, 2, e->key);
+	kvf_lite_bind(stmt, 3, e->value);
+	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_CONSTRAINT_PRIMARYKEY) {
+		sqlite3_reset(stmt);
+		return staged_already(s, e, err);
+	}
+	if (rc != SQLITE_DONE)
+		st = kvf_lite_fail(s, s->db, "write", err);
+	sqlite3_reset(stmt);
+	s->tx_bytes += e->part.len + e->key.len + e->value.len;
+	return st;
+}
+
+enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
+			     struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st = staging(s, err);
+
+	if (!st)
+		st = insert(s, entry, err);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
+			       struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	const struct kvf_bytes d = { info->d, sizeof(info->d) };
+	const struct kvf_bytes m = { info->totals.m, sizeof(info->totals.m) };
+	enum kvf_status st = staging(s, err);
+	sqlite3_stmt *stmt = s->stmt[KVF_LITE_CHUNK];
+
+	if (st)
+		return st;
+	sqlite3_bind_int64(stmt, 1, (int64_t)info->n);
+	sqlite3_bind_int64(stmt, 2, (int64_t)info->i);
+	kvf_lite_bind(stmt, 3, d);
+	sqlite3_bind_int64(stmt, 4, (int64_t)info->totals.entries);
+	sqlite3_bind_int64(stmt, 5, (int64_t)info->totals.bytes);
+	kvf_lite_bind(stmt, 6, m);
+	st = kvf_lite_run(s, stmt, "write", err);
+	if (st)
+		return give_up(s, st);
+	return s->tx_bytes < KVF_LITE_COMMIT_BYTES ? KVF_OK : kvf_lite_flush(base, err);
+}
+
+enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
+				   struct kvf_bytes unit, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st = staging(s, err);
+	sqlite3_stmt *stmt = s->stmt[KVF_LITE_UNIT];
+
+	if (st)
+		return st;
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, (int64_t)n);
+	kvf_lite_bind(stmt, 3, unit);
+	st = kvf_lite_run(s, stmt, "write", err);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+void kvf_lite_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m)
+{
+	*m = ((const struct kvf_lite *)base)->merge;
+}
+
+/* ---- the stage -------------------------------------------------------------------- */
+
+/*
+ * Copy the live entries, in transactions of the usual size.  The SELECT stays
+ * open across them and holds its snapshot: in a rollback database nobody else
+ * can commit until it is done; in a WAL database our next BEGIN would notice.
+ */
+static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
+{
+	const struct kvf_bytes vpart = { s->base.version_part, s->base.version_part_len };
+	const struct kvf_bytes vkey = { s->base.version_key, s->base.version_key_len };
+	struct kvf_bytes lpart, lkey;
+	struct kvf_generation live;
+	struct kvf_entry e;
+	sqlite3_stmt *stmt;
+	enum kvf_status st;
+	int rc = SQLITE_DONE;
+
+	if (!kvf_lite_has(s->db, "table", s->table))
+		return KVF_OK;
+	memset(&live, 0, sizeof(live));
+	st = kvf_lite_generation(&s->base, KVF_SCAN_LIVE, &live, err);
+	if (st && st != KVF_ENOTFOUND)
+		return st;
+	lpart = (struct kvf_bytes){ live.version_part, live.version_part_len };
+	lkey = (struct kvf_bytes){ live.version_key, live.version_key_len };
+	st = kvf_lite_prepare(s, s->db, &stmt, err,
+			      "SELECT partition_key, key, value FROM \"%w\""
+			      " ORDER BY partition_key, key", s->table);
+	while (!st && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		st = kvf_lite_entry(s, stmt, &e, err);
+		if (st || kvf_is_record(e.part, e.key, vpart, vkey) ||
+		    kvf_is_record(e.part, e.key, lpart, lkey))
+			continue;
+		st = staging(s, err);
+		if (!st)
+			st = insert(s, &e, err);
+		kvf_totals_add(&s->merge.copied, &e);
+		if (!st && s->tx_bytes >= KVF_LITE_COMMIT_BYTES)
+			st = kvf_lite_flush(&s->base, err);
+		if (!st && s->merge.copied.entries % 4096 == 0)
+			st = kvf_store_stopped(&s->base, err);
+	}
+	if (!st && rc != SQLITE_DONE)
+		st = kvf_lite_fail(s, s->db, "read", err);
+	sqlite3_finalize(stmt);
+	return st ? st : kvf_lite_flush(&s->base, err);
+}
+
+enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st = kvf_lite_begin(s, KVF_RUN_STAGING, err);
+
+	if (st)
+		return st;
+	st = kvf_lite_drop_orphans(s, err);
+	if (!st)
+		st = kvf_lite_exec(s, s->db, err,
+				   "DROP TABLE IF EXISTS kvferry_g%llu;"
+				   "CREATE TABLE kvferry_g%llu (partition_key BLOB NOT NULL,"
+				   " key BLOB NOT NULL, value BLOB NOT NULL,"
+				   " PRIMARY KEY (partition_key, key)) WITHOUT ROWID",
+				   (unsigned long long)s->stage, (unsigned long long)s->stage);
+	if (!st)
+		st = kvf_lite_end(s, err);
+	if (!st)
+		st = prepare_stage(s, err);
+	s->copy_live = copy;
+	if (!st && copy)
+		st = copy_live(s, err);
+	return st ? give_up(s, st) : KVF_OK;
+}
