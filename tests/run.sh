@@ -1,7 +1,8 @@
 #!/bin/sh
 # Run every test of a build and count: B=build/release sh tests/run.sh [PATTERN ...]
 # C tests speak TAP (cmocka); a script is one test: 0 passed, 77 skipped, else failed.
-# The last line is "N passed, N failed, N skipped".
+# The last line is "N passed, N failed, N skipped".  A test that hangs is ended
+# and has failed: after 5 minutes, a script after 15.
 set -u
 B=${B:-build/release}
 export B
@@ -25,16 +26,23 @@ wanted() { # does the name match one of the patterns?
     return 1
 }
 
+slow() { # what took long, and how long
+    took=$(($(date +%s) - begin))
+    [ "$took" -lt 10 ] || echo " ($took s)"
+}
+
 for t in "$B"/tests/unit/* "$B"/tests/conform/*; do
     case $t in *.o|*.d|*.so|*.gcno|*.gcda) continue;; esac
     [ -x "$t" ] && [ -f "$t" ] || continue
     wanted "$t" "$@" || continue
-    "$t" >"$log" 2>&1 </dev/null; rc=$?
+    begin=$(date +%s)
+    timeout -k 10 300 "$t" >"$log" 2>&1 </dev/null; rc=$?
+    [ "$rc" -ne 124 ] || echo "# ended after 300 seconds" >>"$log"
     ok=$(grep -c '^ok ' "$log"); bad=$(grep -c '^not ok ' "$log"); skip=$(grep -c '^ok .*# SKIP' "$log")
     [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
     [ "$rc" -eq 0 ] && [ "$ok" -eq 0 ] && bad=1
     passed=$((passed + ok - skip)); failed=$((failed + bad)); skipped=$((skipped + skip))
-    printf '%-44s %s\n' "${t#"$B"/tests/}" "$ok ok$([ "$bad" -gt 0 ] && echo ", $bad FAILED")"
+    printf '%-44s %s\n' "${t#"$B"/tests/}" "$ok ok$([ "$bad" -gt 0 ] && echo ", $bad FAILED")$(slow)"
     [ "$bad" -gt 0 ] && { echo "${t#"$B"/}" >>"$failures"; sed 's/^/    /' "$log" | tail -60; }
 done
 
@@ -42,9 +50,11 @@ for t in tests/cli/*.sh tests/integration/*.sh tests/fuzz/replay.sh tests/crash/
     [ -f "$t" ] || continue
     wanted "$t" "$@" || continue
     dir=$(mktemp -d) || exit 1
-    (cd "$dir" && TMPDIR=$dir sh "$TOP/$t") >"$log" 2>&1 </dev/null; rc=$?
+    begin=$(date +%s)
+    (cd "$dir" && TMPDIR=$dir timeout -k 10 900 sh "$TOP/$t") >"$log" 2>&1 </dev/null; rc=$?
+    [ "$rc" -ne 124 ] || echo "ended after 900 seconds" >>"$log"
     case $rc in
-    0) passed=$((passed + 1)); printf '%-44s ok\n' "$t"; sed -n 's/^REPORT /    /p' "$log";;
+    0) passed=$((passed + 1)); printf '%-44s ok%s\n' "$t" "$(slow)"; sed -n 's/^REPORT /    /p' "$log";;
     77) skipped=$((skipped + 1)); printf '%-44s SKIPPED: %s\n' "$t" "$(tail -1 "$log")";;
     *) failed=$((failed + 1)); echo "$t" >>"$failures"
        printf '%-44s FAILED (exit %s)\n' "$t" "$rc"; sed 's/^/    /' "$log" | tail -60;;

@@ -6,10 +6,12 @@
 set -eu
 b=$1
 sh tests/support/deps.sh cov
-gcovr --root . --object-directory "$b" --filter 'src/' --exclude-unreachable-branches \
-    --html-details "$b/coverage.html" --txt "$b/lines.txt" --txt-metric line
-gcovr --root . --object-directory "$b" --filter 'src/' --exclude-unreachable-branches \
-    --txt "$b/branches.txt" --txt-metric branch
-echo "lines:"; sed -n '6,$p' "$b/lines.txt" | cut -c1-64
-echo "branches:"; tail -2 "$b/branches.txt" | cut -c1-64
+common="--root . --object-directory $b --filter src/ --exclude-unreachable-branches"
+# shellcheck disable=SC2086
+gcovr $common --html-details "$b/coverage.html" --txt "$b/lines.txt" --print-summary >"$b/summary.txt"
+# shellcheck disable=SC2086
+gcovr $common --branches --txt "$b/branches.txt"
+sed -n '6,$p' "$b/lines.txt" | cut -c1-64
+echo "branches:"; grep '^TOTAL' "$b/branches.txt"
+cat "$b/summary.txt"
 echo "in detail: $b/coverage.html"

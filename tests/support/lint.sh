@@ -71,7 +71,12 @@ case $f in src/base/status.c|tests/support/preload/*) flags=;; esac
 clang-tidy --quiet "$f" -- $CFLAGS $flags -Wno-unknown-warning-option 2>/dev/null | grep -v '^$'
 X
 export CFLAGS
-code | grep '\.c$' | xargs -P 2 -n 1 sh "$tmp/tidy" | step "clang-tidy"
+mkdir -p build
+code | grep '\.c$' | xargs -P 2 -n 1 sh "$tmp/tidy" >build/clang-tidy.log
+{
+    grep -E '(error|warning):' build/clang-tidy.log | sed "s|^$PWD/||" | sort -u
+} | step "clang-tidy"
+[ ! -s build/clang-tidy.log ] || echo "                 how it comes to that: build/clang-tidy.log"
 
 # shellcheck disable=SC2046
 cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet -j 2 \
