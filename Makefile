@@ -8,6 +8,10 @@ PREFIX    ?= /usr/local
 LIBDIR    ?= $(PREFIX)/lib
 MANDIR    ?= $(PREFIX)/share/man
 Q         := $(if $(V),,@)
+JOBS      ?= $(shell nproc 2>/dev/null || echo 1)
+# Another make inside a recipe, with as many jobs as there are processors
+# unless the user chose.
+jobs       = --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 say        = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # Debian 12's msgpack-c has the pkg-config name `msgpack`, newer ones `msgpack-c`.
@@ -99,26 +103,26 @@ deps: ## install what is missing (Debian packages; sudo where needed)
 	@sh tests/support/deps.sh
 
 test: deps ## everything that must pass: unit, golden, conformance, cli, integration
-	@$(MAKE) --no-print-directory tests-build
+	@$(MAKE) $(jobs) tests-build
 	@B=$(B) sh tests/run.sh
 
 check: tests-build ## as test, without looking for packages; T=pattern selects
 	@B=$(B) sh tests/run.sh $(T)
 
 demo: deps ## a legacy shop becomes a verified key-value store, before your eyes
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(jobs) all
 	@KVFERRY=$(BIN) sh samples/catalog/demo.sh
 
 asan tsan: ## the tests under a sanitizer
-	@$(MAKE) --no-print-directory VARIANT=$@ tests-build
+	@$(MAKE) $(jobs) VARIANT=$@ tests-build
 	@B=build/$@ sh tests/run.sh $(T)
 
 clang: ## build with clang, and run the tests
-	@$(MAKE) --no-print-directory VARIANT=clang tests-build
+	@$(MAKE) $(jobs) VARIANT=clang tests-build
 	@B=build/clang sh tests/run.sh $(T)
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
-	@$(MAKE) --no-print-directory VARIANT=fuzz build/fuzz/libkvferry.a
+	@$(MAKE) $(jobs) VARIANT=fuzz build/fuzz/libkvferry.a
 	@for f in $(FUZZ); do FLAGS='$(STD) $(FLAGS_fuzz) -Iinclude -Isrc $(PKG_CFLAGS)' \
 	  LIBS='build/fuzz/libkvferry.a $(PKG_LIBS)' sh tests/fuzz/run.sh $$f || exit 1; done
 
@@ -126,7 +130,7 @@ bench: all $(BENCHES) ## the benchmarks against the peers; ratios of one run
 	@B=$(B) sh tests/bench/run.sh
 
 cov: ## line and branch coverage of the tests
-	@$(MAKE) --no-print-directory VARIANT=cov tests-build
+	@$(MAKE) $(jobs) VARIANT=cov tests-build
 	@B=build/cov sh tests/run.sh && sh tests/support/cov.sh build/cov
 
 lint: check-layers ## layers, headers, banned calls, format, clang-tidy, cppcheck, manuals
