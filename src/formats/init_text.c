@@ -1,0 +1,297 @@
+/*
+ * init_text - table shapes to the YAML of a first definition.
+ *
+ * One record for each table: partition = the application, key = the table's
+ * name and its primary key, value = a msgpack map of the columns.  Rows without
+ * a key are numbered in the order of their contents.
+ */
+#include <string.h>
+
+#include "formats/declared.h"
+#include "formats/init.h"
+
+#define LABEL_MAX 64
+#define KEY_TEXT_MAX 65536
+
+const char *kvf_init_type(const struct kvf_column *column)
+{
+	switch (kvf_declared_class(column->type)) {
+	case KVF_DECLARED_INTEGER: return "int";
+	case KVF_DECLARED_REAL: return "float";
+	case KVF_DECLARED_DECIMAL: return "decimal";
+	case KVF_DECLARED_BOOL: return "bool";
+	case KVF_DECLARED_BLOB: return "bytes";
+	case KVF_DECLARED_TIME:
+	case KVF_DECLARED_JSON:
+	case KVF_DECLARED_TEXT:
+	case KVF_DECLARED_ANY:
+	case KVF_DECLARED_UNKNOWN: break;
+	}
+	return "string";
+}
+
+/* What a person may want to know about that choice. */
+static const char *remark(const struct kvf_column *column)
+{
+	switch (kvf_declared_class(column->type)) {
+	case KVF_DECLARED_TIME: return "; `timestamp` would give one form to all";
+	case KVF_DECLARED_JSON: return "; `json` would nest it";
+	case KVF_DECLARED_ANY: return "; texts and numbers only, `bytes` for blobs";
+	case KVF_DECLARED_INTEGER:
+	case KVF_DECLARED_REAL:
+	case KVF_DECLARED_DECIMAL:
+	case KVF_DECLARED_BOOL:
+	case KVF_DECLARED_BLOB:
+	case KVF_DECLARED_TEXT:
+	case KVF_DECLARED_UNKNOWN: break;
+	}
+	return "";
+}
+
+static int carried(const struct kvf_column *c)
+{
+	return !(c->flags & (KVF_COLUMN_GENERATED | KVF_COLUMN_HIDDEN));
+}
+
+/*
+ * The name of record and value: the table's own where the language allows it;
+ * else what is like it, with ".N" behind it, which no table's own name ends in.
+ */
+static void label_of(const struct kvf_table *tables, size_t i, char label[LABEL_MAX])
+{
+	static const char fits[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+	const char *name = tables[i].name;
+	size_t len = strlen(name), n = len < 40 ? len : 40;
+
+	for (size_t k = 0; k < n; k++)
+		label[k] = strchr(fits, name[k]) ? name[k] : '_';
+	label[n] = '\0';
+	if (n != len || strcmp(label, name) != 0 || !n) {
+		char digits[24];
+		size_t d = sizeof(digits), number = i + 1;
+
+		for (digits[--d] = '\0'; number; number /= 10)
+			digits[--d] = (char)('0' + number % 10);
+		label[n] = n ? '.' : '_';
+		memcpy(label + n + 1, digits + d, sizeof(digits) - d);
+	}
+}
+
+/* ---- keys ---------------------------------------------------------------------- */
+
+/* Plain where nothing can be mistaken; between slashes no slash may come. */
+static const char *key_filter(const struct kvf_column *c, size_t nkey)
+{
+	enum kvf_declared d = kvf_declared_class(c->type);
+
+	if (d == KVF_DECLARED_BLOB)
+		return "|hex";
+	if (nkey == 1 || d == KVF_DECLARED_INTEGER || d == KVF_DECLARED_BOOL)
+		return "";
+	return "|urlencode";
+}
+
+/* The name of the column that numbers the rows of a table without a key. */
+static const char *number_column(const struct kvf_table *t)
+{
+	static const char *const names[] = { "row_number", "row_number_", "row_number__" };
+	size_t i = 0;
+
+	while (i < 2 && kvf_shape_column(t, names[i]) != SIZE_MAX)
+		i++;
+	return names[i];
+}
+
+static enum kvf_status entry_text(struct kvf_buf *out, const char *application,
+				  const struct kvf_table *t, const char *label,
+				  struct kvf_err *err)
+{
+	struct kvf_buf key;
+	enum kvf_status st;
+
+	kvf_buf_init(&key, KEY_TEXT_MAX);
+	st = kvf_init_emit(&key, err, "%k/", t->name);
+	for (size_t i = 0; st == KVF_OK && i < t->nkey; i++) {
+		const struct kvf_column *c = &t->columns[t->key[i]];
+
+		st = kvf_init_emit(&key, err, "%s{%p%s}", i ? "/" : "", c->name,
+				   key_filter(c, t->nkey));
+	}
+	if (st == KVF_OK && !t->nkey)
+		st = kvf_init_emit(&key, err, "{%p}", number_column(t));
+	if (st == KVF_OK)
+		st = kvf_buf_append(&key, "", 1, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err,
+				   "    entries:\n      - {partition: %s, key: %y, value: %w}\n",
+				   application, (const char *)key.ptr, label);
+	kvf_buf_release(&key);
+	return st;
+}
+
+/* ---- records --------------------------------------------------------------------- */
+
+static enum kvf_status column_list(struct kvf_buf *out, const struct kvf_table *t,
+				   struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+	unsigned n = 0;
+
+	for (size_t i = 0; st == KVF_OK && i < t->ncolumns; i++)
+		if (carried(&t->columns[i]))
+			st = kvf_init_emit(out, err, "%s%i", n++ ? ", " : "", t->columns[i].name);
+	return st;
+}
+
+/* Rows without a key: the query numbers them, in the order of all columns. */
+static enum kvf_status query_text(struct kvf_buf *out, const struct kvf_table *t,
+				  struct kvf_err *err)
+{
+	struct kvf_buf sql;
+	enum kvf_status st;
+
+	kvf_buf_init(&sql, KVF_DEF_FILE_MAX);
+	st = kvf_init_emit(&sql, err, "SELECT row_number() OVER (ORDER BY ");
+	if (st == KVF_OK)
+		st = column_list(&sql, t, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(&sql, err, ") AS %i, ", number_column(t));
+	if (st == KVF_OK)
+		st = column_list(&sql, t, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(&sql, err, " FROM %i", t->name);
+	if (st == KVF_OK)
+		st = kvf_buf_append(&sql, "", 1, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err,
+				   "    # The source keeps no columns unique: equal rows are told apart\n"
+				   "    # by their number.  A row's number changes when rows come before it.\n"
+				   "    query: %y\n", (const char *)sql.ptr);
+	kvf_buf_release(&sql);
+	return st;
+}
+
+static enum kvf_status record_text(struct kvf_buf *out, const char *application,
+				   const struct kvf_table *t, const char *label,
+				   struct kvf_err *err)
+{
+	enum kvf_status st = kvf_init_emit(out, err, "\n  # %c", t->name);
+
+	if (st == KVF_OK && t->rows != UINT64_MAX)
+		st = kvf_init_emit(out, err, ": %s%u rows", t->rows_exact ? "" : "about ", t->rows);
+	for (size_t i = 0; st == KVF_OK && i < t->nkey; i++)
+		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "; key ",
+				   t->columns[t->key[i]].name);
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err, "\n");
+	if (st == KVF_OK && t->flags & KVF_TABLE_KEY_HAS_NULLS)
+		st = kvf_init_emit(out, err,
+				   "  # The source allows NULL in this key.  Such a row is refused; `else:` and a\n"
+				   "  # text that no row has would carry one.\n");
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err, "  %w:\n", label);
+	if (st == KVF_OK)
+		st = t->nkey ? kvf_init_emit(out, err, "    table: %y\n", t->name) :
+			       query_text(out, t, err);
+	return st == KVF_OK ? entry_text(out, application, t, label, err) : st;
+}
+
+static enum kvf_status value_text(struct kvf_buf *out, const struct kvf_table *t,
+				  const char *label, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_init_emit(out, err, "\n  %w:\n    encoding: msgpack\n    fields:\n",
+					   label);
+	size_t fields = 0;
+
+	for (size_t i = 0; st == KVF_OK && i < t->ncolumns; i++) {
+		const struct kvf_column *c = &t->columns[i];
+
+		if (strlen(c->name) > KVF_DEF_FIELD_NAME_MAX)
+			return kvf_fail(err, KVF_EDEFINITION,
+					"table %s: a column's name is longer than %d bytes", t->name,
+					KVF_DEF_FIELD_NAME_MAX);
+		if (!carried(c)) {
+			st = kvf_init_emit(out, err, "      # %c is computed by the source\n", c->name);
+			continue;
+		}
+		fields++;
+		st = kvf_init_emit(out, err, "      %w: %s", c->name, kvf_init_type(c));
+		if (st == KVF_OK)
+			st = c->type[0] ? kvf_init_emit(out, err, "  # %c%s\n", c->type, remark(c)) :
+					  kvf_init_emit(out, err, "  # no type%s\n", remark(c));
+	}
+	if (st == KVF_OK && (fields > KVF_DEF_FIELDS_MAX || !fields)) {
+		st = kvf_fail(err, KVF_EDEFINITION, "table %s has %zu columns to carry; a value has "
+			      "1 to %d fields", t->name, fields, KVF_DEF_FIELDS_MAX);
+		kvf_err_hint(err, "Without -f every table is carried as it is.");
+	}
+	return st;
+}
+
+/* ---- the two files ----------------------------------------------------------------- */
+
+enum kvf_status kvf_init_application(struct kvf_buf *out, const char *application,
+				     const struct kvf_table *tables, size_t n, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	st = kvf_init_emit(out, err,
+		"# A first draft, made from the source's own schema.  The language is described in\n"
+		"# docs/definitions.md; `kvferry check` says what a definition does not carry.\n"
+		"\n"
+		"application: %s\n"
+		"\n"
+		"# Refuse a source of another version than the one this was written for:\n"
+		"# source:\n"
+		"#   version: \"PRAGMA user_version\"       # any SQL that yields one number\n"
+		"#   requires: 1\n"
+		"\n"
+		"store:\n"
+		"  # The schema version that the last write of a migration sets.\n"
+		"  schema: 1\n"
+		"  # The record in which the application looks for it, if it has one:\n"
+		"  # version: {partition: meta, key: schema-version, started: \"0\", done: \"1\"}\n"
+		"\n"
+		"packages: [" KVF_INIT_PACKAGE "]\n"
+		"\n"
+		"# Legacy tables that a separate, confirmed command may drop, after a verified bump:\n"
+		"# drop: [", application);
+	for (size_t i = 0; st == KVF_OK && i < n; i++)
+		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "", tables[i].name);
+	return st == KVF_OK ? kvf_init_emit(out, err, "]\n") : st;
+}
+
+enum kvf_status kvf_init_package(struct kvf_buf *out, const char *application,
+				 const struct kvf_table *tables, size_t n, struct kvf_err *err)
+{
+	char label[LABEL_MAX];
+	enum kvf_status st;
+
+	st = kvf_init_emit(out, err,
+		"# One record for each table.  A row becomes one entry: partition, key and value.\n"
+		"#\n"
+		"# Keys begin with the table's name and hold its primary key, so that no two rows\n"
+		"# can have the same.  Where several columns make the key, texts are urlencoded:\n"
+		"# a slash in one of them could be taken for the one between them.  Integers that\n"
+		"# should sort by number: {id|pad:20}.\n"
+		"#\n"
+		"# Values are msgpack maps, a field for each column, NULLs left out.  A field's type\n"
+		"# comes from the column's declared type; a row that holds something else is\n"
+		"# refused by name, never bent.  Rename a field: {type: string, from: \"{Column}\"}.\n");
+	if (st == KVF_OK)
+		st = kvf_init_example(out, tables, n, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err, "\npackage: " KVF_INIT_PACKAGE "\nversion: 1\n\nrecords:\n");
+	for (size_t i = 0; st == KVF_OK && i < n; i++) {
+		label_of(tables, i, label);
+		st = record_text(out, application, &tables[i], label, err);
+	}
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err, "\nvalues:\n");
+	for (size_t i = 0; st == KVF_OK && i < n; i++) {
+		label_of(tables, i, label);
+		st = value_text(out, &tables[i], label, err);
+	}
+	return st;
+}
