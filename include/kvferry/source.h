@@ -17,8 +17,16 @@ struct kvf_rows;
 
 /*
  * Open a place ("sqlite:PATH") and begin one read-only snapshot that all later
- * calls share.  KVF_ESOURCE when it cannot be read, KVF_EUSAGE when no driver
- * knows the place.  `env` must outlive the source.
+ * calls share and that lasts until close.  Nothing at the place changes, not
+ * even the list of files beside it.  KVF_ESOURCE when it cannot be read,
+ * KVF_EUSAGE when no driver knows the place, KVF_EINTERRUPTED when env->stopped
+ * says so.  `env` must outlive the source.
+ *
+ * The snapshot may hold back whoever wants to write: where source and store
+ * are one SQLite file, close the source before the store is written to.
+ *
+ * A source belongs to one thread at a time, except for the rows of different
+ * parts of one record (see kvf_source_plan()).
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_source_open(const char *place, const struct kvf_env *env, struct kvf_source **out,
@@ -41,6 +49,14 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_source_describe(struct kvf_source *s, const struct kvf_record *record,
 		    const struct kvf_table **shape, struct kvf_err *err);
 
+/*
+ * How many rows the record has in the snapshot, exactly.  This may read the
+ * whole table; `rows` of a shape is what is known for nothing.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_source_count(struct kvf_source *s, const struct kvf_record *record, uint64_t *rows,
+		 struct kvf_err *err);
+
 /* Run a query that yields one row of one column; NULL or no row is ENOTFOUND.
  * The text form is written to buf (NUL-terminated). */
 KVF_API KVF_MUST_CHECK enum kvf_status
@@ -59,7 +75,8 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_rows_open(struct kvf_source *s, const struct kvf_record *record, unsigned part,
 	      struct kvf_rows **out, struct kvf_err *err);
 
-/* The next row, valid until the next call; KVF_EOF after the last one. */
+/* The next row, valid until the next call; KVF_EOF after the last one.  Errors
+ * and the end are sticky.  Rows must be closed before their source. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_rows_next(struct kvf_rows *rows, const struct kvf_row **row, struct kvf_err *err);
 KVF_API void kvf_rows_close(struct kvf_rows *rows);

@@ -1,0 +1,222 @@
+/*
+ * source - the wrappers around the drivers, and the table of drivers.
+ *
+ * What every driver would have to check is checked here, once.
+ */
+#include "source/driver.h"
+
+#include "base/text.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The drivers, by the scheme of their places. */
+static const struct {
+	const char *scheme;
+	const char *example;
+	enum kvf_status (*open)(const char *rest, const struct kvf_env *env,
+				struct kvf_source **out, struct kvf_err *err);
+} schemes[] = {
+	{ "sqlite", "sqlite:shop.db", kvf_source_sqlite_open },
+};
+
+#define NSCHEMES (sizeof(schemes) / sizeof(schemes[0]))
+
+/* The part of `place` behind "SCHEME:", or NULL. */
+static const char *behind_scheme(const char *place, const char *scheme)
+{
+	size_t n = strlen(scheme);
+
+	return strncmp(place, scheme, n) == 0 && place[n] == ':' ? place + n + 1 : NULL;
+}
+
+void kvf_source_init(struct kvf_source *s, const struct kvf_source_driver *driver,
+		     const struct kvf_env *env)
+{
+	static const struct kvf_env none;
+
+	s->driver = driver;
+	s->env = env ? env : &none;
+}
+
+void kvf_source_log(const struct kvf_source *s, enum kvf_log_level level, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	if (!s->env->log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	s->env->log(s->env->ctx, level, text);
+}
+
+int kvf_source_stopped(const struct kvf_source *s)
+{
+	return s->env->stopped && s->env->stopped(s->env->ctx);
+}
+
+enum kvf_status kvf_source_unknown_table(const char *name, const char *const *names, size_t n,
+					 struct kvf_err *err)
+{
+	char text[256];
+	const char *near = kvf_did_you_mean(name, names, n);
+
+	kvf_fail(err, KVF_EDEFINITION, "the source has no table or view named \"%s\"",
+		 kvf_bytes_print(kvf_bytes_str(name), text, sizeof(text)));
+	if (near)
+		kvf_err_hint(err, "Did you mean \"%s\"?",
+			     kvf_bytes_print(kvf_bytes_str(near), text, sizeof(text)));
+	return KVF_EDEFINITION;
+}
+
+enum kvf_status kvf_source_open(const char *place, const struct kvf_env *env,
+				struct kvf_source **out, struct kvf_err *err)
+{
+	const char *rest;
+	size_t i;
+
+	*out = NULL;
+	for (i = 0; i < NSCHEMES; i++) {
+		rest = behind_scheme(place, schemes[i].scheme);
+		if (rest)
+			return schemes[i].open(rest, env, out, err);
+	}
+	/* The place may be a connection string with a password: not repeated. */
+	kvf_fail(err, KVF_EUSAGE, "no source of tables is known for this kind of place");
+	kvf_err_hint(err, "Name it with its kind, as in %s.", schemes[0].example);
+	return KVF_EUSAGE;
+}
+
+enum kvf_status kvf_source_tables(struct kvf_source *s, const struct kvf_table **tables, size_t *n,
+				  struct kvf_err *err)
+{
+	*tables = NULL;
+	*n = 0;
+	return s->driver->tables(s, tables, n, err);
+}
+
+/* A record comes from a definition or from a C program: it may be wrong. */
+static enum kvf_status check_record(const struct kvf_record *record, struct kvf_err *err)
+{
+	if (!record->table == !record->query)
+		return kvf_fail(err, KVF_EDEFINITION,
+				"record %s needs a table or a query, and not both",
+				record->name ? record->name : "");
+	if (record->query && record->where)
+		return kvf_fail(err, KVF_EDEFINITION,
+				"record %s has a query: its condition belongs in there",
+				record->name ? record->name : "");
+	return KVF_OK;
+}
+
+enum kvf_status kvf_source_describe(struct kvf_source *s, const struct kvf_record *record,
+				    const struct kvf_table **shape, struct kvf_err *err)
+{
+	enum kvf_status st = check_record(record, err);
+
+	*shape = NULL;
+	return st ? st : s->driver->describe(s, record, shape, err);
+}
+
+enum kvf_status kvf_source_count(struct kvf_source *s, const struct kvf_record *record,
+				 uint64_t *rows, struct kvf_err *err)
+{
+	enum kvf_status st = check_record(record, err);
+
+	*rows = 0;
+	return st ? st : s->driver->count(s, record, rows, err);
+}
+
+enum kvf_status kvf_source_scalar(struct kvf_source *s, const char *sql, char *buf, size_t size,
+				  struct kvf_err *err)
+{
+	assert(size > 0);
+	buf[0] = '\0';
+	return s->driver->scalar(s, sql, buf, size, err);
+}
+
+enum kvf_status kvf_source_plan(struct kvf_source *s, const struct kvf_record *record,
+				unsigned *parts, struct kvf_err *err)
+{
+	enum kvf_status st = check_record(record, err);
+
+	if (*parts == 0)
+		*parts = 1;
+	return st ? st : s->driver->plan(s, record, parts, err);
+}
+
+enum kvf_status kvf_rows_open(struct kvf_source *s, const struct kvf_record *record, unsigned part,
+			      struct kvf_rows **out, struct kvf_err *err)
+{
+	enum kvf_status st = check_record(record, err);
+
+	*out = NULL;
+	if (!st)
+		st = s->driver->rows_open(s, record, part, out, err);
+	if (st)
+		return st;
+	(*out)->source = s;
+	(*out)->row.ordinal = 0;
+	(*out)->st = KVF_OK;
+	kvf_err_clear(&(*out)->err);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_rows_next(struct kvf_rows *rows, const struct kvf_row **row,
+			      struct kvf_err *err)
+{
+	if (rows->st == KVF_OK) {
+		rows->st = rows->source->driver->rows_next(rows, &rows->err);
+		if (rows->st == KVF_OK) {
+			rows->row.ordinal++;
+			*row = &rows->row;
+			return KVF_OK;
+		}
+	}
+	*row = NULL;
+	if (rows->st != KVF_EOF && err)
+		*err = rows->err;
+	return rows->st;
+}
+
+void kvf_rows_close(struct kvf_rows *rows)
+{
+	if (rows)
+		rows->source->driver->rows_close(rows);
+}
+
+enum kvf_status kvf_source_watermark(struct kvf_source *s, char *buf, size_t size,
+				     struct kvf_err *err)
+{
+	assert(size > 0);
+	buf[0] = '\0';
+	return s->driver->watermark(s, buf, size, err);
+}
+
+const char *kvf_source_identity(const struct kvf_source *s)
+{
+	return s->driver->identity(s);
+}
+
+int kvf_source_is_place(const struct kvf_source *s, const char *place)
+{
+	const char *rest;
+	size_t i;
+
+	for (i = 0; i < NSCHEMES; i++) {
+		rest = behind_scheme(place, schemes[i].scheme);
+		if (rest)
+			return s->driver->is_place(s, schemes[i].scheme, rest);
+	}
+	return 0;
+}
+
+void kvf_source_close(struct kvf_source *s)
+{
+	if (s)
+		s->driver->close(s);
+}
