@@ -109,7 +109,7 @@ enum kvf_encoding { /* names on disk: raw msgpack json protobuf */
 /*
  * The literal pieces of a template around its placeholders: one piece means
  * "equal"; else the first is a prefix, the last a suffix, and the others follow
- * in order, leftmost match.  At most 8 pieces of at most 256 bytes.
+ * in order, leftmost match.  At most 8 pieces of at most 1,024 bytes.
  */
 struct kvf_pattern {
 	const struct kvf_bytes *pieces;
