@@ -25,14 +25,17 @@ extern "C" {
 /* Largest sizes allowed; what `lim` in the head says, and what readers cap. */
 struct kvf_limits {
 	uint64_t part, key, value; /* bytes; defaults 1,024 / 4,096 / 64 MiB */
-	uint64_t unit;             /* decoded unit; 0 = derived from the others */
+	uint64_t unit;             /* decoded unit; 0 = chunk + the others + 64 KiB */
 };
 
 KVF_API struct kvf_limits kvf_limits_default(void);
 
 struct kvf_pair { const char *name, *value; };
 
-/* The `head` record.  Strings are borrowed by the writer until its close. */
+/*
+ * The `head` record.  Strings are borrowed by the writer until its close; where
+ * app, chunk and limits are zero it takes "" and the defaults.
+ */
 struct kvf_head {
 	const char *app;               /* "" = exported without a definition */
 	uint64_t from, schema;         /* schema version exported from, and to set */
@@ -163,7 +166,10 @@ struct kvf_chunk {
 	struct kvf_bytes entries;      /* the encoded entries */
 };
 
-/* All pointers are valid until the next kvf_reader_next() or close. */
+/*
+ * All pointers are valid until the next kvf_reader_next() or close, except that
+ * a begin record stays until the next begin.
+ */
 struct kvf_item {
 	enum kvf_item_type type;
 	struct kvf_bytes raw;          /* the unit's L1 bytes (BEGIN and END only) */

@@ -1,0 +1,596 @@
+/* intake - from the file to units: the reader's pipeline. */
+#include "stream/reader.h"
+
+#include <stdlib.h>
+
+#define FLYING_MAX ((size_t)32 << 20)  /* unit bytes under way, or one unit */
+#define KEEP_MAX ((size_t)20 << 20)    /* larger buffers are not kept for reuse */
+#define SLICE ((size_t)128 << 10)      /* L1 bytes that SPLIT takes at a time */
+#define WINDOW_MIN ((uint64_t)16 << 20) /* windows that are always allowed */
+
+/* The largest content of one native frame. */
+static size_t content_max(const struct kvf_reader *r)
+{
+	return r->lim.unit > KVF_CONTROL_MAX ? (size_t)r->lim.unit : KVF_CONTROL_MAX;
+}
+
+/* ---- workers ------------------------------------------------------------------------ */
+
+static enum kvf_status unpack(struct kvf_reader *r, unsigned worker, struct kvf_unit_job *j)
+{
+	ZSTD_DCtx *d = r->contexts[worker];
+	size_t n;
+
+	if (!d) {
+		d = r->contexts[worker] = ZSTD_createDCtx();
+		if (!d)
+			return kvf_fail_nomem(&j->err);
+	}
+	n = ZSTD_decompressDCtx(d, j->unit.ptr, j->content, j->packed.ptr, j->packed.len);
+	if (ZSTD_isError(n) || n != j->content) {
+		kvf_fail(&j->err, KVF_ESTREAM, "damaged stream: a frame cannot be decompressed: %s",
+			 ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong size");
+		return KVF_ESTREAM;
+	}
+	j->unit.len = n;
+	return KVF_OK;
+}
+
+/* Always KVF_OK: what is wrong with a unit is told in its turn. */
+static enum kvf_status work(void *ctx, unsigned worker, void *job, struct kvf_err *err)
+{
+	struct kvf_reader *r = ctx;
+	struct kvf_unit_job *j = job;
+	struct kvf_bytes unit;
+
+	(void)err;
+	j->st = j->native ? unpack(r, worker, j) : KVF_OK;
+	if (j->st)
+		return KVF_OK;
+	j->unpacked = 1;
+	unit = kvf_buf_bytes(&j->unit);
+	j->type = kvf_record_peek(unit.ptr, unit.len);
+	if (j->type == KVF_REC_CHUNK)
+		j->st = kvf_unit_check(unit, &r->lim, &j->chunk, &j->err);
+	else if (!kvf_is_one_record(unit))
+		j->type = KVF_REC_NONE;
+	return KVF_OK;
+}
+
+/* ---- jobs ----------------------------------------------------------------------------- */
+
+static void job_free(struct kvf_unit_job *j)
+{
+	if (!j)
+		return;
+	kvf_buf_release(&j->packed);
+	kvf_buf_release(&j->unit);
+	free(j);
+}
+
+static void drop(void *ctx, void *job)
+{
+	(void)ctx;
+	job_free(job);
+}
+
+static enum kvf_status job_get(struct kvf_reader *r, struct kvf_unit_job **out,
+			       struct kvf_err *err)
+{
+	struct kvf_unit_job *j = r->free;
+
+	*out = NULL;
+	if (j) {
+		r->free = j->next;
+	} else {
+		j = calloc(1, sizeof(*j));
+		if (!j)
+			return kvf_fail_nomem(err);
+		kvf_buf_init(&j->packed, ZSTD_COMPRESSBOUND((size_t)KVF_UNIT_MAX));
+		kvf_buf_init(&j->unit, KVF_UNIT_MAX + 2 * SLICE);
+	}
+	j->packed.len = j->unit.len = 0;
+	j->next = NULL;
+	j->type = KVF_REC_NONE;
+	j->st = KVF_OK;
+	j->unpacked = 0;
+	j->native = 0;
+	*out = j;
+	return KVF_OK;
+}
+
+void kvf_intake_recycle(struct kvf_reader *r, struct kvf_unit_job *j)
+{
+	if (!j)
+		return;
+	if (j->unit.size > KEEP_MAX)
+		kvf_buf_release(&j->unit);
+	if (j->packed.size > KEEP_MAX)
+		kvf_buf_release(&j->packed);
+	j->next = r->free;
+	r->free = j;
+}
+
+static enum kvf_status submit(struct kvf_reader *r, struct kvf_unit_job *j, size_t flying,
+			      struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	if (!r->pool)
+		st = kvf_pool_new(r->threads, 2 * (size_t)r->threads + 1, work, r, &r->pool, err);
+	j->flying = flying;
+	if (!st)
+		st = kvf_pool_submit(r->pool, j, err);
+	if (st) {
+		job_free(j);
+		return st;
+	}
+	r->under_way++;
+	r->flying += flying;
+	return KVF_OK;
+}
+
+static int has_room(const struct kvf_reader *r)
+{
+	return r->under_way == 0 || (!kvf_pool_full(r->pool) && r->flying < FLYING_MAX);
+}
+
+void kvf_intake_count_frame(struct kvf_reader *r, size_t csize, size_t dsize)
+{
+	uint8_t pair[8];
+
+	kvf_put_le32(pair, (uint32_t)csize);
+	kvf_put_le32(pair + 4, (uint32_t)dsize);
+	kvf_sha256_update(&r->table, pair, sizeof(pair));
+	r->frames++;
+}
+
+/* ---- NATIVE ------------------------------------------------------------------------------ */
+
+/*
+ * Is a hint and the frame that it promises at the feed?  Then *frame is its
+ * length and *content what it will decompress to.  Otherwise *hold says what
+ * there is instead.
+ */
+static enum kvf_status native_frame(struct kvf_reader *r, size_t max, size_t *frame,
+				    size_t *content, enum kvf_hold *hold, struct kvf_err *err)
+{
+	struct kvf_feed *f = &r->feed;
+	struct kvf_frame_head h;
+	enum kvf_status st;
+	const uint8_t *p;
+	uint32_t size;
+
+	st = kvf_feed_want(f, KVF_HINT_LEN, err);
+	if (st)
+		return st;
+	p = kvf_feed_ptr(f);
+	*hold = kvf_feed_have(f) ? KVF_HOLD_OTHER : KVF_HOLD_EOF;
+	if (kvf_feed_have(f) < KVF_HINT_LEN || kvf_get_le32(p) != KVF_SKIP_MAGIC ||
+	    kvf_get_le32(p + 4) != 4)
+		return KVF_OK;
+	*hold = KVF_HOLD_SPLIT;
+	size = kvf_get_le32(p + 8);
+	if (size > ZSTD_COMPRESSBOUND(max))
+		return KVF_OK;
+	st = kvf_feed_want(f, KVF_HINT_LEN + (size_t)size, err);
+	if (st)
+		return st;
+	if (kvf_feed_have(f) < KVF_HINT_LEN + (size_t)size)
+		return KVF_OK;
+	p = kvf_feed_ptr(f) + KVF_HINT_LEN;
+	if (kvf_frame_head_parse(p, size, &h) != 1 || h.content > max || h.dictionary ||
+	    ZSTD_findFrameCompressedSize(p, size) != size)
+		return KVF_OK;
+	*hold = KVF_HOLD_NO;
+	*frame = size;
+	*content = (size_t)h.content;
+	if (!h.checksum)
+		return kvf_reader_warn(r, err, "a frame without a checksum at offset %llu",
+				       (unsigned long long)f->offset);
+	return KVF_OK;
+}
+
+static enum kvf_status scan_native(struct kvf_reader *r, struct kvf_err *err)
+{
+	struct kvf_feed *f = &r->feed;
+	struct kvf_unit_job *j;
+	size_t size, content;
+	enum kvf_status st;
+
+	st = native_frame(r, content_max(r), &size, &content, &r->hold, err);
+	if (st || r->hold)
+		return st;
+	st = job_get(r, &j, err);
+	if (st)
+		return st;
+	j->native = 1;
+	j->content = content;
+	j->file_at = f->offset + KVF_HINT_LEN;
+	j->l1_at = r->l1_at;
+	st = kvf_buf_append(&j->packed, kvf_feed_ptr(f) + KVF_HINT_LEN, size, err);
+	if (!st)
+		st = kvf_buf_reserve(&j->unit, content ? content : 1, err);
+	if (st) {
+		job_free(j);
+		return st;
+	}
+	kvf_feed_skip(f, KVF_HINT_LEN + size);
+	r->l1_at += content;
+	kvf_intake_count_frame(r, KVF_HINT_LEN, 0);
+	kvf_intake_count_frame(r, size, content);
+	return submit(r, j, content + size, err);
+}
+
+/* ---- SPLIT --------------------------------------------------------------------------------- */
+
+enum kvf_status kvf_intake_go_split(struct kvf_reader *r, int ended, struct kvf_err *err)
+{
+	if (!r->stream) {
+		r->stream = ZSTD_createDCtx();
+		if (!r->stream)
+			return kvf_fail_nomem(err);
+	}
+	r->native = 0;
+	r->hold = KVF_HOLD_NO;
+	r->split.head_seen = r->head != NULL;
+	r->split.offset = r->l1_at;
+	r->split.unit_max = (size_t)(r->lim.unit ? r->lim.unit : KVF_CONTROL_MAX);
+	r->split.ended = ended;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_intake_skip(struct kvf_reader *r, struct kvf_err *err)
+{
+	struct kvf_feed *f = &r->feed;
+	enum kvf_status st;
+	uint32_t len;
+
+	st = kvf_feed_want(f, KVF_SKIP_HEAD, err);
+	if (st)
+		return st;
+	if (kvf_feed_have(f) < KVF_SKIP_HEAD)
+		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
+	len = kvf_get_le32(kvf_feed_ptr(f) + 4);
+	if (len > KVF_SKIP_MAX)
+		return kvf_fail(err, KVF_ESTREAM,
+				"damaged stream: a skippable frame of %u bytes, 1 MiB is allowed",
+				len);
+	if (++r->skips > KVF_IN_A_ROW)
+		return kvf_fail(err, KVF_ESTREAM,
+				"damaged stream: more than 16 skippable frames in a row");
+	st = kvf_feed_want(f, KVF_SKIP_HEAD + (size_t)len, err);
+	if (st)
+		return st;
+	if (kvf_feed_have(f) < KVF_SKIP_HEAD + (size_t)len)
+		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
+	kvf_feed_skip(f, KVF_SKIP_HEAD + (size_t)len);
+	return KVF_OK;
+}
+
+/* A zstd frame begins at the feed: may it be decoded? */
+static enum kvf_status begin_frame(struct kvf_reader *r, struct kvf_err *err)
+{
+	uint64_t max = content_max(r) > WINDOW_MIN ? content_max(r) : WINDOW_MIN;
+	struct kvf_frame_head h;
+	enum kvf_status st;
+	size_t n;
+	int rc;
+
+	st = kvf_feed_want(&r->feed, KVF_FRAME_HEAD_MAX, err);
+	if (st)
+		return st;
+	rc = kvf_frame_head_parse(kvf_feed_ptr(&r->feed), kvf_feed_have(&r->feed), &h);
+	if (rc == 0)
+		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
+	if (rc < 0)
+		return kvf_fail(err, KVF_ESTREAM, "damaged stream: the header of a frame is invalid");
+	if (h.dictionary)
+		return kvf_fail(err, KVF_ESTREAM, "the stream was compressed with a dictionary");
+	if (h.window > max) {
+		kvf_fail(err, KVF_ESTREAM, "a frame needs a window of %llu bytes, %llu are allowed",
+			 (unsigned long long)h.window, (unsigned long long)max);
+		kvf_err_hint(err, "Compress the stream again without --long: zstd -d < FILE | zstd > NEW.kvf");
+		return KVF_ESTREAM;
+	}
+	n = ZSTD_DCtx_reset(r->stream, ZSTD_reset_session_only);
+	if (!ZSTD_isError(n))
+		n = ZSTD_DCtx_setParameter(r->stream, ZSTD_d_windowLogMax, 30);
+	if (ZSTD_isError(n))
+		return kvf_fail(err, KVF_EINTERNAL, "zstd: %s", ZSTD_getErrorName(n));
+	r->in_frame = 1;
+	r->frame_bytes = 0;
+	r->skips = 0;
+	return KVF_OK;
+}
+
+/* Decode some bytes of the current frame into the splitter. */
+static enum kvf_status decode_some(struct kvf_reader *r, struct kvf_err *err)
+{
+	struct kvf_buf *b = &r->split.buf;
+	ZSTD_outBuffer out;
+	ZSTD_inBuffer in;
+	enum kvf_status st;
+	size_t n;
+
+	st = kvf_feed_want(&r->feed, kvf_feed_have(&r->feed) ? 1 : SLICE, err);
+	if (!st)
+		st = kvf_buf_reserve(b, SLICE, err);
+	if (st)
+		return st;
+	in.src = kvf_feed_ptr(&r->feed);
+	in.size = kvf_feed_have(&r->feed);
+	in.pos = 0;
+	out.dst = b->ptr + b->len;
+	out.size = SLICE;
+	out.pos = 0;
+	n = ZSTD_decompressStream(r->stream, &out, &in);
+	if (ZSTD_isError(n))
+		return kvf_fail(err, KVF_ESTREAM,
+				"damaged stream: a frame cannot be decompressed: %s",
+				ZSTD_getErrorName(n));
+	kvf_feed_skip(&r->feed, in.pos);
+	b->len += out.pos;
+	r->frame_bytes += out.pos;
+	if (n == 0) {
+		r->in_frame = 0;
+		if (r->frame_bytes)
+			r->empties = 0;
+		else if (++r->empties > KVF_IN_A_ROW)
+			return kvf_fail(err, KVF_ESTREAM,
+					"damaged stream: more than 16 empty frames in a row");
+	} else if (in.size == 0 && out.pos == 0) {
+		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
+	}
+	return KVF_OK;
+}
+
+/* Bytes that NATIVE had decoded already. */
+static enum kvf_status feed_again(struct kvf_reader *r, struct kvf_err *err)
+{
+	struct kvf_unit_job *j = r->again;
+	size_t n = j->unit.len - r->again_at;
+	enum kvf_status st;
+
+	if (!j->unpacked) {
+		*err = j->err;
+		return j->st;
+	}
+	if (n > SLICE)
+		n = SLICE;
+	st = kvf_split_feed(&r->split, j->unit.ptr + r->again_at, n, err);
+	if (st)
+		return st;
+	r->again_at += n;
+	if (r->again_at == j->unit.len) {
+		r->again = j->next;
+		r->again_at = 0;
+		kvf_intake_recycle(r, j);
+	}
+	return KVF_OK;
+}
+
+/* More L1 bytes for the splitter, or a hold. */
+static enum kvf_status more_bytes(struct kvf_reader *r, struct kvf_err *err)
+{
+	enum kvf_status st;
+	uint32_t magic;
+
+	if (r->again)
+		return feed_again(r, err);
+	if (r->in_frame)
+		return decode_some(r, err);
+	st = kvf_feed_want(&r->feed, 4, err);
+	if (st)
+		return st;
+	if (kvf_feed_have(&r->feed) == 0) {
+		r->hold = KVF_HOLD_EOF;
+		return KVF_OK;
+	}
+	magic = kvf_feed_have(&r->feed) < 4 ? 0 : kvf_get_le32(kvf_feed_ptr(&r->feed));
+	if (magic == KVF_ZSTD_MAGIC)
+		return begin_frame(r, err);
+	if (kvf_is_skippable(magic) && !r->split.ended)
+		return kvf_intake_skip(r, err);
+	r->hold = KVF_HOLD_OTHER;
+	return KVF_OK;
+}
+
+/* Find one unit, and give it to the workers. */
+static enum kvf_status scan_split(struct kvf_reader *r, struct kvf_err *err)
+{
+	struct kvf_unit_job *j;
+	enum kvf_status st;
+	size_t len;
+
+	for (;;) {
+		st = kvf_split_next(&r->split, &len, err);
+		if (st)
+			return st;
+		if (len)
+			break;
+		st = more_bytes(r, err);
+		if (st || r->hold)
+			return st;
+	}
+	st = job_get(r, &j, err);
+	if (st)
+		return st;
+	j->file_at = r->feed.offset;
+	j->l1_at = r->split.offset;
+	st = kvf_split_take(&r->split, len, &j->unit, err);
+	if (st) {
+		job_free(j);
+		return st;
+	}
+	r->l1_at = r->split.offset;
+	return submit(r, j, len, err);
+}
+
+/* ---- both --------------------------------------------------------------------------------------- */
+
+/*
+ * A frame that looked native is not one unit, or its unit does not stand up:
+ * whatever was decoded from here on is read again without that assumption.
+ */
+static enum kvf_status read_again(struct kvf_reader *r, struct kvf_unit_job *j,
+				  struct kvf_err *err)
+{
+	struct kvf_unit_job **end = &r->again;
+	enum kvf_status st;
+	uint64_t at = j->l1_at;
+	void *p = j;
+
+	do {
+		*end = p;
+		(*end)->next = NULL;
+		end = &(*end)->next;
+		st = r->under_way ? kvf_pool_take(r->pool, &p, err) : KVF_EOF;
+		if (!st) {
+			r->under_way--;
+			r->flying -= ((struct kvf_unit_job *)p)->flying;
+		}
+	} while (!st);
+	if (st != KVF_EOF)
+		return st;
+	r->l1_at = at;
+	st = kvf_reader_warn(r, err, "the frames are not in native form from stream offset %llu on",
+			     (unsigned long long)at);
+	return st ? st : kvf_intake_go_split(r, 0, err);
+}
+
+/* Keep the workers busy; a failure waits until what was read before it is out. */
+static void fill(struct kvf_reader *r)
+{
+	enum kvf_status st = KVF_OK;
+
+	while (!st && !r->hold && has_room(r))
+		st = r->native ? scan_native(r, &r->scan_failure) : scan_split(r, &r->scan_failure);
+	if (st) {
+		r->hold = KVF_HOLD_FAILED;
+		r->scan_status = st;
+	}
+}
+
+enum kvf_status kvf_intake_next(struct kvf_reader *r, struct kvf_unit_job **out,
+				struct kvf_err *err)
+{
+	struct kvf_unit_job *j;
+	enum kvf_status st;
+	void *p;
+
+	for (;;) {
+		fill(r);
+		if (r->under_way == 0) {
+			if (r->hold != KVF_HOLD_FAILED)
+				return KVF_EOF;
+			*err = r->scan_failure;
+			return r->scan_status;
+		}
+		st = kvf_pool_take(r->pool, &p, err);
+		if (st)
+			return st == KVF_EOF ? kvf_fail(err, KVF_EINTERNAL, "a unit got lost") : st;
+		j = p;
+		r->under_way--;
+		r->flying -= j->flying;
+		if (!j->native || (!j->st && j->type != KVF_REC_NONE) || !j->unpacked) {
+			*out = j;
+			return KVF_OK;
+		}
+		st = read_again(r, j, err);
+		if (st)
+			return st;
+	}
+}
+
+/* MAGIC and head as native files have them: *found, else nothing was consumed. */
+static enum kvf_status native_head(struct kvf_reader *r, int *found, struct kvf_err *err)
+{
+	enum kvf_hold hold;
+	enum kvf_status st;
+	size_t size, content, n;
+
+	*found = 0;
+	st = native_frame(r, KVF_CONTROL_MAX, &size, &content, &hold, err);
+	if (st || hold)
+		return st;
+	st = kvf_buf_reserve(&r->head_unit, content ? content : 1, err);
+	if (st)
+		return st;
+	n = ZSTD_decompressDCtx(r->stream, r->head_unit.ptr, content,
+				kvf_feed_ptr(&r->feed) + KVF_HINT_LEN, size);
+	if (n != content)
+		return KVF_OK;
+	r->head_unit.len = n;
+	if (!kvf_is_one_record(kvf_buf_bytes(&r->head_unit)) && n < KVF_MAGIC_LEN)
+		return KVF_OK;
+	st = kvf_magic_check(r->head_unit.ptr, n, err);
+	if (st)
+		return st;
+	if (!kvf_is_one_record(kvf_buf_bytes(&r->head_unit)))
+		return KVF_OK;
+	kvf_intake_count_frame(r, KVF_HINT_LEN, 0);
+	kvf_intake_count_frame(r, size, content);
+	kvf_feed_skip(&r->feed, KVF_HINT_LEN + size);
+	r->l1_at = n;
+	*found = 1;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_intake_head(struct kvf_reader *r, struct kvf_err *err)
+{
+	enum kvf_status st;
+	size_t len = 0;
+
+	r->threads = kvf_thread_count(r->env);
+	r->contexts = calloc(r->threads, sizeof(ZSTD_DCtx *));
+	r->stream = ZSTD_createDCtx();
+	if (!r->contexts || !r->stream)
+		return kvf_fail_nomem(err);
+	kvf_sha256_begin(&r->table);
+	kvf_split_init(&r->split);
+	kvf_buf_init(&r->head_unit, KVF_UNIT_MAX + 2 * SLICE);
+	st = native_head(r, &r->native, err);
+	if (st || r->native)
+		return st;
+	st = kvf_intake_go_split(r, 0, err);
+	while (!st && !len) {
+		st = kvf_split_next(&r->split, &len, err);
+		if (st || len)
+			break;
+		st = more_bytes(r, err);
+		if (!st && r->hold == KVF_HOLD_EOF)
+			st = kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside its head");
+		else if (!st && r->hold)
+			st = kvf_fail(err, KVF_ESTREAM, "not a KVF stream");
+	}
+	if (!st)
+		st = kvf_split_take(&r->split, len, &r->head_unit, err);
+	if (!st)
+		st = kvf_reader_warn(r, err, "the stream is not in native form (compressed again?)");
+	return st;
+}
+
+void kvf_intake_release(struct kvf_reader *r)
+{
+	struct kvf_unit_job *j, *next;
+	unsigned i;
+
+	if (r->pool)
+		kvf_pool_free(r->pool, drop);
+	for (j = r->free; j; j = next) {
+		next = j->next;
+		job_free(j);
+	}
+	for (j = r->again; j; j = next) {
+		next = j->next;
+		job_free(j);
+	}
+	job_free(r->current);
+	for (i = 0; r->contexts && i < r->threads; i++)
+		ZSTD_freeDCtx(r->contexts[i]);
+	free(r->contexts);
+	ZSTD_freeDCtx(r->stream);
+	kvf_split_release(&r->split);
+	kvf_buf_release(&r->head_unit);
+}

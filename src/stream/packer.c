@@ -1,0 +1,283 @@
+/* packer - the writer's pipeline: digest and compress in parallel, write in order. */
+#include "stream/packer.h"
+
+#include "base/hash.h"
+#include "stream/unit.h"
+
+#include <stdlib.h>
+#include <zstd_errors.h>
+
+/* ---- workers ------------------------------------------------------------------------ */
+
+static enum kvf_status compress(struct kvf_packer *p, unsigned worker, struct kvf_packer_job *j,
+				struct kvf_err *err)
+{
+	ZSTD_CCtx *c = p->contexts[worker];
+	size_t bound = ZSTD_compressBound(j->unit.len), n;
+
+	if (!c) {
+		c = p->contexts[worker] = ZSTD_createCCtx();
+		if (!c)
+			return kvf_fail_nomem(err);
+	}
+	if (bound > j->packed_size) {
+		free(j->packed);
+		j->packed_size = 0;
+		j->packed = malloc(bound);
+		if (!j->packed)
+			return kvf_fail_nomem(err);
+		j->packed_size = bound;
+	}
+	/* A context that starts from nothing: same unit, same frame. */
+	ZSTD_CCtx_reset(c, ZSTD_reset_session_and_parameters);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, p->level);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 1);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	n = ZSTD_compress2(c, j->packed, j->packed_size, j->unit.ptr, j->unit.len);
+	if (ZSTD_isError(n)) {
+		if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+			return kvf_fail_nomem(err);
+		return kvf_fail(err, KVF_EINTERNAL, "cannot compress: %s", ZSTD_getErrorName(n));
+	}
+	j->packed_len = n;
+	return KVF_OK;
+}
+
+static enum kvf_status work(void *ctx, unsigned worker, void *job, struct kvf_err *err)
+{
+	struct kvf_packer *p = ctx;
+	struct kvf_packer_job *j = job;
+	struct kvf_endc_record e;
+	enum kvf_status st;
+
+	kvf_unit_digest(kvf_buf_bytes(&j->unit), j->head, &j->info);
+	e.b = j->info.totals.bytes;
+	e.c = j->info.totals.entries;
+	memcpy(e.d, j->info.d, sizeof(e.d));
+	memcpy(e.m, j->info.totals.m, sizeof(e.m));
+	st = kvf_buf_reserve(&j->unit, KVF_ENDC_RECORD_MAX, err);
+	if (st)
+		return st;
+	j->unit.len += kvf_write_endc_record(j->unit.ptr + j->unit.len, &e);
+	return compress(p, worker, j, err);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------- */
+
+void kvf_packer_job_free(struct kvf_packer_job *j)
+{
+	if (!j)
+		return;
+	kvf_buf_release(&j->unit);
+	free(j->packed);
+	free(j);
+}
+
+static void drop(void *ctx, void *job)
+{
+	(void)ctx;
+	kvf_packer_job_free(job);
+}
+
+static void job_recycle(struct kvf_packer *p, struct kvf_packer_job *j)
+{
+	if (j->unit.size > KVF_KEEP_MAX) {
+		kvf_buf_release(&j->unit);
+		free(j->packed);
+		j->packed = NULL;
+		j->packed_size = 0;
+	}
+	j->next = p->free;
+	p->free = j;
+}
+
+enum kvf_status kvf_packer_job(struct kvf_packer *p, struct kvf_packer_job **out,
+			     struct kvf_err *err)
+{
+	struct kvf_packer_job *j = p->free;
+
+	if (j) {
+		p->free = j->next;
+	} else {
+		j = calloc(1, sizeof(*j));
+		if (!j)
+			return kvf_fail_nomem(err);
+		kvf_buf_init(&j->unit, (size_t)p->unit_max + KVF_UNIT_SLACK);
+	}
+	j->unit.len = 0;
+	j->next = NULL;
+	*out = j;
+	return KVF_OK;
+}
+
+/* ---- frames out ------------------------------------------------------------------------ */
+
+/* A hint and its frame. */
+static enum kvf_status write_frame(struct kvf_packer *p, const void *frame, size_t len,
+				   size_t content, struct kvf_err *err)
+{
+	uint8_t hint[KVF_HINT_LEN];
+	enum kvf_status st;
+
+	kvf_put_hint(hint, (uint32_t)len);
+	st = kvf_output_write(p->out, hint, sizeof(hint), err);
+	if (!st)
+		st = kvf_output_write(p->out, frame, len, err);
+	if (!st)
+		st = kvf_frame_list_add(&p->frames, sizeof(hint), 0, err);
+	if (!st)
+		st = kvf_frame_list_add(&p->frames, len, content, err);
+	return st;
+}
+
+enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
+				 struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	p->framed.len = 0;
+	st = kvf_frame_raw(&p->framed, unit, err);
+	if (!st)
+		st = write_frame(p, p->framed.ptr, p->framed.len, unit.len, err);
+	return st;
+}
+
+/* Wait for the oldest job, chain and write it.  KVF_EOF: none is under way. */
+static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
+{
+	struct kvf_sha256 sha;
+	enum kvf_status st;
+	struct kvf_packer_job *j;
+	void *job;
+
+	if (p->under_way == 0)
+		return KVF_EOF;
+	st = kvf_pool_take(p->pool, &job, err);
+	if (st) { /* the failing job is ours again */
+		if (st != KVF_EOF)
+			kvf_packer_job_free(job);
+		return st == KVF_EOF ? kvf_fail(err, KVF_EINTERNAL, "a chunk got lost") : st;
+	}
+	j = job;
+	p->under_way--;
+	p->flying -= j->flying;
+	kvf_sha256_begin(&sha);
+	kvf_sha256_update(&sha, p->r, sizeof(p->r));
+	kvf_sha256_update(&sha, j->info.d, sizeof(j->info.d));
+	kvf_sha256_end(&sha, p->r);
+	kvf_totals_merge(&p->totals, &j->info.totals);
+	st = write_frame(p, j->packed, j->packed_len, j->unit.len, err);
+	job_recycle(p, j);
+	return st;
+}
+
+enum kvf_status kvf_packer_drain(struct kvf_packer *p, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	do
+		st = take_one(p, err);
+	while (!st);
+	return st == KVF_EOF ? KVF_OK : st;
+}
+
+/* Hand a chunk to the workers, when the window and the memory allow it. */
+enum kvf_status kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j,
+				struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (!p->pool) {
+		st = kvf_pool_new(p->threads, 2 * (size_t)p->threads + 1, work, p, &p->pool, err);
+		if (st)
+			return st;
+	}
+	j->flying = j->unit.len;
+	while (p->under_way &&
+	       (kvf_pool_full(p->pool) || p->flying + j->flying > KVF_FLYING_MAX)) {
+		st = take_one(p, err);
+		if (st)
+			return st;
+	}
+	st = kvf_pool_submit(p->pool, j, err);
+	if (st)
+		return st;
+	p->under_way++;
+	p->flying += j->flying;
+	return KVF_OK;
+}
+
+/* A skippable frame; it has a line of its own in the seek table. */
+enum kvf_status kvf_packer_note(struct kvf_packer *p, struct kvf_bytes payload, struct kvf_err *err)
+{
+	uint8_t head[KVF_SKIP_HEAD];
+	enum kvf_status st;
+
+	kvf_put_le32(head, KVF_NOTE_MAGIC);
+	kvf_put_le32(head + 4, (uint32_t)payload.len);
+	st = kvf_output_write(p->out, head, sizeof(head), err);
+	if (!st)
+		st = kvf_output_write(p->out, payload.ptr, payload.len, err);
+	if (!st)
+		st = kvf_frame_list_add(&p->frames, sizeof(head) + payload.len, 0, err);
+	return st;
+}
+
+enum kvf_status kvf_packer_table(struct kvf_packer *p, struct kvf_err *err)
+{
+	size_t n = p->frames.pairs.len / 8;
+	uint8_t head[KVF_SKIP_HEAD], foot[9];
+	enum kvf_status st;
+
+	if (p->frames.overflow) {
+		if (p->env && p->env->log)
+			p->env->log(p->env->ctx, KVF_LOG_WARN,
+				    "the stream has too many frames for a seek table");
+		return KVF_OK;
+	}
+	kvf_put_le32(head, KVF_TABLE_MAGIC);
+	kvf_put_le32(head + 4, (uint32_t)(8 * n + sizeof(foot)));
+	kvf_put_le32(foot, (uint32_t)n);
+	foot[4] = 0;
+	kvf_put_le32(foot + 5, KVF_SEEK_MAGIC);
+	st = kvf_output_write(p->out, head, sizeof(head), err);
+	if (!st)
+		st = kvf_output_write(p->out, p->frames.pairs.ptr, 8 * n, err);
+	if (!st)
+		st = kvf_output_write(p->out, foot, sizeof(foot), err);
+	return st;
+}
+
+enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
+			      const struct kvf_env *env, int level, uint64_t unit_max,
+			      struct kvf_err *err)
+{
+	memset(p, 0, sizeof(*p));
+	p->out = out;
+	p->env = env;
+	p->level = level;
+	p->unit_max = unit_max;
+	p->threads = kvf_thread_count(env);
+	kvf_buf_init(&p->framed, KVF_CONTROL_MAX + (64u << 10));
+	kvf_frame_list_init(&p->frames);
+	p->contexts = calloc(p->threads, sizeof(ZSTD_CCtx *));
+	return p->contexts ? KVF_OK : kvf_fail_nomem(err);
+}
+
+void kvf_packer_release(struct kvf_packer *p)
+{
+	struct kvf_packer_job *j, *next;
+	unsigned i;
+
+	if (p->pool)
+		kvf_pool_free(p->pool, drop);
+	for (j = p->free; j; j = next) {
+		next = j->next;
+		kvf_packer_job_free(j);
+	}
+	for (i = 0; p->contexts && i < p->threads; i++)
+		ZSTD_freeCCtx(p->contexts[i]);
+	free(p->contexts);
+	kvf_buf_release(&p->frames.pairs);
+	kvf_buf_release(&p->framed);
+}
