@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 #define BLOCK_MIN (4u << 10)
-#define BLOCK_MAX (1u << 20)
+#define BLOCK_MAX (4u << 20)
 #define SPILL_BLOCK_MIN (16u << 10)
 #define SPILL_BLOCK_MAX (256u << 10)
 #define ASK_EVERY 1024        /* entries between two questions to env->stopped */
