@@ -80,12 +80,18 @@ const char *kvf_check_head(const struct kvf_head *head)
 		return "more than 4,096 packages";
 	for (i = 0; i < head->npackages; i++) {
 		if (!kvf_is_word(head->packages[i], KVF_PACKAGE_NAME_MAX))
-			return "the name of a package is not [a-z0-9][a-z0-9_.-]* of at most 64 "
+			return "the name of a package is not [a-z0-9][a-z0-9_.-]* of at most "
+			       "64 "
 			       "bytes";
 		for (j = 0; j < i; j++)
 			if (strcmp(head->packages[i], head->packages[j]) == 0)
 				return "two packages have one name";
 	}
+	if (head->version_part.len > KVF_VERSION_MAX ||
+	    head->version_key.len > KVF_VERSION_MAX ||
+	    head->version_started.len > KVF_VERSION_MAX ||
+	    head->version_done.len > KVF_VERSION_MAX)
+		return "the application's version record is over 256 bytes";
 	return check_limits(&head->lim, head->chunk);
 }
 
@@ -192,6 +198,27 @@ static int read_lim(struct kvf_mp *m, struct kvf_limits *lim)
 	return seen == 15 && !m->bad ? 1 : kvf_mp_fail(m, "a limit is missing");
 }
 
+/* vrec: the application's version record: partition, key, started, done. */
+static int read_version_record(struct kvf_mp *m, struct head_box *box)
+{
+	struct kvf_bytes *to[4] = { &box->head.version_part, &box->head.version_key,
+				    &box->head.version_started, &box->head.version_done };
+	struct kvf_bytes v;
+	size_t n, i;
+
+	if (!kvf_mp_array(m, 4, &n))
+		return 0;
+	for (i = 0; i < n; i++) {
+		if (!kvf_mp_bin(m, KVF_VERSION_MAX, &v))
+			return 0;
+		to[i]->ptr = (const uint8_t *)kvf_keep_text(&box->keep, v);
+		to[i]->len = v.len;
+	}
+	if (n != 4 || box->head.version_key.len == 0)
+		return kvf_mp_fail(m, "a version record is not four texts with a key");
+	return 1;
+}
+
 static void read_head(struct kvf_mp *m, struct head_box *box)
 {
 	struct kvf_head *h = &box->head;
@@ -212,8 +239,10 @@ static void read_head(struct kvf_mp *m, struct head_box *box)
 		} else if (kvf_mp_key_is(&map, "chunk")) {
 			seen |= kvf_mp_uint(m, &h->chunk) ? 2 : 0;
 		} else if (kvf_mp_key_is(&map, "feat")) {
-			seen |= read_texts(m, &box->keep, KVF_FEATURES_MAX, KVF_FEATURE_NAME_MAX,
-					   &h->features, &h->nfeatures) ? 4 : 0;
+			seen |= read_texts(m, &box->keep, KVF_FEATURES_MAX,
+					   KVF_FEATURE_NAME_MAX, &h->features, &h->nfeatures)
+					? 4
+					: 0;
 		} else if (kvf_mp_key_is(&map, "from")) {
 			seen |= kvf_mp_uint(m, &h->from) ? 8 : 0;
 		} else if (kvf_mp_key_is(&map, "lim")) {
@@ -221,12 +250,16 @@ static void read_head(struct kvf_mp *m, struct head_box *box)
 		} else if (kvf_mp_key_is(&map, "nonce")) {
 			h->has_nonce = kvf_mp_fixed(m, h->nonce, sizeof(h->nonce));
 		} else if (kvf_mp_key_is(&map, "pkgs")) {
-			seen |= read_texts(m, &box->keep, KVF_PACKAGES_MAX, KVF_PACKAGE_NAME_MAX,
-					   &h->packages, &h->npackages) ? 32 : 0;
+			seen |= read_texts(m, &box->keep, KVF_PACKAGES_MAX,
+					   KVF_PACKAGE_NAME_MAX, &h->packages, &h->npackages)
+					? 32
+					: 0;
 		} else if (kvf_mp_key_is(&map, "schema")) {
 			seen |= kvf_mp_uint(m, &h->schema) ? 64 : 0;
 		} else if (kvf_mp_key_is(&map, "v")) {
 			seen |= kvf_mp_uint(m, &h->minor) ? 128 : 0;
+		} else if (kvf_mp_key_is(&map, "vrec")) {
+			read_version_record(m, box);
 		} else {
 			kvf_record_other(m, &map, 1);
 		}
@@ -246,9 +279,9 @@ enum kvf_status kvf_head_parse(struct kvf_bytes unit, struct kvf_head **out,
 	*out = NULL;
 	if (unit.len > KVF_CONTROL_MAX)
 		return kvf_fail(err, KVF_ESTREAM, "damaged stream: head over 16 MiB");
-	if (unit.len < sizeof(kvf_magic) ||
-	    memcmp(unit.ptr, kvf_magic, sizeof(kvf_magic)) != 0)
-		return kvf_fail(err, KVF_ESTREAM, "not the head of a KVF stream, major version 1");
+	if (unit.len < sizeof(kvf_magic) || memcmp(unit.ptr, kvf_magic, sizeof(kvf_magic)) != 0)
+		return kvf_fail(err, KVF_ESTREAM,
+				"not the head of a KVF stream, major version 1");
 	box = calloc(1, sizeof(*box));
 	if (!box)
 		return kvf_fail_nomem(err);
@@ -324,8 +357,9 @@ static void read_begin(struct kvf_mp *m, struct begin_box *box)
 		} else if (kvf_mp_key_is(&map, "kinds")) {
 			seen |= kvf_read_kinds(m, &box->keep, &b->kinds, &b->nkinds) ? 1 : 0;
 		} else if (kvf_mp_key_is(&map, "msgs")) {
-			seen |= kvf_read_messages(m, &box->keep, &b->messages,
-						  &b->nmessages) ? 2 : 0;
+			seen |= kvf_read_messages(m, &box->keep, &b->messages, &b->nmessages)
+					? 2
+					: 0;
 		} else if (kvf_mp_key_is(&map, "n")) {
 			seen |= kvf_mp_uint(m, &b->n) ? 4 : 0;
 		} else if (kvf_mp_key_is(&map, "name")) {

@@ -42,6 +42,7 @@ extern const uint8_t kvf_magic[KVF_MAGIC_LEN];
 #define KVF_PIECE_MAX 1024
 #define KVF_TYPE_MAX 64
 #define KVF_ABORT_MAX 4096
+#define KVF_VERSION_MAX 256            /* each text of the version record */
 
 enum kvf_record_type {
 	KVF_REC_NONE,  /* not a control record, or an unknown one */

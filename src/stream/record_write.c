@@ -51,7 +51,10 @@ enum kvf_status kvf_write_head(struct kvf_buf *buf, const struct kvf_head *head,
 	if (wrong)
 		return kvf_fail(err, KVF_EDEFINITION, "cannot write this head: %s", wrong);
 	w.st = kvf_buf_append(buf, kvf_magic, sizeof(kvf_magic), err);
-	open_record(&w, 9u + (head->nargs ? 1u : 0u) + (head->has_nonce ? 1u : 0u), "head");
+	open_record(&w,
+		    9u + (head->nargs ? 1u : 0u) + (head->has_nonce ? 1u : 0u) +
+			    (head->version_key.len ? 1u : 0u),
+		    "head");
 	key_str(&w, "app", head->app);
 	if (head->nargs) {
 		kvf_mpw_str(&w, "arg");
@@ -76,6 +79,14 @@ enum kvf_status kvf_write_head(struct kvf_buf *buf, const struct kvf_head *head,
 	key_list(&w, "pkgs", head->packages, head->npackages);
 	key_uint(&w, "schema", head->schema);
 	key_uint(&w, "v", head->minor);
+	if (head->version_key.len) {
+		kvf_mpw_str(&w, "vrec");
+		kvf_mpw_array(&w, 4);
+		kvf_mpw_bin(&w, head->version_part.ptr, head->version_part.len);
+		kvf_mpw_bin(&w, head->version_key.ptr, head->version_key.len);
+		kvf_mpw_bin(&w, head->version_started.ptr, head->version_started.len);
+		kvf_mpw_bin(&w, head->version_done.ptr, head->version_done.len);
+	}
 	return w.st;
 }
 
@@ -88,8 +99,8 @@ enum kvf_status kvf_write_begin(struct kvf_buf *buf, const struct kvf_begin *beg
 
 	if (wrong)
 		return kvf_fail(err, KVF_EDEFINITION, "cannot write package %s: %s",
-				kvf_is_word(begin->name, KVF_PACKAGE_NAME_MAX) ? begin->name :
-										 "?",
+				kvf_is_word(begin->name, KVF_PACKAGE_NAME_MAX) ? begin->name
+									       : "?",
 				wrong);
 	open_record(&w, 7u + (begin->ntables ? 1u : 0u) + (begin->nsources ? 1u : 0u), "begin");
 	if (begin->ntables) {
@@ -158,7 +169,8 @@ enum kvf_status kvf_write_end(struct kvf_buf *buf, const struct kvf_end *end,
 		return kvf_fail(err, KVF_EUSAGE, "more than %d side reports", KVF_SIDES_MAX);
 	for (i = 0; i < end->nsides; i++)
 		if (!kvf_is_name(end->sides[i].name, KVF_NAME_MAX))
-			return kvf_fail(err, KVF_EUSAGE, "the name of a side report is unusable");
+			return kvf_fail(err, KVF_EUSAGE,
+					"the name of a side report is unusable");
 	open_record(&w, 7u + (end->nsides ? 1u : 0u), "end");
 	key_uint(&w, "b", end->totals.bytes);
 	key_uint(&w, "c", end->totals.entries);
