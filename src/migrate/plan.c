@@ -22,34 +22,20 @@ static void estimate_space(struct kvf_report *r)
 	r->need_bytes = bytes + bytes / 4 + (1u << 20);
 }
 
-static enum kvf_status
-count_rows(struct kvf_report *r, const struct kvf_bound *b, struct kvf_err *err)
+/* What the shapes do not know for nothing is counted. */
+static enum kvf_status count_rows(struct kvf_report *r, const struct kvf_bound *b,
+				  struct kvf_err *err)
 {
-	struct kvf_rows *rows;
-	const struct kvf_row *row;
-	size_t i, k, at = 0;
 	enum kvf_status st = KVF_OK;
+	size_t i, k, at = 0;
 
-	for (i = 0; i < b->nselected; i++) {
+	for (i = 0; !st && i < b->nselected; i++) {
 		const struct kvf_package *pkg = b->app->packages[b->selected[i]];
 
-		for (k = 0; k < pkg->nrecords; k++, at++) {
-			unsigned parts = 1;
-
-			if (r->records[at].rows != UINT64_MAX)
-				continue;
-			rows = NULL;
-			r->records[at].rows = 0;
+		for (k = 0; !st && k < pkg->nrecords; k++, at++) {
+			st = kvf_source_count(b->source, &pkg->records[k], &r->records[at].rows,
+					      err);
 			r->records[at].rows_exact = 1;
-			st = kvf_source_plan(b->source, &pkg->records[k], &parts, err);
-			if (!st)
-				st = kvf_rows_open(b->source, &pkg->records[k], 0, &rows, err);
-			while (!st && !(st = kvf_rows_next(rows, &row, err)))
-				r->records[at].rows++;
-			kvf_rows_close(rows);
-			if (st != KVF_EOF)
-				return st;
-			st = KVF_OK;
 		}
 	}
 	return st;
