@@ -92,8 +92,8 @@ static enum kvf_status read_expected_root(struct kvf_import *im, struct kvf_err 
 /* ---- the commit ------------------------------------------------------------- */
 
 /* The answer to the commit was lost: only the control row knows. */
-static enum kvf_status
-settle_commit(struct kvf_import *im, enum kvf_status st, struct kvf_err *err)
+static enum kvf_status settle_commit(struct kvf_import *im, enum kvf_status st,
+				     struct kvf_err *err)
 {
 	struct kvf_control now;
 	struct kvf_err second;
@@ -110,10 +110,36 @@ settle_commit(struct kvf_import *im, enum kvf_status st, struct kvf_err *err)
 	return st;
 }
 
+/* A load that does not bump leaves the application's version record as it is. */
+static enum kvf_status keep_version_record(struct kvf_import *im, uint8_t *buf, size_t size,
+					   struct kvf_bytes *done, struct kvf_err *err)
+{
+	struct kvf_bytes live;
+	enum kvf_status st;
+
+	done->len = 0;
+	if (!im->head->version_key.len)
+		return KVF_OK;
+	st = kvf_store_get(im->store, im->head->version_part, im->head->version_key, &live,
+			   err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		return KVF_OK;
+	}
+	if (!st && live.len <= size) {
+		if (live.len)
+			memcpy(buf, live.ptr, live.len);
+		done->ptr = buf;
+		done->len = live.len;
+	}
+	return st;
+}
+
 static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 {
 	struct kvf_report *r = im->job->report;
-	struct kvf_bytes none = { NULL, 0 };
+	struct kvf_bytes done = im->head->version_done;
+	uint8_t kept[256];
 	struct kvf_ledger_line line;
 	size_t step = kvf_report_step(r, "publish");
 	uint64_t schema = r->partial ? r->live : im->head->schema;
@@ -129,12 +155,15 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 		st = kvf_check_stop(im->job->env, err);
 	if (st)
 		return st;
+	if (r->partial)
+		st = keep_version_record(im, kept, sizeof(kept), &done, err);
+	if (st)
+		return st;
 	st = kvf_ledger_publish(&line, r, im->job->options, im->job->definitions, im->head,
 				err);
 	if (st)
 		return st;
-	st = kvf_store_commit(im->store, schema, r->partial ? none : im->head->version_done,
-			      &line.row, err);
+	st = kvf_store_commit(im->store, schema, done, &line.row, err);
 	kvf_ledger_line_release(&line);
 	if (st)
 		st = settle_commit(im, st, err);

@@ -201,7 +201,10 @@ static enum kvf_status retire_live(struct kvf_lite *s, const struct kvf_control 
 			     (unsigned long long)c->active);
 }
 
-/* The version: the application's record, and SQLite's own number. */
+/*
+ * The version: the application's record, and SQLite's own number.  A load that
+ * does not bump has no record to write, or the one that was live.
+ */
 static enum kvf_status set_version(struct kvf_lite *s, const struct kvf_control *c,
 				   uint64_t schema, struct kvf_bytes done, struct kvf_err *err)
 {
@@ -210,7 +213,7 @@ static enum kvf_status set_version(struct kvf_lite *s, const struct kvf_control 
 	sqlite3_stmt *stmt;
 	enum kvf_status st = KVF_OK;
 
-	if (key.len) {
+	if (key.len && done.len) {
 		st = kvf_lite_prepare(s, s->db, &stmt, err,
 				      "INSERT INTO \"%w\" VALUES (?1, ?2, ?3)", s->table);
 		if (st)
@@ -221,7 +224,7 @@ static enum kvf_status set_version(struct kvf_lite *s, const struct kvf_control 
 		st = kvf_lite_run(s, stmt, "write", err);
 		sqlite3_finalize(stmt);
 	}
-	if (!st && c->app[0] && schema <= INT32_MAX)
+	if (!st && c->app[0] && schema && schema <= INT32_MAX)
 		st = kvf_lite_exec(s, s->db, err, "PRAGMA user_version = %lld", (long long)schema);
 	return st;
 }
