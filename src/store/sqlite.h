@@ -4,7 +4,9 @@
  *   sqlite_open.c     connections, statements, errors
  *   sqlite_objects.c  kvferry's own tables, and what may stand in their way
  *   sqlite_look.c     control row, generations, units, ledger; one value
- *   sqlite_scan.c     cursors and totals, each in a snapshot of its own
+ *   sqlite_scan.c     cursors, each in a snapshot of its own
+ *   sqlite_totals.c   totals of a whole table, read by several threads
+ *   sqlite_batch.c    many entries into a table with one statement
  *   sqlite_stage.c    acquire, stage, put, chunk: transactions that can be lost
  *   sqlite_commit.c   seal, commit, gc: those that cannot
  */
@@ -20,11 +22,25 @@
 #define KVF_LITE_COMMIT_BYTES (16u << 20)
 /* Cache of a connection that writes, so that such a commit does not spill, and
  * of one that reads. */
-#define KVF_LITE_WRITE_CACHE_KIB 40960
+#define KVF_LITE_WRITE_CACHE_KIB 32768
 #define KVF_LITE_READ_CACHE_KIB 2048
+/* Sample keys longer than this are not kept. */
+#define KVF_LITE_SAMPLE_MAX 4096
 /* Milliseconds to wait for another process's lock. */
 #define KVF_LITE_BUSY_MS 30000
 #define KVF_LITE_PAGE_SIZE 16384
+
+/* Entries that go to SQLite in one statement; both counted in L2 cache. */
+#define KVF_LITE_BATCH_ENTRIES 256
+#define KVF_LITE_BATCH_BYTES (128u << 10)
+
+/* Copies of entries that were put, not yet given to SQLite. */
+struct kvf_lite_batch {
+	struct kvf_entry entries[KVF_LITE_BATCH_ENTRIES];
+	size_t len, at;          /* at: the row that SQLite is reading */
+	size_t used;             /* of bytes[] */
+	uint8_t bytes[KVF_LITE_BATCH_BYTES];
+};
 
 enum kvf_lite_stmt { /* statements that are prepared once */
 	KVF_LITE_BEGIN,
@@ -34,6 +50,7 @@ enum kvf_lite_stmt { /* statements that are prepared once */
 	KVF_LITE_STAGED,
 	KVF_LITE_CHUNK,
 	KVF_LITE_UNIT,
+	KVF_LITE_PROGRESS,
 	KVF_LITE_GET,
 	KVF_LITE_NSTMT
 };
@@ -50,6 +67,8 @@ struct kvf_lite {
 	uint64_t stage;          /* the generation we fill */
 	int copy_live;
 	uint64_t tx_bytes;       /* put since the last commit */
+	uint64_t samples;        /* keys kept as samples of this stage */
+	struct kvf_lite_batch batch;
 	struct kvf_merge_stats merge;
 	struct kvf_buf value;    /* of get and unit */
 	struct kvf_arena ledger; /* texts of the last ledger row */
@@ -127,11 +146,29 @@ enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
 enum kvf_status kvf_lite_cursor_next(struct kvf_cursor *base, struct kvf_entry *entry,
 				     struct kvf_err *err);
 void kvf_lite_cursor_close(struct kvf_cursor *base);
-enum kvf_status kvf_lite_totals(struct kvf_store *base, enum kvf_scan which,
-				struct kvf_totals *t, struct kvf_err *err);
+/*
+ * Connect, begin a snapshot, and say which table is meant; table "" = none.  *db
+ * is the caller's to close, also after a failure.
+ */
+enum kvf_status kvf_lite_snapshot(struct kvf_lite *s, enum kvf_scan which, sqlite3 **db,
+				  struct kvf_generation *g, char *table, size_t size,
+				  struct kvf_err *err);
 /* The three columns of a row as an entry; KVF_ETARGET if one is not a BLOB. */
 enum kvf_status kvf_lite_entry(struct kvf_lite *s, sqlite3_stmt *stmt, struct kvf_entry *entry,
 			       struct kvf_err *err);
+
+/* ---- sqlite_totals.c ------------------------------------------------------- */
+
+enum kvf_status kvf_lite_totals(struct kvf_store *base, enum kvf_scan which,
+				struct kvf_totals *t, struct kvf_err *err);
+
+/* ---- sqlite_batch.c -------------------------------------------------------- */
+
+/* Let SQL on `db` see `b` as the table kvferry_batch.  A SQLite result code. */
+int kvf_lite_batch_register(sqlite3 *db, struct kvf_lite_batch *b);
+/* Copy an entry in; 0 if it does not fit any more. */
+int kvf_lite_batch_add(struct kvf_lite_batch *b, const struct kvf_entry *e);
+void kvf_lite_batch_clear(struct kvf_lite_batch *b);
 
 /* ---- sqlite_stage.c -------------------------------------------------------- */
 

@@ -304,32 +304,32 @@ enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i
 				  struct kvf_chunk_info *info, struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
-	sqlite3_stmt *stmt = NULL;
-	enum kvf_status st;
-	uint64_t gen;
+	sqlite3_stmt **stmt = &s->stmt[KVF_LITE_PROGRESS];
+	enum kvf_status st = KVF_OK;
 	int rc;
 
-	st = which_generation(s, KVF_SCAN_STAGE, &gen, err);
-	if (!st)
-		st = kvf_lite_prepare(s, s->db, &stmt, err,
+	if (!is_touched(s->db))
+		return untouched(s, err);
+	if (!*stmt)
+		st = kvf_lite_prepare(s, s->db, stmt, err,
 				      "SELECT package, chunk, d, entries, bytes, m FROM"
-				      " kvferry_progress WHERE gen = ?1 AND (package, chunk) >="
-				      " (?2, ?3) ORDER BY package, chunk LIMIT 1");
+				      " kvferry_progress WHERE gen = (SELECT stage FROM"
+				      " kvferry_control) AND (package, chunk) >= (?1, ?2)"
+				      " ORDER BY package, chunk LIMIT 1");
 	if (st)
 		return st;
-	sqlite3_bind_int64(stmt, 1, (int64_t)gen);
-	sqlite3_bind_int64(stmt, 2, (int64_t)n);
-	sqlite3_bind_int64(stmt, 3, (int64_t)i);
-	rc = sqlite3_step(stmt);
+	sqlite3_bind_int64(*stmt, 1, (int64_t)n);
+	sqlite3_bind_int64(*stmt, 2, (int64_t)i);
+	rc = sqlite3_step(*stmt);
 	if (rc == SQLITE_ROW) {
-		info->n = number(stmt, 0);
-		info->i = number(stmt, 1);
-		fixed(stmt, 2, info->d, sizeof(info->d));
-		totals(stmt, 3, &info->totals);
+		info->n = number(*stmt, 0);
+		info->i = number(*stmt, 1);
+		fixed(*stmt, 2, info->d, sizeof(info->d));
+		totals(*stmt, 3, &info->totals);
 	} else {
 		st = rc == SQLITE_DONE ? KVF_EOF : kvf_lite_fail(s, s->db, "read", err);
 	}
-	sqlite3_finalize(stmt);
+	sqlite3_reset(*stmt);
 	return st;
 }
 

@@ -373,13 +373,16 @@ static enum kvf_status set_up(struct kvf_lite *s, sqlite3 *db, int writing, stru
 	if (!writing)
 		return kvf_lite_exec(s, db, err, "PRAGMA query_only=ON; PRAGMA cache_size=-%d",
 				     KVF_LITE_READ_CACHE_KIB);
+	if (kvf_lite_batch_register(db, &s->batch))
+		return kvf_lite_fail(s, db, "open", err);
 	/* legacy_alter_table, without foreign keys: a rename leaves views, triggers
 	 * and references of the application with the name that they were given. */
 	st = kvf_lite_exec(s, db, err,
+			   "PRAGMA page_size=%d;" /* counts while the database is empty */
 			   "PRAGMA cache_size=-%d; PRAGMA synchronous=FULL;"
 			   "PRAGMA legacy_alter_table=ON; PRAGMA foreign_keys=OFF;"
 			   "PRAGMA recursive_triggers=OFF; PRAGMA secure_delete=FAST",
-			   KVF_LITE_WRITE_CACHE_KIB);
+			   KVF_LITE_PAGE_SIZE, KVF_LITE_WRITE_CACHE_KIB);
 	return st;
 }
 
@@ -450,11 +453,7 @@ enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err)
 	}
 	if (fd >= 0)
 		close(fd);
-	st = kvf_lite_connect(s, 1, &s->db, err);
-	if (st)
-		return st;
-	/* Counts only while the database is empty. */
-	return kvf_lite_exec(s, s->db, err, "PRAGMA page_size=%d", KVF_LITE_PAGE_SIZE);
+	return kvf_lite_connect(s, 1, &s->db, err);
 }
 
 /* ---- the handle ------------------------------------------------------------------ */

@@ -38,10 +38,9 @@ enum kvf_status kvf_lite_entry(struct kvf_lite *s, sqlite3_stmt *stmt, struct kv
 	return st;
 }
 
-/* Connect, begin the snapshot, and say which table is meant; *table "" = none. */
-static enum kvf_status snapshot(struct kvf_lite *s, enum kvf_scan which, sqlite3 **db,
-				struct kvf_generation *g, char *table, size_t size,
-				struct kvf_err *err)
+enum kvf_status kvf_lite_snapshot(struct kvf_lite *s, enum kvf_scan which, sqlite3 **db,
+				  struct kvf_generation *g, char *table, size_t size,
+				  struct kvf_err *err)
 {
 	struct kvf_control c;
 	enum kvf_status st = kvf_lite_connect(s, 0, db, err);
@@ -88,7 +87,7 @@ enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
 		return kvf_fail_nomem(err);
 	c->base.store = base;
 	if (s->db)
-		st = snapshot(s, which, &c->db, &c->of, table, sizeof(table), err);
+		st = kvf_lite_snapshot(s, which, &c->db, &c->of, table, sizeof(table), err);
 	else if (which == KVF_SCAN_STAGE)
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
 	c->skip_part = (struct kvf_bytes){ c->of.version_part, c->of.version_part_len };
@@ -144,22 +143,4 @@ void kvf_lite_cursor_close(struct kvf_cursor *base)
 	sqlite3_finalize(c->stmt);
 	sqlite3_close(c->db);
 	free(c);
-}
-
-enum kvf_status kvf_lite_totals(struct kvf_store *base, enum kvf_scan which,
-				struct kvf_totals *t, struct kvf_err *err)
-{
-	struct kvf_cursor *c;
-	struct kvf_entry e;
-	enum kvf_status st = kvf_lite_scan(base, which, NULL, &c, err);
-
-	if (st)
-		return st;
-	while (!(st = kvf_lite_cursor_next(c, &e, err))) {
-		kvf_totals_add(t, &e);
-		if (t->entries % 4096 == 0 && (st = kvf_store_stopped(base, err)))
-			break;
-	}
-	kvf_lite_cursor_close(c);
-	return st == KVF_EOF ? KVF_OK : st;
 }

@@ -8,6 +8,7 @@
  */
 #include "store/sqlite.h"
 
+#include "base/hash.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@ void kvf_lite_rollback(struct kvf_lite *s)
 			sqlite3_reset(s->stmt[i]);
 	if (s->db && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+	kvf_lite_batch_clear(&s->batch);
 	s->in_tx = 0;
 	s->tx_bytes = 0;
 }
@@ -93,17 +95,6 @@ static enum kvf_status give_up(struct kvf_lite *s, enum kvf_status st)
 {
 	kvf_lite_rollback(s);
 	return st;
-}
-
-enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err)
-{
-	struct kvf_lite *s = (struct kvf_lite *)base;
-
-	if (!s->in_tx)
-		return KVF_OK;
-	s->in_tx = 0;
-	s->tx_bytes = 0;
-	return kvf_lite_end(s, err);
 }
 
 /* ---- acquire ------------------------------------------------------------------ */
@@ -213,6 +204,7 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 		return give_up(s, st);
 	base->epoch = epoch;
 	s->stage = epoch;
+	s->samples = 0;
 	memset(&s->merge, 0, sizeof(s->merge));
 	return KVF_OK;
 }
@@ -231,7 +223,8 @@ static enum kvf_status prepare_stage(struct kvf_lite *s, struct kvf_err *err)
 		s->stmt[i] = NULL;
 	}
 	st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_PUT], err,
-			      "INSERT INTO kvferry_g%llu VALUES (?1, ?2, ?3)", g);
+			      "INSERT OR FAIL INTO kvferry_g%llu SELECT part, key, value FROM"
+			      " kvferry_batch", g);
 	if (!st)
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_STAGED], err,
 				      "SELECT value FROM kvferry_g%llu WHERE partition_key = ?1"
@@ -267,26 +260,46 @@ static enum kvf_status staged_already(struct kvf_lite *s, const struct kvf_entry
 	return KVF_OK;
 }
 
-/* Insert one entry in the open transaction. */
-static enum kvf_status insert(struct kvf_lite *s, const struct kvf_entry *e, struct kvf_err *err)
+/*
+ * Give the batch to SQLite, in the open transaction.  A row that is there
+ * already stops the statement; it is dealt with, and the rest goes on.
+ */
+static enum kvf_status write_batch(struct kvf_lite *s, struct kvf_err *err)
 {
 	sqlite3_stmt *stmt = s->stmt[KVF_LITE_PUT];
+	struct kvf_lite_batch *b = &s->batch;
 	enum kvf_status st = KVF_OK;
 	int rc;
 
-	kvf_lite_bind(stmt, 1, e->part);
-	kvf_lite_bind(stmt, 2, e->key);
-	kvf_lite_bind(stmt, 3, e->value);
-	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_CONSTRAINT_PRIMARYKEY) {
+	while (!st && b->at < b->len) {
+		rc = sqlite3_step(stmt);
+		if (rc == SQLITE_CONSTRAINT_PRIMARYKEY) {
+			sqlite3_reset(stmt);
+			st = staged_already(s, &b->entries[b->at++], err);
+		} else if (rc != SQLITE_DONE) {
+			st = kvf_lite_fail(s, s->db, "write", err);
+		}
 		sqlite3_reset(stmt);
-		return staged_already(s, e, err);
 	}
-	if (rc != SQLITE_DONE)
-		st = kvf_lite_fail(s, s->db, "write", err);
-	sqlite3_reset(stmt);
-	s->tx_bytes += e->part.len + e->key.len + e->value.len;
+	kvf_lite_batch_clear(b);
 	return st;
+}
+
+/* Add one entry to the batch; a large one is a batch by itself, not copied. */
+static enum kvf_status add(struct kvf_lite *s, const struct kvf_entry *e, struct kvf_err *err)
+{
+	struct kvf_lite_batch *b = &s->batch;
+	enum kvf_status st;
+
+	s->tx_bytes += e->part.len + e->key.len + e->value.len;
+	if (kvf_lite_batch_add(b, e))
+		return KVF_OK;
+	st = write_batch(s, err);
+	if (st || kvf_lite_batch_add(b, e))
+		return st;
+	b->entries[0] = *e;
+	b->len = 1;
+	return write_batch(s, err);
 }
 
 enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
@@ -296,8 +309,55 @@ enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *ent
 	enum kvf_status st = staging(s, err);
 
 	if (!st)
-		st = insert(s, entry, err);
+		st = add(s, entry, err);
 	return st ? give_up(s, st) : KVF_OK;
+}
+
+static enum kvf_status insert_unit(struct kvf_lite *s, const char *name, uint64_t n,
+				   struct kvf_bytes unit, struct kvf_err *err)
+{
+	sqlite3_stmt *stmt = s->stmt[KVF_LITE_UNIT];
+
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 2, (int64_t)n);
+	kvf_lite_bind(stmt, 3, unit);
+	return kvf_lite_run(s, stmt, "write", err);
+}
+
+/*
+ * Keep the last key of the batch as a sample: totals are read by several
+ * threads, each from one sample to another.
+ */
+static enum kvf_status keep_sample(struct kvf_lite *s, struct kvf_err *err)
+{
+	const struct kvf_lite_batch *b = &s->batch;
+	const struct kvf_entry *e = b->len ? &b->entries[b->len - 1] : NULL;
+	uint8_t sample[4 + KVF_LITE_SAMPLE_MAX];
+
+	if (!e || e->part.len + e->key.len > KVF_LITE_SAMPLE_MAX)
+		return KVF_OK;
+	kvf_put_be32(sample, (uint32_t)e->part.len);
+	if (e->part.len)
+		memcpy(sample + 4, e->part.ptr, e->part.len);
+	memcpy(sample + 4 + e->part.len, e->key.ptr, e->key.len);
+	return insert_unit(s, "sample", s->samples++,
+			   (struct kvf_bytes){ sample, 4 + e->part.len + e->key.len }, err);
+}
+
+enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+
+	enum kvf_status st;
+
+	if (!s->in_tx)
+		return KVF_OK;
+	st = write_batch(s, err);
+	if (st)
+		return give_up(s, st);
+	s->in_tx = 0;
+	s->tx_bytes = 0;
+	return kvf_lite_end(s, err);
 }
 
 enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
@@ -317,7 +377,11 @@ enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_in
 	sqlite3_bind_int64(stmt, 4, (int64_t)info->totals.entries);
 	sqlite3_bind_int64(stmt, 5, (int64_t)info->totals.bytes);
 	kvf_lite_bind(stmt, 6, m);
-	st = kvf_lite_run(s, stmt, "write", err);
+	st = s->tx_bytes < KVF_LITE_COMMIT_BYTES ? KVF_OK : keep_sample(s, err);
+	if (!st)
+		st = write_batch(s, err);
+	if (!st)
+		st = kvf_lite_run(s, stmt, "write", err);
 	if (st)
 		return give_up(s, st);
 	return s->tx_bytes < KVF_LITE_COMMIT_BYTES ? KVF_OK : kvf_lite_flush(base, err);
@@ -328,14 +392,10 @@ enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uin
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	enum kvf_status st = staging(s, err);
-	sqlite3_stmt *stmt = s->stmt[KVF_LITE_UNIT];
 
 	if (st)
 		return st;
-	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 2, (int64_t)n);
-	kvf_lite_bind(stmt, 3, unit);
-	st = kvf_lite_run(s, stmt, "write", err);
+	st = insert_unit(s, name, n, unit, err);
 	return st ? give_up(s, st) : KVF_OK;
 }
 
@@ -380,10 +440,13 @@ static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
 			continue;
 		st = staging(s, err);
 		if (!st)
-			st = insert(s, &e, err);
+			st = add(s, &e, err);
 		kvf_totals_add(&s->merge.copied, &e);
-		if (!st && s->tx_bytes >= KVF_LITE_COMMIT_BYTES)
-			st = kvf_lite_flush(&s->base, err);
+		if (!st && s->tx_bytes >= KVF_LITE_COMMIT_BYTES) {
+			st = keep_sample(s, err);
+			if (!st)
+				st = kvf_lite_flush(&s->base, err);
+		}
 		if (!st && s->merge.copied.entries % 4096 == 0)
 			st = kvf_store_stopped(&s->base, err);
 	}
