@@ -218,10 +218,20 @@ KVF_API int kvf_chunk_next(const struct kvf_chunk *chunk, size_t *at,
 			   struct kvf_entry *entry);
 
 /*
- * Look one key up in a seekable native stream by its index, reading only the
- * frames on the way (head, index, O(log chunks) chunks).  On KVF_OK `value`
- * holds the bytes until the next call on `v`.  KVF_ENOTFOUND if no package
- * holds it.  `package` may be NULL = all.
+ * Look keys up in a seekable native stream, reading only what lies on the way:
+ * head, begin records, seek table and index (if those are lost: the hints), the
+ * beginnings of O(log chunks) chunks, and one chunk.  KVF_EUSAGE if the stream
+ * is a pipe or not in native form: read it from front to back then.
+ *
+ * On KVF_OK `value` holds the bytes until the next call on `v`.  KVF_ENOTFOUND
+ * if no package holds the key.  `package` may be NULL = all, in stream order;
+ * *n (n may be NULL) becomes the ordinal of the package.
+ *
+ * What a result proves: the value stands in a chunk that is whole (its d and m
+ * match) and that says it is chunk i of package n of the stream with this head.
+ * What it does not prove: that the chunk is one that the roots r and R cover,
+ * that other chunks are whole, or, for KVF_ENOTFOUND, that the first keys of
+ * the neighbouring chunks are true.  Only reading to KVF_EOF proves that.
  */
 struct kvf_view;
 KVF_API KVF_MUST_CHECK enum kvf_status
