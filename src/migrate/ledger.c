@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,15 +61,51 @@ int64_t kvf_pid_start(pid_t pid)
 	return p ? strtoll(p, NULL, 10) : 0;
 }
 
+/* "name:password:uid:..." of this user?  Then the name ends in a NUL. */
+static int is_user(char *line, uid_t uid)
+{
+	char *colon = strchr(line, ':');
+	char *number = colon ? strchr(colon + 1, ':') : NULL, *end;
+
+	if (!number || strtoul(number + 1, &end, 10) != uid || end == number + 1 || *end != ':')
+		return 0;
+	*colon = '\0';
+	return 1;
+}
+
+/*
+ * The user's name by /etc/passwd, or "uid N".  Not by getpwuid_r(): that may
+ * load libraries and ask the network, and glibc's follows a null pointer when
+ * it finds no memory.
+ */
+static void user_name(uid_t uid, char *name, size_t size)
+{
+	char text[4096], *line, *end;
+	size_t have = 0;
+	ssize_t n;
+	int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC), found = 0;
+
+	snprintf(name, size, "uid %lu", (unsigned long)uid);
+	if (fd < 0)
+		return;
+	while (!found && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
+		have += (size_t)n;
+		text[have] = '\0';
+		for (line = text; !found && (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			found = is_user(line, uid);
+			if (found)
+				snprintf(name, size, "%.60s", line);
+		}
+		have -= (size_t)(line - text);
+		memmove(text, line, have);
+	}
+	close(fd);
+}
+
 static void fill_who(struct kvf_ledger_line *line)
 {
-	char text[4096];
-	struct passwd pw, *found = NULL;
-
-	if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) || !found)
-		snprintf(line->who, sizeof(line->who), "uid %ld", (long)geteuid());
-	else
-		snprintf(line->who, sizeof(line->who), "%s", pw.pw_name);
+	user_name(geteuid(), line->who, sizeof(line->who));
 	if (gethostname(line->host, sizeof(line->host) - 1))
 		line->host[0] = '\0';
 	line->row.who = line->who;

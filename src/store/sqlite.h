@@ -102,6 +102,13 @@ enum kvf_status kvf_lite_number(struct kvf_lite *s, sqlite3 *db, int64_t *n,
 enum kvf_status kvf_lite_run(struct kvf_lite *s, sqlite3_stmt *stmt, const char *doing,
 			     struct kvf_err *err);
 
+/*
+ * Finalize a statement whose columns were read, and return `st`, or what SQLite
+ * could not allocate for a column: that shows here only.
+ */
+enum kvf_status kvf_lite_finish(struct kvf_lite *s, sqlite3_stmt *stmt, enum kvf_status st,
+				struct kvf_err *err);
+
 /* Bind bytes as a BLOB, also where they are empty.  Borrowed until the reset. */
 void kvf_lite_bind(sqlite3_stmt *stmt, int at, struct kvf_bytes b);
 struct kvf_bytes kvf_lite_blob(sqlite3_stmt *stmt, int column);
@@ -112,7 +119,9 @@ void kvf_lite_text(sqlite3_stmt *stmt, int column, char *to, size_t size);
 
 /* Create kvferry's tables and the control row in the open transaction. */
 enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err);
-int kvf_lite_has(sqlite3 *db, const char *type, const char *name);
+/* Is there a table, view ... of this name?  Only on KVF_OK is *has an answer. */
+enum kvf_status kvf_lite_has(struct kvf_lite *s, sqlite3 *db, const char *type,
+			     const char *name, int *has, struct kvf_err *err);
 /* What a publication would break or be broken by; "" if nothing. */
 enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, char *buf,
 				 size_t size, struct kvf_err *err);

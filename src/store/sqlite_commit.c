@@ -146,8 +146,14 @@ enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, const struct kvf_
 				       struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st = KVF_OK;
+	int has = 0;
 
-	if (!s->db || !kvf_lite_has(s->db, "table", "kvferry_ledger"))
+	if (s->db)
+		st = kvf_lite_has(s, s->db, "table", "kvferry_ledger", &has, err);
+	if (st)
+		return st;
+	if (!has)
 		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
 	return insert_ledger(s, row, err);
 }
@@ -178,11 +184,14 @@ static enum kvf_status retire_live(struct kvf_lite *s, const struct kvf_control 
 	enum kvf_status st;
 	int64_t filled;
 	char why[512] = "";
-	int fits;
+	int fits, table, view;
 
 	*prev = 0;
-	if (!kvf_lite_has(s->db, "table", s->table) && !kvf_lite_has(s->db, "view", s->table))
-		return KVF_OK;
+	st = kvf_lite_has(s, s->db, "table", s->table, &table, err);
+	if (!st)
+		st = kvf_lite_has(s, s->db, "view", s->table, &view, err);
+	if (st || (!table && !view))
+		return st;
 	st = kvf_lite_blocker(s, s->db, &fits, why, sizeof(why), err);
 	if (!st && why[0])
 		return kvf_fail(err, KVF_ETARGET, "%s: %s", s->path, why);

@@ -6,15 +6,17 @@
 
 #include <string.h>
 
-/* Nothing to read: kvferry never touched this store. */
-static enum kvf_status untouched(struct kvf_lite *s, struct kvf_err *err)
+/* KVF_ENOTFOUND when there is nothing to read: kvferry never touched this store. */
+static enum kvf_status is_touched(struct kvf_lite *s, sqlite3 *db, struct kvf_err *err)
 {
-	return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
-}
+	enum kvf_status st = KVF_OK;
+	int has = 0;
 
-static int is_touched(sqlite3 *db)
-{
-	return db && kvf_lite_has(db, "table", "kvferry_control");
+	if (db)
+		st = kvf_lite_has(s, db, "table", "kvferry_control", &has, err);
+	if (!st && !has)
+		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
+	return st;
 }
 
 /* A BLOB of exactly `size` bytes; zeros where it is none. */
@@ -86,8 +88,7 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 	} else {
 		st = kvf_lite_fail(s, db, "read", err);
 	}
-	sqlite3_finalize(stmt);
-	return st;
+	return kvf_lite_finish(s, stmt, st, err);
 }
 
 /* The columns of the control row itself. */
@@ -95,6 +96,7 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 				struct kvf_err *err)
 {
 	int rc = sqlite3_step(stmt), state;
+	const char *name;
 
 	if (rc == SQLITE_DONE)
 		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control has lost its row", s->path);
@@ -106,7 +108,8 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 		kvf_err_hint(err, "Use that release of kvferry on it.");
 		return st;
 	}
-	state = kvf_run_state_parse((const char *)sqlite3_column_text(stmt, 2));
+	name = (const char *)sqlite3_column_text(stmt, 2);
+	state = name ? kvf_run_state_parse(name) : -1;
 	if (state < 0)
 		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control holds an unknown state", s->path);
 	c->state = (enum kvf_run_state)state;
@@ -137,16 +140,16 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 
 	memset(c, 0, sizeof(*c));
 	memset(&g, 0, sizeof(g));
-	if (!is_touched(db))
-		return untouched(s, err);
+	st = is_touched(s, db, err);
+	if (st)
+		return st;
 	st = kvf_lite_prepare(s, db, &stmt, err,
 			      "SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
 			      " run, host, pid, pid_start, started, beat, tool, why"
 			      " FROM kvferry_control WHERE id = 1");
 	if (st)
 		return st;
-	st = read_row(s, stmt, c, err);
-	sqlite3_finalize(stmt);
+	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);
 	if (st)
 		return st;
 	staged = c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
@@ -248,7 +251,8 @@ static enum kvf_status fetch(struct kvf_lite *s, sqlite3_stmt *stmt, struct kvf_
 	} else {
 		st = kvf_lite_fail(s, sqlite3_db_handle(stmt), "read", err);
 	}
-	sqlite3_reset(stmt);
+	if (sqlite3_reset(stmt) && !st)
+		st = kvf_lite_fail(s, sqlite3_db_handle(stmt), "read", err);
 	return st;
 }
 
@@ -258,10 +262,13 @@ enum kvf_status kvf_lite_get(struct kvf_store *base, struct kvf_bytes part,
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	sqlite3_stmt **stmt = &s->stmt[KVF_LITE_GET];
 	enum kvf_status st = KVF_OK;
+	int has = *stmt != NULL;
 
-	if (!s->db || (!*stmt && !kvf_lite_has(s->db, "table", s->table)))
+	if (s->db && !has)
+		st = kvf_lite_has(s, s->db, "table", s->table, &has, err);
+	if (!st && !has)
 		return kvf_fail(err, KVF_ENOTFOUND, "not found");
-	if (!*stmt)
+	if (!st && !*stmt)
 		st = kvf_lite_prepare(s, s->db, stmt, err,
 				      "SELECT value FROM \"%w\" WHERE partition_key = ?1 AND"
 				      " key = ?2", s->table);
@@ -305,12 +312,10 @@ enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	sqlite3_stmt **stmt = &s->stmt[KVF_LITE_PROGRESS];
-	enum kvf_status st = KVF_OK;
+	enum kvf_status st = is_touched(s, s->db, err);
 	int rc;
 
-	if (!is_touched(s->db))
-		return untouched(s, err);
-	if (!*stmt)
+	if (!st && !*stmt)
 		st = kvf_lite_prepare(s, s->db, stmt, err,
 				      "SELECT package, chunk, d, entries, bytes, m FROM"
 				      " kvferry_progress WHERE gen = (SELECT stage FROM"
@@ -345,8 +350,9 @@ enum kvf_status kvf_lite_ledger_next(struct kvf_store *base, int64_t after,
 	enum kvf_status st;
 	int rc, i;
 
-	if (!is_touched(s->db))
-		return untouched(s, err);
+	st = is_touched(s, s->db, err);
+	if (st)
+		return st;
 	st = kvf_lite_prepare(s, s->db, &stmt, err,
 			      "SELECT run, event, outcome, who, host, tool, app, document, id, at,"
 			      " from_version, to_version FROM kvferry_ledger WHERE id > ?1"
@@ -371,6 +377,5 @@ enum kvf_status kvf_lite_ledger_next(struct kvf_store *base, int64_t after,
 		row->from = number(stmt, 10);
 		row->to = number(stmt, 11);
 	}
-	sqlite3_finalize(stmt);
-	return st;
+	return kvf_lite_finish(s, stmt, st, err);
 }

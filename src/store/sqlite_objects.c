@@ -59,9 +59,11 @@ static const char objects_sql[] =
 
 enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 {
-	int has_live = kvf_lite_has(s->db, "table", s->table);
-	enum kvf_status st = kvf_lite_exec(s, s->db, err, "%s", objects_sql);
+	int has_live;
+	enum kvf_status st = kvf_lite_has(s, s->db, "table", s->table, &has_live, err);
 
+	if (!st)
+		st = kvf_lite_exec(s, s->db, err, "%s", objects_sql);
 	/* Data that are there become generation 1, made by nobody we know. */
 	if (!st && has_live)
 		st = kvf_lite_exec(s, s->db, err,
@@ -74,19 +76,16 @@ enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 	return st;
 }
 
-int kvf_lite_has(sqlite3 *db, const char *type, const char *name)
+enum kvf_status kvf_lite_has(struct kvf_lite *s, sqlite3 *db, const char *type,
+			     const char *name, int *has, struct kvf_err *err)
 {
-	sqlite3_stmt *stmt = NULL;
-	int has = 0;
+	int64_t n;
+	enum kvf_status st = kvf_lite_number(s, db, &n, err,
+					     "SELECT count(*) FROM sqlite_master WHERE type = %Q AND"
+					     " name = %Q COLLATE NOCASE", type, name);
 
-	if (sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_master WHERE type = ?1 AND"
-				   " name = ?2 COLLATE NOCASE", -1, &stmt, NULL) == SQLITE_OK) {
-		sqlite3_bind_text(stmt, 1, type, -1, SQLITE_STATIC);
-		sqlite3_bind_text(stmt, 2, name, -1, SQLITE_STATIC);
-		has = sqlite3_step(stmt) == SQLITE_ROW;
-	}
-	sqlite3_finalize(stmt);
-	return has;
+	*has = n > 0;
+	return st;
 }
 
 /* ---- what stands in the way --------------------------------------------------- */
@@ -146,9 +145,11 @@ static enum kvf_status check_live_name(struct kvf_lite *s, sqlite3 *db, char *bu
 	sqlite3_stmt *stmt;
 	enum kvf_status st;
 	char live[256];
+	int has;
 
-	if (!kvf_lite_has(db, "table", "kvferry_control"))
-		return KVF_OK;
+	st = kvf_lite_has(s, db, "table", "kvferry_control", &has, err);
+	if (st || !has)
+		return st;
 	st = kvf_lite_prepare(s, db, &stmt, err, "SELECT live FROM kvferry_control");
 	if (st)
 		return st;
@@ -158,29 +159,34 @@ static enum kvf_status check_live_name(struct kvf_lite *s, sqlite3 *db, char *bu
 			snprintf(buf, size, "kvferry keeps table \"%.64s\" in this database; it "
 					    "cannot keep \"%.64s\" as well", live, s->table);
 	}
-	sqlite3_finalize(stmt);
-	return KVF_OK;
+	return kvf_lite_finish(s, stmt, KVF_OK, err);
 }
 
 enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, char *buf,
 				 size_t size, struct kvf_err *err)
 {
-	static const char *const others[] = { "view", "index", "trigger" };
+	static const char *const others[] = { "view", "index" };
 	enum kvf_status st = check_live_name(s, db, buf, size, err);
 	int64_t virtual;
 	size_t i;
+	int has;
 
 	*fits = 0;
 	if (st || buf[0])
 		return st;
-	for (i = 0; i < 3; i++)
-		if (i != 2 && kvf_lite_has(db, others[i], s->table)) {
+	for (i = 0; i < 2; i++) {
+		st = kvf_lite_has(s, db, others[i], s->table, &has, err);
+		if (st)
+			return st;
+		if (has) {
 			snprintf(buf, size, "\"%.64s\" is %s %s, not a table", s->table,
 				 i == 1 ? "an" : "a", others[i]);
 			return KVF_OK;
 		}
-	if (!kvf_lite_has(db, "table", s->table))
-		return KVF_OK;
+	}
+	st = kvf_lite_has(s, db, "table", s->table, &has, err);
+	if (st || !has)
+		return st;
 	st = kvf_lite_number(s, db, &virtual, err,
 			     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND"
 			     " name = %Q COLLATE NOCASE AND rootpage = 0", s->table);
@@ -243,8 +249,11 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 			snprintf(f->blocker, sizeof(f->blocker), "%.256s cannot be written: %s", s->path,
 				 strerrordesc_np(errno));
 	}
-	f->has_table = kvf_lite_has(s->db, "table", s->table);
-	f->has_control = kvf_lite_has(s->db, "table", "kvferry_control");
+	st = kvf_lite_has(s, s->db, "table", s->table, &f->has_table, err);
+	if (!st)
+		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &f->has_control, err);
+	if (st)
+		return st;
 	if (f->blocker[0]) {
 		char later[sizeof(f->blocker)] = "";
 

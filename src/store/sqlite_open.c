@@ -236,6 +236,17 @@ enum kvf_status kvf_lite_run(struct kvf_lite *s, sqlite3_stmt *stmt, const char 
 	return st;
 }
 
+enum kvf_status kvf_lite_finish(struct kvf_lite *s, sqlite3_stmt *stmt, enum kvf_status st,
+				struct kvf_err *err)
+{
+	sqlite3 *db = stmt ? sqlite3_db_handle(stmt) : NULL;
+	int rc = sqlite3_finalize(stmt);
+
+	if (rc == SQLITE_NOMEM)
+		return kvf_fail_nomem(err);
+	return rc && !st ? kvf_lite_fail(s, db, "read", err) : st;
+}
+
 void kvf_lite_bind(sqlite3_stmt *stmt, int at, struct kvf_bytes b)
 {
 	/* A NULL pointer would bind NULL. */
@@ -544,15 +555,20 @@ static enum kvf_status find_table(struct kvf_lite *s, const char *given, struct 
 	sqlite3_stmt *stmt = NULL;
 	enum kvf_status st = KVF_OK;
 	char name[256] = "kv";
+	int has = 0;
 
 	if (given) {
 		s->table_given = 1;
 		snprintf(name, sizeof(name), "%s", given);
-	} else if (s->db && kvf_lite_has(s->db, "table", "kvferry_control")) {
+	} else if (s->db) {
+		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &has, err);
+	}
+	if (!st && has)
 		st = kvf_lite_prepare(s, s->db, &stmt, err, "SELECT live FROM kvferry_control");
-		if (!st && sqlite3_step(stmt) == SQLITE_ROW)
+	if (!st && has) {
+		if (sqlite3_step(stmt) == SQLITE_ROW)
 			kvf_lite_text(stmt, 0, name, sizeof(name));
-		sqlite3_finalize(stmt);
+		st = kvf_lite_finish(s, stmt, KVF_OK, err);
 	}
 	if (st)
 		return st;

@@ -45,6 +45,7 @@ enum kvf_status kvf_lite_snapshot(struct kvf_lite *s, enum kvf_scan which, sqlit
 	struct kvf_control c;
 	enum kvf_status st = kvf_lite_connect(s, 0, db, err);
 	uint64_t gen;
+	int has;
 
 	table[0] = '\0';
 	memset(g, 0, sizeof(*g));
@@ -65,13 +66,23 @@ enum kvf_status kvf_lite_snapshot(struct kvf_lite *s, enum kvf_scan which, sqlit
 		sqlite3_snprintf((int)size, table, "%s", s->table);
 	else
 		sqlite3_snprintf((int)size, table, "kvferry_g%llu", (unsigned long long)gen);
-	if (!kvf_lite_has(*db, "table", table)) {
+	st = kvf_lite_has(s, *db, "table", table, &has, err);
+	if (st)
+		return st;
+	if (!has) {
 		if (which == KVF_SCAN_STAGE)
 			return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
 		table[0] = '\0';
 	}
 	kvf_err_clear(err);
 	return KVF_OK;
+}
+
+/* Bind bytes that need not outlive the call; unbound they would match no row. */
+static int bind_copy(sqlite3_stmt *stmt, int at, struct kvf_bytes b)
+{
+	return sqlite3_bind_blob64(stmt, at, b.len ? (const void *)b.ptr : "", b.len,
+				   SQLITE_TRANSIENT);
 }
 
 enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
@@ -98,11 +109,8 @@ enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
 				      " ORDER BY partition_key, key", table,
 				      from ? "WHERE (partition_key, key) >= (?1, ?2)" : "");
 	if (!st && c->stmt && from) {
-		/* The caller's bytes need not outlive this call. */
-		sqlite3_bind_blob64(c->stmt, 1, from->part.len ? (const void *)from->part.ptr : "",
-				    from->part.len, SQLITE_TRANSIENT);
-		sqlite3_bind_blob64(c->stmt, 2, from->key.len ? (const void *)from->key.ptr : "",
-				    from->key.len, SQLITE_TRANSIENT);
+		if (bind_copy(c->stmt, 1, from->part) || bind_copy(c->stmt, 2, from->key))
+			st = kvf_fail_nomem(err);
 	}
 	if (st) {
 		kvf_lite_cursor_close(&c->base);

@@ -163,14 +163,19 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 {
 	struct kvf_control c;
 	enum kvf_status st = check_blocker(s, err);
+	int touched = 1, has_live;
 
+	if (!st && seen == 0)
+		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &touched, err);
 	if (st)
 		return st;
-	if (seen == 0 && !kvf_lite_has(s->db, "table", "kvferry_control")) {
+	if (!touched) {
 		st = kvf_lite_create_objects(s, err);
+		if (!st)
+			st = kvf_lite_has(s, s->db, "table", s->table, &has_live, err);
 		if (st)
 			return st;
-		*epoch = kvf_lite_has(s->db, "table", s->table) ? 2 : 1;
+		*epoch = has_live ? 2 : 1;
 		return write_claim(s, claim, *epoch, err);
 	}
 	st = kvf_lite_read_control(s, s->db, &c, err);
@@ -420,10 +425,11 @@ static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
 	struct kvf_entry e;
 	sqlite3_stmt *stmt;
 	enum kvf_status st;
-	int rc = SQLITE_DONE;
+	int rc = SQLITE_DONE, has;
 
-	if (!kvf_lite_has(s->db, "table", s->table))
-		return KVF_OK;
+	st = kvf_lite_has(s, s->db, "table", s->table, &has, err);
+	if (st || !has)
+		return st;
 	memset(&live, 0, sizeof(live));
 	st = kvf_lite_generation(&s->base, KVF_SCAN_LIVE, &live, err);
 	if (st && st != KVF_ENOTFOUND)
