@@ -6,6 +6,8 @@
 #define FLYING_MAX ((size_t)32 << 20)  /* unit bytes under way, or one unit */
 #define KEEP_MAX ((size_t)20 << 20)    /* larger buffers are not kept for reuse */
 #define SLICE ((size_t)128 << 10)      /* L1 bytes that SPLIT takes at a time */
+#define SMALL ((size_t)64 << 10)       /* units that are done without a thread, */
+#define ALONE 16                       /* as long as there are not more of them */
 #define WINDOW_MIN ((uint64_t)16 << 20) /* windows that are always allowed */
 
 /* The largest content of one native frame. */
@@ -111,11 +113,20 @@ void kvf_intake_recycle(struct kvf_reader *r, struct kvf_unit_job *j)
 	r->free = j;
 }
 
+/*
+ * Give a job to the workers.  The first small ones are done here and now: most
+ * streams that tests and people look at end before a thread is worth starting.
+ */
 static enum kvf_status submit(struct kvf_reader *r, struct kvf_unit_job *j, size_t flying,
 			      struct kvf_err *err)
 {
 	enum kvf_status st = KVF_OK;
 
+	if (!r->pool && flying < SMALL && r->done_here < ALONE) {
+		r->done_here++;
+		r->ready = j;
+		return work(r, 0, j, err);
+	}
 	if (!r->pool)
 		st = kvf_pool_new(r->threads, 2 * (size_t)r->threads + 1, work, r, &r->pool, err);
 	j->flying = flying;
@@ -130,8 +141,32 @@ static enum kvf_status submit(struct kvf_reader *r, struct kvf_unit_job *j, size
 	return KVF_OK;
 }
 
+/* The oldest job that is under way; KVF_EOF if there is none. */
+static enum kvf_status take(struct kvf_reader *r, struct kvf_unit_job **out,
+			    struct kvf_err *err)
+{
+	enum kvf_status st;
+	void *p;
+
+	*out = r->ready;
+	r->ready = NULL;
+	if (*out)
+		return KVF_OK;
+	if (r->under_way == 0)
+		return KVF_EOF;
+	st = kvf_pool_take(r->pool, &p, err);
+	if (st)
+		return st == KVF_EOF ? kvf_fail(err, KVF_EINTERNAL, "a unit got lost") : st;
+	*out = p;
+	r->under_way--;
+	r->flying -= (*out)->flying;
+	return KVF_OK;
+}
+
 static int has_room(const struct kvf_reader *r)
 {
+	if (r->ready)
+		return 0;
 	return r->under_way == 0 || (!kvf_pool_full(r->pool) && r->flying < FLYING_MAX);
 }
 
@@ -439,24 +474,19 @@ static enum kvf_status read_again(struct kvf_reader *r, struct kvf_unit_job *j,
 	struct kvf_unit_job **end = &r->again;
 	enum kvf_status st;
 	uint64_t at = j->l1_at;
-	void *p = j;
 
 	do {
-		*end = p;
-		(*end)->next = NULL;
-		end = &(*end)->next;
-		st = r->under_way ? kvf_pool_take(r->pool, &p, err) : KVF_EOF;
-		if (!st) {
-			r->under_way--;
-			r->flying -= ((struct kvf_unit_job *)p)->flying;
-		}
+		*end = j;
+		j->next = NULL;
+		end = &j->next;
+		st = take(r, &j, err);
 	} while (!st);
 	if (st != KVF_EOF)
 		return st;
 	r->l1_at = at;
 	st = kvf_reader_warn(r, err, "the frames are not in native form from stream offset %llu on",
 			     (unsigned long long)at);
-	return st ? st : kvf_intake_go_split(r, 0, err);
+	return st ? st : kvf_intake_go_split(r, r->seq.expected == KVF_AT_END, err);
 }
 
 /* Keep the workers busy; a failure waits until what was read before it is out. */
@@ -477,22 +507,16 @@ enum kvf_status kvf_intake_next(struct kvf_reader *r, struct kvf_unit_job **out,
 {
 	struct kvf_unit_job *j;
 	enum kvf_status st;
-	void *p;
 
 	for (;;) {
 		fill(r);
-		if (r->under_way == 0) {
-			if (r->hold != KVF_HOLD_FAILED)
-				return KVF_EOF;
+		st = take(r, &j, err);
+		if (st == KVF_EOF && r->hold == KVF_HOLD_FAILED) {
 			*err = r->scan_failure;
 			return r->scan_status;
 		}
-		st = kvf_pool_take(r->pool, &p, err);
 		if (st)
-			return st == KVF_EOF ? kvf_fail(err, KVF_EINTERNAL, "a unit got lost") : st;
-		j = p;
-		r->under_way--;
-		r->flying -= j->flying;
+			return st;
 		if (!j->native || (!j->st && j->type != KVF_REC_NONE) || !j->unpacked) {
 			*out = j;
 			return KVF_OK;
@@ -562,7 +586,9 @@ enum kvf_status kvf_intake_head(struct kvf_reader *r, struct kvf_err *err)
 		if (!st && r->hold == KVF_HOLD_EOF)
 			st = kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside its head");
 		else if (!st && r->hold)
-			st = kvf_fail(err, KVF_ESTREAM, "not a KVF stream");
+			st = kvf_feed_have(&r->feed) < 4 ?
+			     kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside its head") :
+			     kvf_fail(err, KVF_ESTREAM, "not a KVF stream");
 	}
 	if (!st)
 		st = kvf_split_take(&r->split, len, &r->head_unit, err);
@@ -587,6 +613,7 @@ void kvf_intake_release(struct kvf_reader *r)
 		job_free(j);
 	}
 	job_free(r->current);
+	job_free(r->ready);
 	for (i = 0; r->contexts && i < r->threads; i++)
 		ZSTD_freeDCtx(r->contexts[i]);
 	free(r->contexts);

@@ -81,6 +81,8 @@ struct kvf_reader {
 	ZSTD_DCtx **contexts;
 	size_t under_way, flying;
 	struct kvf_unit_job *free, *current;
+	struct kvf_unit_job *ready;  /* done without the pool, and not taken yet */
+	unsigned done_here;
 
 	/* NATIVE: what the seek table should be. */
 	struct kvf_sha256 table;

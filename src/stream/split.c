@@ -45,7 +45,9 @@ static enum kvf_status damaged(const struct kvf_split *s, struct kvf_err *err, c
 /* Bytes after the tail: say so if they are a second stream. */
 static enum kvf_status after_the_end(const struct kvf_split *s, struct kvf_err *err)
 {
-	if (s->buf.len >= KVF_MAGIC_LEN && memcmp(s->buf.ptr, kvf_magic, KVF_MAGIC_LEN) == 0) {
+	size_t n = s->buf.len < KVF_MAGIC_LEN ? s->buf.len : KVF_MAGIC_LEN;
+
+	if (memcmp(s->buf.ptr, kvf_magic, n) == 0) {
 		kvf_fail(err, KVF_ESTREAM, "a second stream follows the end of the first");
 		kvf_err_hint(err, "A file holds one stream: keep them apart.");
 		return KVF_ESTREAM;
