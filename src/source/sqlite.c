@@ -98,7 +98,7 @@ enum kvf_status kvf_sqlite_fail(const struct kvf_sqlite *s, int rc, struct kvf_e
 	va_start(ap, doing);
 	vsnprintf(what, sizeof(what), doing, ap);
 	va_end(ap);
-	if ((rc & 0xff) == SQLITE_NOMEM)
+	if ((rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
 		return kvf_fail_nomem(err);
 	/* A busy wait that a stop cut short is a stop. */
 	if ((rc & 0xff) == SQLITE_INTERRUPT ||

@@ -39,6 +39,8 @@ enum kvf_status kvf_sqlite_file_open(const char *path, struct kvf_sqlite_file *f
 		int e = access(path, R_OK) ? errno : EIO;
 
 		kvf_sqlite_file_close(f);
+		if (rc == SQLITE_NOMEM)
+			return kvf_fail_nomem(err);
 		kvf_fail_errno(err, KVF_ESOURCE, e, "cannot open %s", path);
 		if (e == EACCES)
 			kvf_err_hint(err, "Run as a user who may read the file, or have the "
