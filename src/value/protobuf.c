@@ -1,0 +1,101 @@
+/* protobuf - the proto3 wire format, written into a buffer. */
+#include "value/protobuf.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+static size_t put_varint(uint8_t out[10], uint64_t v)
+{
+	size_t n = 0;
+
+	while (v >= 0x80) {
+		out[n++] = (uint8_t)(v | 0x80);
+		v >>= 7;
+	}
+	out[n++] = (uint8_t)v;
+	return n;
+}
+
+enum kvf_status kvf_pb_varint(struct kvf_buf *b, uint64_t v, struct kvf_err *err)
+{
+	uint8_t text[10];
+
+	return kvf_buf_append(b, text, put_varint(text, v), err);
+}
+
+enum kvf_status kvf_pb_tag(struct kvf_buf *b, uint32_t number, enum kvf_pb_wire wire,
+			   struct kvf_err *err)
+{
+	return kvf_pb_varint(b, (uint64_t)number << 3 | (unsigned)wire, err);
+}
+
+enum kvf_status kvf_pb_fixed32(struct kvf_buf *b, uint32_t v, struct kvf_err *err)
+{
+	uint8_t p[4];
+
+	kvf_put_le32(p, v);
+	return kvf_buf_append(b, p, sizeof(p), err);
+}
+
+enum kvf_status kvf_pb_fixed64(struct kvf_buf *b, uint64_t v, struct kvf_err *err)
+{
+	uint8_t p[8];
+
+	kvf_put_le32(p, (uint32_t)v);
+	kvf_put_le32(p + 4, (uint32_t)(v >> 32));
+	return kvf_buf_append(b, p, sizeof(p), err);
+}
+
+enum kvf_status kvf_pb_bytes(struct kvf_buf *b, uint32_t number, struct kvf_bytes bytes,
+			     struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pb_tag(b, number, KVF_PB_LEN, err);
+
+	if (!st)
+		st = kvf_pb_varint(b, bytes.len, err);
+	return st ? st : kvf_buf_append(b, bytes.ptr, bytes.len, err);
+}
+
+enum kvf_status kvf_pb_open(struct kvf_buf *b, uint32_t number, size_t *mark,
+			    struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pb_tag(b, number, KVF_PB_LEN, err);
+
+	*mark = b->len;
+	return st;
+}
+
+enum kvf_status kvf_pb_close(struct kvf_buf *b, size_t mark, struct kvf_err *err)
+{
+	size_t len = b->len - mark, n;
+	uint8_t text[10];
+	enum kvf_status st;
+
+	n = put_varint(text, len);
+	st = kvf_buf_reserve(b, n, err);
+	if (st)
+		return st;
+	memmove(b->ptr + mark + n, b->ptr + mark, len);
+	memcpy(b->ptr + mark, text, n);
+	b->len += n;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_pb_timestamp(struct kvf_buf *b, int64_t seconds, int32_t nanos,
+				 struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	if (seconds) {
+		st = kvf_pb_tag(b, 1, KVF_PB_VARINT, err);
+		if (!st)
+			st = kvf_pb_varint(b, (uint64_t)seconds, err);
+	}
+	if (!st && nanos) {
+		st = kvf_pb_tag(b, 2, KVF_PB_VARINT, err);
+		if (!st)
+			st = kvf_pb_varint(b, (uint64_t)(int64_t)nanos, err);
+	}
+	return st;
+}
