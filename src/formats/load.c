@@ -1,0 +1,476 @@
+/* load - application.yaml and the records of a package. */
+#include "formats/load.h"
+
+#include "base/text.h"
+#include "formats/parse.h"
+#include "formats/words.h"
+#include "value/number.h"
+
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- application.yaml ------------------------------------------------------ */
+
+static enum kvf_status load_source(struct kvf_def *def, const struct kvf_node *node,
+				   struct kvf_err *err)
+{
+	static const char *const keys[] = { "version", "requires" };
+	const struct kvf_node *m[COUNT(keys)];
+	enum kvf_status st = kvf_node_members(node, "source", keys, COUNT(keys), m, err);
+
+	if (!st)
+		st = kvf_node_required(node, m[0], "source", "version", err);
+	if (!st)
+		st = kvf_node_required(node, m[1], "source", "requires", err);
+	if (!st)
+		st = kvf_node_text(m[0], "source.version", &def->source_version, err);
+	if (!st)
+		st = kvf_node_number(m[1], "source.requires", 0, INT64_MAX,
+				     &def->source_requires, err);
+	return st;
+}
+
+static enum kvf_status load_version_record(struct kvf_def *def, const struct kvf_node *node,
+					   struct kvf_err *err)
+{
+	static const char *const keys[] = { "partition", "key", "started", "done" };
+	struct kvf_bytes *const to[] = { &def->version_part, &def->version_key,
+					 &def->version_started, &def->version_done };
+	const struct kvf_node *m[COUNT(keys)];
+	enum kvf_status st = kvf_node_members(node, "store.version", keys, COUNT(keys), m, err);
+	size_t i;
+
+	for (i = 0; !st && i < COUNT(keys); i++) {
+		st = kvf_node_required(node, m[i], "store.version", keys[i], err);
+		if (!st)
+			st = kvf_node_scalar(m[i], keys[i], err);
+		if (!st)
+			*to[i] = m[i]->text;
+	}
+	if (st)
+		return st;
+	if (def->version_key.len == 0)
+		return kvf_def_fail(err, m[1]->pos, "store.version.key is empty");
+	if (kvf_bytes_cmp(def->version_started, def->version_done) == 0)
+		return kvf_def_fail(err, m[3]->pos, "\"started\" and \"done\" are the same");
+	return KVF_OK;
+}
+
+static enum kvf_status load_store(struct kvf_def *def, const struct kvf_node *node,
+				  struct kvf_err *err)
+{
+	static const char *const keys[] = { "schema", "version" };
+	const struct kvf_node *m[COUNT(keys)];
+	enum kvf_status st = kvf_node_members(node, "store", keys, COUNT(keys), m, err);
+
+	if (!st && m[1])
+		st = load_version_record(def, m[1], err);
+	if (st)
+		return st;
+	if (m[0])
+		return kvf_node_number(m[0], "store.schema", 1, INT64_MAX, &def->schema, err);
+	if (m[1] && kvf_parse_u64(def->version_done, &def->schema) && def->schema >= 1 &&
+	    def->schema <= INT64_MAX)
+		return KVF_OK;
+	kvf_def_fail(err, node->pos, "store has no \"schema\"");
+	kvf_err_hint(err, "Write the schema version that a finished import sets, a number of 1 or "
+			  "more.");
+	return KVF_EDEFINITION;
+}
+
+static enum kvf_status load_packages(struct kvf_def *def, const struct kvf_node *node,
+				     struct kvf_def_package **out, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_node_collection(node, KVF_NODE_LIST, "packages", err);
+	struct kvf_def_package *list;
+	const struct kvf_node *v;
+	size_t n = 0, i;
+
+	if (st)
+		return st;
+	if (node->n == 0 || node->n > KVF_DEF_PACKAGES_MAX)
+		return kvf_def_fail(err, node->pos, "%s",
+				    node->n ? "too many packages" : "packages is empty");
+	list = kvf_arena_zalloc(&def->arena, node->n * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	for (v = node->first; v; v = v->next) {
+		st = kvf_node_name(v, "package", &list[n].name, err);
+		if (st)
+			return st;
+		if (!kvf_is_package_name(v->text))
+			return kvf_def_fail(err, v->pos,
+					    "the package \"%s\" may have no capitals, and "
+					    "begins with a letter or digit",
+					    list[n].name);
+		if (strcmp(list[n].name, "application") == 0)
+			return kvf_def_fail(err, v->pos,
+					    "a package cannot be called \"application\"");
+		for (i = 0; i < n; i++)
+			if (strcmp(list[i].name, list[n].name) == 0)
+				return kvf_def_fail(err, v->pos,
+						    "the package \"%s\" is listed twice",
+						    list[n].name);
+		list[n++].pos = v->pos;
+	}
+	def->packages = list;
+	def->npackages = n;
+	*out = list;
+	return KVF_OK;
+}
+
+static enum kvf_status load_drop(struct kvf_def *def, const struct kvf_node *node,
+				 struct kvf_err *err)
+{
+	enum kvf_status st = kvf_node_collection(node, KVF_NODE_LIST, "drop", err);
+	const struct kvf_node *v;
+	const char **list;
+	size_t n = 0;
+
+	if (st)
+		return st;
+	list = kvf_arena_zalloc(&def->arena, node->n * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	for (v = node->first; v; v = v->next, n++) {
+		st = kvf_node_text(v, "a table to drop", &list[n], err);
+		if (st)
+			return st;
+	}
+	def->drop = list;
+	def->ndrop = n;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node *root,
+				     struct kvf_def_package **packages, struct kvf_err *err)
+{
+	static const char *const keys[] = { "application", "packages", "store", "source",
+					    "drop" };
+	const struct kvf_node *m[COUNT(keys)];
+	enum kvf_status st;
+	size_t i;
+
+	st = kvf_node_members(root, "application.yaml", keys, COUNT(keys), m, err);
+	for (i = 0; !st && i < 3; i++)
+		st = kvf_node_required(root, m[i], "application.yaml", keys[i], err);
+	if (!st)
+		st = kvf_node_name(m[0], "application", &def->application, err);
+	if (!st && !kvf_is_package_name(m[0]->text))
+		st = kvf_def_fail(err, m[0]->pos,
+				  "the application \"%s\" may have no capitals, and begins with "
+				  "a letter or digit",
+				  def->application);
+	if (!st)
+		st = load_packages(def, m[1], packages, err);
+	if (!st)
+		st = load_store(def, m[2], err);
+	if (!st && m[3])
+		st = load_source(def, m[3], err);
+	if (!st && m[4])
+		st = load_drop(def, m[4], err);
+	def->pos = root->pos;
+	return st;
+}
+
+/* ---- records ----------------------------------------------------------------- */
+
+static enum kvf_status load_template(struct kvf_arena *arena, const struct kvf_node *node,
+				     const char *what, const struct kvf_def_template **out,
+				     struct kvf_err *err)
+{
+	struct kvf_def_template *t = kvf_arena_zalloc(arena, sizeof(*t));
+	enum kvf_status st;
+
+	if (!t)
+		return kvf_fail_nomem(err);
+	*out = t;
+	st = kvf_node_scalar(node, what, err);
+	return st ? st : kvf_template_parse(arena, node, t, err);
+}
+
+static enum kvf_status load_let(struct kvf_arena *arena, const struct kvf_node *node,
+				struct kvf_def_let *let, struct kvf_err *err)
+{
+	static const char *const keys[] = { "first" };
+	const struct kvf_node *m[1], *v;
+	struct kvf_def_template *list;
+	enum kvf_status st;
+	size_t n = 1;
+
+	let->pos = node->key->pos;
+	st = kvf_node_name(node->key, "let", &let->name, err);
+	v = node;
+	if (!st && node->type != KVF_NODE_SCALAR) {
+		st = kvf_node_members(node, "let", keys, 1, m, err);
+		if (!st)
+			st = kvf_node_required(node, m[0], "let", "first", err);
+		if (!st)
+			st = kvf_node_collection(m[0], KVF_NODE_LIST, "first", err);
+		if (!st && m[0]->n == 0)
+			st = kvf_def_fail(err, m[0]->pos, "first is empty");
+		if (st)
+			return st;
+		let->first = 1;
+		n = m[0]->n;
+		v = m[0]->first;
+	}
+	if (st)
+		return st;
+	list = kvf_arena_zalloc(arena, n * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	let->alternatives = list;
+	let->nalternatives = n;
+	for (; n && !st; n--, v = v->next) {
+		st = kvf_node_scalar(v, "a let's template", err);
+		if (!st)
+			st = kvf_template_parse(arena, v, list++, err);
+	}
+	return st;
+}
+
+static enum kvf_status find_value(const struct kvf_def_package *p, const struct kvf_node *node,
+				  struct kvf_def_entry *e, struct kvf_err *err)
+{
+	struct kvf_word words[64];
+	size_t i;
+
+	for (i = 0; i < p->nvalues; i++) {
+		if (strcmp(p->values[i].name, e->value_name) == 0) {
+			e->value = &p->values[i];
+			return KVF_OK;
+		}
+		words[i < 64 ? i : 63].name = p->values[i].name;
+	}
+	kvf_def_fail(err, node->pos, "there is no value \"%s\" in this package", e->value_name);
+	if (p->nvalues)
+		kvf_word_hint(err, words, p->nvalues < 64 ? p->nvalues : 64, node->text);
+	else
+		kvf_err_hint(err, "Describe it under \"values:\".");
+	return KVF_EDEFINITION;
+}
+
+static enum kvf_status load_entry(struct kvf_arena *arena, const struct kvf_node *node,
+				  const struct kvf_def_package *p, struct kvf_def_entry *e,
+				  struct kvf_err *err)
+{
+	static const char *const keys[] = { "partition", "key", "value", "when", "kind" };
+	const struct kvf_node *m[COUNT(keys)];
+	struct kvf_def_expr *when;
+	enum kvf_status st;
+	size_t i;
+
+	e->pos = node->pos;
+	st = kvf_node_members(node, "an entry", keys, COUNT(keys), m, err);
+	for (i = 0; !st && i < 3; i++)
+		st = kvf_node_required(node, m[i], "an entry", keys[i], err);
+	if (!st)
+		st = load_template(arena, m[0], "partition", &e->partition, err);
+	if (!st)
+		st = load_template(arena, m[1], "key", &e->key, err);
+	if (!st && e->key->npieces == 0)
+		st = kvf_def_fail(err, m[1]->pos, "the key is empty");
+	if (!st)
+		st = kvf_node_name(m[2], "value", &e->value_name, err);
+	if (!st)
+		st = find_value(p, m[2], e, err);
+	if (!st && m[4])
+		st = kvf_node_name(m[4], "kind", &e->kind, err);
+	if (st || !m[3])
+		return st;
+	when = kvf_arena_zalloc(arena, sizeof(*when));
+	if (!when)
+		return kvf_fail_nomem(err);
+	e->when = when;
+	st = kvf_node_scalar(m[3], "when", err);
+	return st ? st : kvf_expr_parse(arena, m[3], when, err);
+}
+
+static enum kvf_status load_lets(struct kvf_arena *arena, const struct kvf_node *node,
+				 struct kvf_def_record *r, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_node_collection(node, KVF_NODE_MAP, "let", err);
+	struct kvf_def_let *list;
+	const struct kvf_node *v;
+
+	if (st)
+		return st;
+	list = kvf_arena_zalloc(arena, node->n * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	r->lets = list;
+	for (v = node->first; v && !st; v = v->next)
+		st = load_let(arena, v, &list[r->nlets++], err);
+	return st;
+}
+
+static enum kvf_status load_rows(const struct kvf_node *node, const struct kvf_node *const m[4],
+				 struct kvf_def_record *r, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	if (!m[0] == !m[1])
+		return kvf_def_fail(err, node->key->pos,
+				    "the record \"%s\" needs either \"table\" or \"query\"%s",
+				    r->name, m[0] ? ", not both" : "");
+	if (m[2] && m[1])
+		return kvf_def_fail(err, m[2]->key->pos,
+				    "\"where\" goes with \"table\"; put it into the query");
+	r->table_pos = (m[0] ? m[0] : m[1])->pos;
+	if (m[0])
+		st = kvf_node_text(m[0], "table", &r->table, err);
+	if (!st && m[1])
+		st = kvf_node_text(m[1], "query", &r->query, err);
+	if (!st && m[2])
+		st = kvf_node_text(m[2], "where", &r->where, err);
+	if (!st && m[3])
+		st = kvf_node_truth(m[3], "ordered", &r->ordered, err);
+	return st;
+}
+
+static enum kvf_status load_record(struct kvf_arena *arena, const struct kvf_node *node,
+				   const struct kvf_def_package *p, struct kvf_def_record *r,
+				   struct kvf_err *err)
+{
+	static const char *const keys[] = { "table", "query", "where", "ordered", "let",
+					    "entries" };
+	const struct kvf_node *m[COUNT(keys)], *v;
+	struct kvf_def_entry *list;
+	enum kvf_status st;
+
+	r->pos = node->key->pos;
+	st = kvf_node_name(node->key, "record", &r->name, err);
+	if (!st)
+		st = kvf_node_members(node, "a record", keys, COUNT(keys), m, err);
+	if (!st)
+		st = load_rows(node, m, r, err);
+	if (!st)
+		st = kvf_node_required(node->key, m[5], "the record", "entries", err);
+	if (!st && m[4])
+		st = load_lets(arena, m[4], r, err);
+	if (!st)
+		st = kvf_node_collection(m[5], KVF_NODE_LIST, "entries", err);
+	if (!st && m[5]->n == 0)
+		st = kvf_def_fail(err, m[5]->pos, "entries is empty");
+	if (st)
+		return st;
+	list = kvf_arena_zalloc(arena, m[5]->n * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	r->entries = list;
+	for (v = m[5]->first; v && !st; v = v->next)
+		st = load_entry(arena, v, p, &list[r->nentries++], err);
+	return st;
+}
+
+/* ---- kinds ---------------------------------------------------------------------- */
+
+static int kind_taken(const struct kvf_def_package *p, const char *name)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->nrecords; i++)
+		for (k = 0; k < p->records[i].nentries; k++)
+			if (p->records[i].entries[k].kind &&
+			    strcmp(p->records[i].entries[k].kind, name) == 0)
+				return 1;
+	return 0;
+}
+
+/* Names that were written come first; the others take what is free. */
+static enum kvf_status name_kinds(struct kvf_arena *arena, const struct kvf_def_package *p,
+				  struct kvf_def_record *records, struct kvf_err *err)
+{
+	size_t total = 0, i, k, serial;
+
+	for (i = 0; i < p->nrecords; i++)
+		total += records[i].nentries;
+	if (total > KVF_DEF_LIST_MAX)
+		return kvf_def_fail(err, p->pos, "more than %d entries in a package",
+				    KVF_DEF_LIST_MAX);
+	for (i = 0; i < p->nrecords; i++)
+		for (k = 0; k < records[i].nentries; k++) {
+			/* The entries were made by us, in this arena. */
+			struct kvf_def_entry *e = (struct kvf_def_entry *)(uintptr_t)
+							  &records[i].entries[k];
+			const char *name = e->value_name;
+
+			for (serial = 1; !e->kind; serial++) {
+				if (!kind_taken(p, name))
+					e->kind = name;
+				else if (serial == 1)
+					name = kvf_arena_printf(arena, "%s.%s", records[i].name,
+								e->value_name);
+				else
+					name = kvf_arena_printf(arena, "%s.%s.%zu",
+								records[i].name, e->value_name,
+								serial);
+				if (!name)
+					return kvf_fail_nomem(err);
+			}
+		}
+	return KVF_OK;
+}
+
+static enum kvf_status written_kinds_differ(const struct kvf_def_package *p, struct kvf_err *err)
+{
+	size_t i, k, seen = 0;
+	const char *names[KVF_DEF_LIST_MAX];
+	size_t j;
+
+	for (i = 0; i < p->nrecords; i++)
+		for (k = 0; k < p->records[i].nentries; k++) {
+			const struct kvf_def_entry *e = &p->records[i].entries[k];
+
+			for (j = 0; e->kind && j < seen; j++)
+				if (strcmp(names[j], e->kind) == 0)
+					return kvf_def_fail(err, e->pos,
+							    "the kind \"%s\" stands here twice",
+							    e->kind);
+			if (e->kind && seen < KVF_DEF_LIST_MAX)
+				names[seen++] = e->kind;
+		}
+	return KVF_OK;
+}
+
+enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node *root,
+				 struct kvf_def_package *p, struct kvf_err *err)
+{
+	static const char *const keys[] = { "package", "version", "records", "values" };
+	const struct kvf_node *m[COUNT(keys)], *v;
+	struct kvf_def_record *list;
+	const char *name;
+	enum kvf_status st;
+	size_t i;
+
+	st = kvf_node_members(root, "a package", keys, COUNT(keys), m, err);
+	for (i = 0; !st && i < 3; i++)
+		st = kvf_node_required(root, m[i], "the package", keys[i], err);
+	if (!st)
+		st = kvf_node_name(m[0], "package", &name, err);
+	if (!st && strcmp(name, p->name) != 0)
+		st = kvf_def_fail(err, m[0]->pos, "the package is called \"%s\", its file \"%s\"",
+				  name, p->name);
+	if (!st)
+		st = kvf_node_number(m[1], "version", 1, INT64_MAX, &p->version, err);
+	if (!st && m[3])
+		st = kvf_load_values(arena, m[3], p, err);
+	if (!st)
+		st = kvf_node_collection(m[2], KVF_NODE_MAP, "records", err);
+	if (!st && m[2]->n == 0)
+		st = kvf_def_fail(err, m[2]->pos, "records is empty");
+	if (st)
+		return st;
+	p->pos = root->pos;
+	list = kvf_arena_zalloc(arena, m[2]->n * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	p->records = list;
+	for (v = m[2]->first; v && !st; v = v->next)
+		st = load_record(arena, v, p, &list[p->nrecords++], err);
+	if (!st)
+		st = written_kinds_differ(p, err);
+	return st ? st : name_kinds(arena, p, list, err);
+}

@@ -1,0 +1,23 @@
+/* load - nodes into definitions. */
+#ifndef KVF_LOAD_H
+#define KVF_LOAD_H
+
+#include "formats/yaml.h"
+
+/* application.yaml; packages[] get their names and places only. */
+KVF_MUST_CHECK enum kvf_status kvf_load_application(struct kvf_def *def,
+						    const struct kvf_node *root,
+						    struct kvf_def_package **packages,
+						    struct kvf_err *err);
+
+/* NAME.yaml into `p`, whose name is set. */
+KVF_MUST_CHECK enum kvf_status kvf_load_package(struct kvf_arena *arena,
+						const struct kvf_node *root,
+						struct kvf_def_package *p, struct kvf_err *err);
+
+/* The mapping under `values:`. */
+KVF_MUST_CHECK enum kvf_status kvf_load_values(struct kvf_arena *arena,
+					       const struct kvf_node *node,
+					       struct kvf_def_package *p, struct kvf_err *err);
+
+#endif
