@@ -270,8 +270,8 @@ const struct kvf_def_let *kvf_def_find_let(const struct kvf_def_record *record, 
 
 /*
  * The names of all columns that a record reads, each once, in the order of
- * their first use: lets, then entries with their values.  `names` is NULL to
- * count.  Returns how many there are.
+ * their first use: lets, then entries with their values.  `names` is NULL
+ * to count.  Returns how many there are.
  */
 size_t kvf_def_columns(const struct kvf_def_record *record, const char **names);
 

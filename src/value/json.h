@@ -84,6 +84,9 @@ KVF_MUST_CHECK enum kvf_status kvf_json_sorted(const struct kvf_json *j, uint32_
 					       struct kvf_scratch *scratch,
 					       struct kvf_json_pair **out, struct kvf_err *err);
 
+/* Put a list into the order of its names. */
+void kvf_json_sort(struct kvf_json_pair *list, size_t n);
+
 /* Append a JSON string with the fewest escapes.  `s` is valid UTF-8. */
 KVF_MUST_CHECK enum kvf_status kvf_json_write_string(struct kvf_buf *b, struct kvf_bytes s,
 						     struct kvf_err *err);

@@ -54,7 +54,7 @@ static void sift(struct kvf_json_pair *list, size_t root, size_t n)
 }
 
 /* Heap sort: qsort() may allocate. */
-static void sort_pairs(struct kvf_json_pair *list, size_t n)
+void kvf_json_sort(struct kvf_json_pair *list, size_t n)
 {
 	size_t i;
 
@@ -92,7 +92,7 @@ enum kvf_status kvf_json_sorted(const struct kvf_json *j, uint32_t i,
 			in_order = 0;
 	}
 	if (!in_order) {
-		sort_pairs(list, n);
+		kvf_json_sort(list, n);
 		for (k = 1; k < n; k++)
 			if (kvf_bytes_cmp(list[k - 1].name, list[k].name) == 0)
 				return twice(list[k].name, err);
