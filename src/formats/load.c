@@ -99,7 +99,7 @@ static enum kvf_status load_packages(struct kvf_def *def, const struct kvf_node 
 		st = kvf_node_name(v, "package", &list[n].name, err);
 		if (st)
 			return st;
-		if (!kvf_is_package_name(v->text))
+		if (!kvf_def_is_package_name(v->text))
 			return kvf_def_fail(err, v->pos,
 					    "the package \"%s\" may have no capitals, and "
 					    "begins with a letter or digit",
@@ -157,7 +157,7 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 		st = kvf_node_required(root, m[i], "application.yaml", keys[i], err);
 	if (!st)
 		st = kvf_node_name(m[0], "application", &def->application, err);
-	if (!st && !kvf_is_package_name(m[0]->text))
+	if (!st && !kvf_def_is_package_name(m[0]->text))
 		st = kvf_def_fail(err, m[0]->pos,
 				  "the application \"%s\" may have no capitals, and begins with "
 				  "a letter or digit",

@@ -163,7 +163,7 @@ static int is_alnum(uint8_t c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-int kvf_is_name(struct kvf_bytes t)
+int kvf_def_is_name(struct kvf_bytes t)
 {
 	size_t i;
 
@@ -176,11 +176,11 @@ int kvf_is_name(struct kvf_bytes t)
 	return 1;
 }
 
-int kvf_is_package_name(struct kvf_bytes t)
+int kvf_def_is_package_name(struct kvf_bytes t)
 {
 	size_t i;
 
-	if (!kvf_is_name(t) || t.ptr[0] == '_')
+	if (!kvf_def_is_name(t) || t.ptr[0] == '_')
 		return 0;
 	for (i = 0; i < t.len; i++)
 		if (t.ptr[i] >= 'A' && t.ptr[i] <= 'Z')
@@ -194,7 +194,7 @@ enum kvf_status kvf_node_name(const struct kvf_node *node, const char *what, con
 	enum kvf_status st = kvf_node_text(node, what, out, err);
 	char buf[80];
 
-	if (st || kvf_is_name(node->text))
+	if (st || kvf_def_is_name(node->text))
 		return st;
 	kvf_def_fail(err, node->pos, "%s \"%s\" is not a name", what, shown(node->text, buf));
 	kvf_err_hint(err, "Names are letters, digits, \"_\", \"-\" and \".\", at most %d bytes.",

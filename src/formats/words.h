@@ -56,7 +56,7 @@ KVF_MUST_CHECK enum kvf_status kvf_node_collection(const struct kvf_node *node,
 						   struct kvf_err *err);
 
 /* Is it a name of the language?  Also of a package and application? */
-int kvf_is_name(struct kvf_bytes text);
-int kvf_is_package_name(struct kvf_bytes text);
+int kvf_def_is_name(struct kvf_bytes text);
+int kvf_def_is_package_name(struct kvf_bytes text);
 
 #endif
