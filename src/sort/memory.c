@@ -41,6 +41,7 @@ static enum kvf_status add_block(struct memory *m, size_t size, struct kvf_err *
 		return kvf_fail_nomem(err);
 	m->blocks[m->nblocks].size = size;
 	m->blocks[m->nblocks].used = 0;
+	m->blocks[m->nblocks].n = 0;
 	m->nblocks++;
 	return KVF_OK;
 }
@@ -66,7 +67,9 @@ enum kvf_status kvf_memory_alloc(struct memory *m, size_t block, size_t size,
 	b = &m->blocks[m->current];
 	*out = (struct record *)(void *)(b->ptr + b->used);
 	b->used += size;
+	b->n++;
 	m->n++;
+	*used += size + sizeof(struct slot);
 	return KVF_OK;
 }
 
@@ -85,6 +88,24 @@ enum kvf_status kvf_memory_index(struct memory *m, struct kvf_err *err)
 	return KVF_OK;
 }
 
+void kvf_memory_drop_first(struct memory *m, size_t block, uint64_t *used)
+{
+	struct block first = m->blocks[0];
+
+	*used -= first.size + first.n * sizeof(struct slot);
+	m->n -= first.n;
+	m->current--;
+	memmove(m->blocks, m->blocks + 1, (m->nblocks - 1) * sizeof(*m->blocks));
+	if (first.size > block) {
+		free(first.ptr);
+		m->nblocks--;
+		return;
+	}
+	first.used = 0;
+	first.n = 0;
+	m->blocks[m->nblocks - 1] = first;
+}
+
 void kvf_memory_reset(struct memory *m, size_t block)
 {
 	size_t i, kept = 0;
@@ -97,6 +118,7 @@ void kvf_memory_reset(struct memory *m, size_t block)
 			continue;
 		}
 		m->blocks[i].used = 0;
+		m->blocks[i].n = 0;
 		m->blocks[kept++] = m->blocks[i];
 	}
 	m->nblocks = kept;

@@ -11,6 +11,7 @@
 struct block {
 	uint8_t *ptr;
 	size_t size, used;
+	size_t n;              /* records */
 };
 
 /* Blocks filled with records one behind the other, and perhaps their index. */
@@ -22,13 +23,19 @@ struct memory {
 	struct slot *index;    /* NULL: they are in order as they lie */
 };
 
-/* Room for a record, which counts from now on; *used grows by what is wasted. */
+/*
+ * Room for a record, which counts from now on.  *used grows by its size, by its
+ * slot in an index that may have to be built, and by what is left unused.
+ */
 KVF_MUST_CHECK enum kvf_status
 kvf_memory_alloc(struct memory *m, size_t block, size_t size, struct record **out,
 		 uint64_t *used, struct kvf_err *err);
 
 /* Build the index, in the order of arrival. */
 KVF_MUST_CHECK enum kvf_status kvf_memory_index(struct memory *m, struct kvf_err *err);
+
+/* Forget the records of the first block, which is not the one being filled. */
+void kvf_memory_drop_first(struct memory *m, size_t block, uint64_t *used);
 
 /* Forget the records; blocks of the usual size are kept for the next run. */
 void kvf_memory_reset(struct memory *m, size_t block);

@@ -1,13 +1,16 @@
 /*
  * sort - the sorter.
  *
- *   put      records into blocks of memory, in the order of arrival; the run
+ *   put      records into blocks of memory, in the order of arrival: the run
  *   full     index -> order.c -> spill.c: a run in the scratch file
  *   next     merge of all runs, the last one still in memory (merge.c)
  *
  * There is no index while records arrive: it is built when a run turns out to
  * need one.  Input in order costs one comparison for each entry and nothing
- * else, and runs that continue each other are one run.
+ * else, and runs that continue each other are one run.  When memory is full and
+ * the run has ascended so far, only its first block is spilled, to make room:
+ * compression goes on beside the reading then, and no more is spilled than does
+ * not fit.
  */
 #include "sort/sort.h"
 
@@ -34,12 +37,15 @@ struct kvf_sorter {
 	uint64_t used;         /* bytes of this run: records, waste, index to be */
 	size_t shared;         /* ordering bytes that all records of the run share */
 	struct record *last;   /* put last in this run, NULL at its begin */
-	struct kvf_buf max;    /* ordering bytes of the greatest in the spilled runs */
+	uint32_t seq;          /* of the next record in this run */
+	struct kvf_buf max;    /* ordering bytes of the record spilled last */
 	int ascending;         /* this run so far */
 	int in_order;          /* everything so far */
 	int joined;            /* finished, and the run in memory continues the last */
 	struct spill *spill;
 	struct runs runs;
+	int open;              /* the front of this run is being spilled ... */
+	int open_joins;        /* ... and continues the run spilled before */
 	struct merge *merge;
 	struct kvf_buf flagged; /* key of the last entry that got an ordinal */
 	uint64_t ordinal;
@@ -140,40 +146,109 @@ static enum kvf_status order_run(struct kvf_sorter *s, struct kvf_err *err)
 	return st;
 }
 
+/* End the run that is being spilled. */
+static enum kvf_status close_run(struct kvf_sorter *s, int joins, struct kvf_err *err)
+{
+	struct extent run;
+	enum kvf_status st = kvf_spill_end(s->spill, &run, err);
+
+	if (st)
+		return st;
+	if (!joins)
+		return kvf_runs_add(&s->runs, &run, err);
+	kvf_runs_extend(&s->runs, &run);
+	return KVF_OK;
+}
+
+static enum kvf_status close_open_run(struct kvf_sorter *s, struct kvf_err *err)
+{
+	if (!s->open)
+		return KVF_OK;
+	s->open = 0;
+	return close_run(s, s->open_joins, err);
+}
+
+static enum kvf_status spill_record(struct kvf_sorter *s, const struct record *r,
+				    struct kvf_err *err)
+{
+	return kvf_spill_put(s->spill, r, (const uint8_t *)r + record_head_size(r), err);
+}
+
+static enum kvf_status remember_max(struct kvf_sorter *s, const struct record *r,
+				    struct kvf_err *err)
+{
+	s->max.len = 0;
+	return kvf_buf_append(&s->max, r->bytes, record_order_len(r), err);
+}
+
+/* Spill the first block of a run that has ascended so far. */
+static enum kvf_status spill_front(struct kvf_sorter *s, struct kvf_err *err)
+{
+	struct walk w = { .mem = &s->mem };
+	struct record *r, *last = NULL;
+	enum kvf_status st = open_spill(s, err);
+
+	while (!st && (r = kvf_walk_next(&w)) && w.i == 0) {
+		if (!s->open) {
+			s->open = 1;
+			s->open_joins = s->runs.n > 0 && continues(s, r);
+		}
+		st = spill_record(s, r, err);
+		last = r;
+	}
+	if (!st && last)
+		st = remember_max(s, last, err);
+	if (!st)
+		kvf_memory_drop_first(&s->mem, s->block_size, &s->used);
+	return st;
+}
+
+/* Spill everything that is in memory, and begin a new run. */
 static enum kvf_status spill_run(struct kvf_sorter *s, struct kvf_err *err)
 {
 	struct walk w = { .mem = &s->mem };
 	struct record *r, *last = NULL;
-	struct extent run;
 	enum kvf_status st = order_run(s, err);
 	int joins = 0;
 
 	if (!st)
 		st = open_spill(s, err);
+	if (!st)
+		st = close_open_run(s, err);
 	while (!st && (r = kvf_walk_next(&w))) {
 		if (!last)
 			joins = s->runs.n > 0 && continues(s, r);
-		st = kvf_spill_put(s->spill, r, (const uint8_t *)r + record_head_size(r), err);
+		st = spill_record(s, r, err);
 		last = r;
 	}
 	if (!st)
-		st = kvf_spill_end(s->spill, &run, err);
-	if (!st && joins)
-		kvf_runs_extend(&s->runs, &run);
-	else if (!st)
-		st = kvf_runs_add(&s->runs, &run, err);
-	if (!st && last) {
-		s->max.len = 0;
-		st = kvf_buf_append(&s->max, last->bytes, record_order_len(last), err);
-	}
+		st = close_run(s, joins, err);
+	if (!st && last)
+		st = remember_max(s, last, err);
 	if (st)
 		return st;
 	kvf_memory_reset(&s->mem, s->block_size);
 	s->used = 0;
+	s->seq = 0;
 	s->shared = SIZE_MAX;
 	s->last = NULL;
 	s->ascending = 1;
 	return KVF_OK;
+}
+
+/* Make room for `size` bytes more. */
+static enum kvf_status make_room(struct kvf_sorter *s, uint64_t size, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	while (!st && s->mem.n > 0 &&
+	       (s->used + size + sizeof(struct slot) > s->budget || s->seq == UINT32_MAX)) {
+		if (s->ascending && s->mem.current > 0 && s->seq != UINT32_MAX)
+			st = spill_front(s, err);
+		else
+			st = spill_run(s, err);
+	}
+	return st;
 }
 
 /* ---- putting ------------------------------------------------------------------ */
@@ -296,17 +371,12 @@ enum kvf_status kvf_sorter_put(struct kvf_sorter *s, const struct kvf_entry *e, 
 	head.key_len = (uint32_t)(e->key.len + (numbered ? 1 + ORDINAL_DIGITS : 0));
 	head.value_len = (uint32_t)e->value.len;
 	size = record_padded(record_size(&head));
-	if (s->mem.n > 0 && (s->used + size + sizeof(struct slot) > s->budget ||
-			     s->mem.n == UINT32_MAX)) {
-		st = spill_run(s, err);
-		if (st)
-			return st;
-	}
-	st = kvf_memory_alloc(&s->mem, s->block_size, (size_t)size, &r, &s->used, err);
+	st = make_room(s, size, err);
+	if (!st)
+		st = kvf_memory_alloc(&s->mem, s->block_size, (size_t)size, &r, &s->used, err);
 	if (st)
 		return st;
-	s->used += size + sizeof(struct slot);
-	head.seq = (uint32_t)(s->mem.n - 1);
+	head.seq = s->seq++;
 	*r = head;
 	fill_record(r, e);
 	note_order(s, r);
@@ -321,6 +391,8 @@ enum kvf_status kvf_sorter_finish(struct kvf_sorter *s, struct kvf_err *err)
 	enum kvf_status st = order_run(s, err);
 	struct record *first = st ? NULL : kvf_walk_next(&w);
 
+	if (!st)
+		st = close_open_run(s, err);
 	s->joined = first && s->runs.n > 0 && continues(s, first);
 	return st ? st : kvf_merge_new(&s->runs, s->spill, &s->mem, &s->merge, err);
 }
