@@ -57,8 +57,11 @@ static void put_entries(struct kvf_writer *w, const struct recipe *r, size_t pac
 		struct kvf_entry e;
 
 		snprintf(key, sizeof(key), "key/%08zu", i);
-		for (k = 0; k < r->value; k++)
+		for (k = 0; k < r->value; k++) {
 			value[k] = (uint8_t)("abcdefgh"[(i * 7 + k * k + package) % 8]);
+			if (r->noise && k)
+				value[k] = (uint8_t)((i * 2654435761u + k * 40503u) * (k + i) >> 11);
+		}
 		e.part = kvf_bytes_str(i < r->entries / 2 ? "part" : "part2");
 		e.key = kvf_bytes_str(key);
 		e.value.ptr = value;

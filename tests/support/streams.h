@@ -28,6 +28,7 @@ struct recipe {
 	size_t value;             /* length of values; they differ */
 	int level, level_set;
 	int partial, notes, nonce;
+	int noise;                /* values that hardly compress */
 };
 /* As the writer makes it; `out_end`, `out_tail` may be NULL. */
 struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail);
