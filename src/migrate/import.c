@@ -341,7 +341,7 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 	if (st)
 		note_failure(&im, st, err);
 out:
-	for (i = 0; i < kvf_reader_warnings(im.reader); i++)
+	for (i = 0; im.reader && i < kvf_reader_warnings(im.reader); i++)
 		kvf_report_warn(r, "%s", kvf_reader_warning(im.reader, i));
 	kvf_units_release(&im.units);
 	free(im.package_roots);
