@@ -11,11 +11,12 @@ struct args {
 	struct cli *c;
 	int argc, i;
 	char **argv;
-	uint64_t seen;       /* options that were given */
-	int only_operands;   /* after "--" */
+	uint64_t seen;     /* options that were given */
+	int only_operands; /* after "--" */
 };
 
-static enum kvf_status list_add(struct cli_list *l, const char *s, int argc, struct kvf_err *err)
+static enum kvf_status list_add(struct cli_list *l, const char *s, int argc,
+				struct kvf_err *err)
 {
 	if (!l->list) {
 		l->list = calloc((size_t)argc + 1, sizeof(*l->list));
@@ -112,8 +113,7 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 		st = set_number(c, id, v, 1, 1000000, &n);
 		c->o.max_differences = (size_t)n;
 		return st;
-	case OPT_CHUNK:
-		return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
+	case OPT_CHUNK: return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
 	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
 	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);
 	case OPT_KEEP: c->o.keep = v; return KVF_OK;
@@ -177,8 +177,7 @@ static enum kvf_status unknown_option(struct cli *c, const char *text, const cha
 	return KVF_EUSAGE;
 }
 
-static enum kvf_status take(struct args *a, enum cli_opt id, const char *typed,
-			    char *attached)
+static enum kvf_status take(struct args *a, enum cli_opt id, const char *typed, char *attached)
 {
 	const struct cli_option *opt = &cli_options[id];
 	struct cli *c = a->c;
@@ -231,7 +230,8 @@ static enum kvf_status short_options(struct args *a, char *text)
 		for (i = 0; i < OPT_COUNT; i++)
 			if (cli_options[i].letter == *p)
 				break;
-		if (i == OPT_COUNT || (a->c->verb && !cli_verb_takes(a->c->verb, (enum cli_opt)i)))
+		if (i == OPT_COUNT ||
+		    (a->c->verb && !cli_verb_takes(a->c->verb, (enum cli_opt)i)))
 			return unknown_option(a->c, text, NULL);
 		if (cli_options[i].arg)
 			return take(a, (enum cli_opt)i, text, p[1] ? p + 1 : NULL);
@@ -242,41 +242,48 @@ static enum kvf_status short_options(struct args *a, char *text)
 	return KVF_OK;
 }
 
-/* The verb is the first operand wherever it stands: find it before the options,
- * so that their errors can name it. */
+/* Is the next word the value of this option? */
+static int takes_next_word(const char *t)
+{
+	size_t k;
+
+	if (t[0] != '-' || !t[1])
+		return 0;
+	for (k = 0; k < OPT_COUNT; k++)
+		if (cli_options[k].arg &&
+		    ((t[1] == '-' && strcmp(t + 2, cli_options[k].name) == 0) ||
+		     (t[1] == cli_options[k].letter && !t[2])))
+			return 1;
+	return 0;
+}
+
+/* The verb is the first operand wherever it stands: find it before the options
+ * are read, so that their errors can name it. */
 static enum kvf_status find_verb(struct args *a)
 {
 	struct cli *c = a->c;
-	size_t k;
+	const char *t = NULL;
 	int i;
 
-	for (i = 1; i < a->argc; i++) {
-		const char *t = a->argv[i];
-
-		if (strcmp(t, "--") == 0)
-			break;
-		if (t[0] == '-' && t[1]) {
-			/* An option with a separate value hides one word. */
-			for (k = 0; k < OPT_COUNT; k++)
-				if (cli_options[k].arg &&
-				    ((t[1] == '-' && strcmp(t + 2, cli_options[k].name) == 0) ||
-				     (t[1] == cli_options[k].letter && t[1] && !t[2])))
-					break;
-			if (k < OPT_COUNT)
-				i++;
-			continue;
-		}
-		c->verb = cli_verb_find(t);
-		if (c->verb)
-			return KVF_OK;
-		kvf_fail(&c->err, KVF_EUSAGE, "unknown verb '%s'", t);
-		if (cli_verb_near(t))
-			kvf_err_hint(&c->err, "did you mean kvferry %s?", cli_verb_near(t));
+	for (i = 1; i < a->argc && !t; i++) {
+		if (strcmp(a->argv[i], "--") == 0)
+			t = i + 1 < a->argc ? a->argv[i + 1] : NULL;
+		else if (a->argv[i][0] != '-' || !a->argv[i][1])
+			t = a->argv[i];
 		else
-			kvf_err_hint(&c->err, "kvferry help");
-		return KVF_EUSAGE;
+			i += takes_next_word(a->argv[i]);
 	}
-	return KVF_OK;
+	if (!t)
+		return KVF_OK;
+	c->verb = cli_verb_find(t);
+	if (c->verb)
+		return KVF_OK;
+	kvf_fail(&c->err, KVF_EUSAGE, "unknown verb '%s'", t);
+	if (cli_verb_near(t))
+		kvf_err_hint(&c->err, "did you mean kvferry %s?", cli_verb_near(t));
+	else
+		kvf_err_hint(&c->err, "kvferry help");
+	return KVF_EUSAGE;
 }
 
 static enum kvf_status check_operands(struct cli *c)
@@ -313,9 +320,9 @@ static enum kvf_status check_together(struct args *a)
 
 	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
 		if ((a->seen & OPT_BIT(pairs[i][0])) && (a->seen & OPT_BIT(pairs[i][1])))
-			return kvf_fail(&a->c->err, KVF_EUSAGE,
-					"--%s and --%s exclude each other",
-					cli_options[pairs[i][0]].name, cli_options[pairs[i][1]].name);
+			return kvf_fail(
+				&a->c->err, KVF_EUSAGE, "--%s and --%s exclude each other",
+				cli_options[pairs[i][0]].name, cli_options[pairs[i][1]].name);
 	return KVF_OK;
 }
 
@@ -324,9 +331,11 @@ static int wants_json(int argc, char **argv)
 {
 	int i;
 
-	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			return 1;
+		i += takes_next_word(argv[i]);
+	}
 	return 0;
 }
 

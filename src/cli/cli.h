@@ -24,33 +24,35 @@ struct cli_list {
 	size_t n;
 };
 
-struct cli_paint { const char *bold, *red, *green, *yellow, *dim, *off; };
+struct cli_paint {
+	const char *bold, *red, *green, *yellow, *dim, *off;
+};
 
 struct cli {
-	const struct cli_verb *verb;    /* NULL until known */
+	const struct cli_verb *verb; /* NULL until known */
 	struct kvf_options o;
 	struct kvf_env env;
 	struct kvf_err err;
 	struct kvf_report report;
 
 	struct cli_list operands, tables, exclude, packages;
-	struct kvf_pair *args;          /* --arg; sorted by name */
+	struct kvf_pair *args; /* --arg; sorted by name */
 	size_t nargs;
 
 	int json, quiet, verbose, exit_code, keys, raw, help, version;
 	const char *app_name, *color;
 
-	int stream_on_stdout;           /* the stream has it; reports go to stderr */
-	FILE *out;                      /* where results go */
-	struct cli_paint paint;         /* for `out`; empty strings without colour */
-	struct cli_paint paint_err;     /* for stderr */
+	int stream_on_stdout;       /* the stream has it; reports go to stderr */
+	FILE *out;                  /* where results go */
+	struct cli_paint paint;     /* for `out`; empty strings without colour */
+	struct cli_paint paint_err; /* for stderr */
 	struct cli_progress *progress;
-	int out_errno;                  /* why a write to stdout failed, or 0 */
-	int done_note;                  /* the work is done; only its report can fail now */
+	int out_errno; /* why a write to stdout failed, or 0 */
+	int done_note; /* the work is done; only its report can fail now */
 
-	json_t *result;                 /* with --json */
-	json_t *warnings;               /* array of strings */
-	int json_bad;                   /* no memory for some part of it */
+	json_t *result;   /* with --json */
+	json_t *warnings; /* array of strings */
+	int json_bad;     /* no memory for some part of it */
 };
 
 /* ---- args.c: the command line ------------------------------------------- */
@@ -60,18 +62,22 @@ void cli_release(struct cli *c);
 
 /* ---- text.c: what people read ------------------------------------------- */
 
-/* Print with control characters escaped; `s` need not be UTF-8. */
+/* Print without passwords, control characters escaped; `s` need not be UTF-8. */
 void cli_puts(FILE *f, const char *s);
 /* "1,234,567" */
 const char *cli_number(uint64_t n, char buf[32]);
 /* "12 B", "345 kB", "1.2 MB": decimal units */
 const char *cli_size(uint64_t bytes, char buf[32]);
-/* "0.03 s", "12.3 s", "2 min 5 s" */
+/* "30 ms", "1.2 s", "12 s", "2 min 05 s" */
 const char *cli_seconds(double s, char buf[32]);
 /* "2026-11-20 09:41:17 UTC" of microseconds since 1970 */
 const char *cli_time(int64_t us, char buf[40]);
 /* "row" or "rows" */
 const char *cli_plural(uint64_t n, const char *one, const char *many);
+/* Legacy tables are what a source is: "tables:" may stand in front or not. */
+const char *cli_source(const char *place);
+/* Blot out what follows "password=" and stands in "//user:...@"; in place. */
+void cli_redact(char *text);
 /* A place without its password. */
 const char *cli_place(const char *text, char *buf, size_t size);
 /* Lower-case hex. */
@@ -86,8 +92,8 @@ struct cli_grid {
 	char **cells;
 	size_t n, size;
 	unsigned columns;
-	unsigned right;                 /* bit i: column i is a number */
-	int bad;                        /* no memory */
+	unsigned right; /* bit i: column i is a number */
+	int bad;        /* no memory */
 };
 void cli_grid_init(struct cli_grid *g, unsigned columns, unsigned right);
 void cli_grid_add(struct cli_grid *g, const char *fmt, ...) KVF_PRINTF(2, 3);
@@ -110,7 +116,7 @@ void cli_json_set(struct cli *c, json_t *object, const char *name, json_t *value
 void cli_json_add(struct cli *c, json_t *array, json_t *value);
 json_t *cli_json_text(struct cli *c, const char *text);
 json_t *cli_json_bytes(struct cli *c, struct kvf_bytes b); /* text or hex:... */
-json_t *cli_json_u64(struct cli *c, uint64_t v);          /* a string */
+json_t *cli_json_u64(struct cli *c, uint64_t v);           /* a string */
 json_t *cli_json_hex(struct cli *c, const uint8_t *bytes, size_t len);
 json_t *cli_json_object(struct cli *c);
 json_t *cli_json_array(struct cli *c);
@@ -152,6 +158,8 @@ const char *cli_verb_near(const char *word);
 
 /* The run as a result: packages, root, times; `last` is the true last line. */
 KVF_MUST_CHECK enum kvf_status cli_report_text(struct cli *c);
+/* The tables or records that would be read, with their rows. */
+KVF_MUST_CHECK enum kvf_status cli_plan_text(struct cli *c);
 json_t *cli_report_json(struct cli *c);
 json_t *cli_totals_json(struct cli *c, const struct kvf_totals *t);
 json_t *cli_differences_json(struct cli *c);

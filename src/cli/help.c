@@ -23,7 +23,8 @@ static void operands(const struct cli_verb *v, char *buf, size_t size)
 	int n = snprintf(buf, size, "%s", v->name);
 
 	for (o = v->operands; o->name && n > 0 && (size_t)n < size; o++)
-		n += snprintf(buf + n, size - (size_t)n, o->optional ? " [%s]" : " %s", o->name);
+		n += snprintf(buf + n, size - (size_t)n, o->optional ? " [%s]" : " %s",
+			      o->name);
 }
 
 void cli_help(FILE *f, const struct cli_paint *p)
@@ -32,8 +33,10 @@ void cli_help(FILE *f, const struct cli_paint *p)
 	size_t i;
 
 	fprintf(f,
-		"%skvferry%s moves legacy relational tables into a key-value store through one\n"
-		"portable stream, proves that all is there, and only then bumps the version.\n\n"
+		"%skvferry%s moves legacy relational tables into a key-value store through "
+		"one\n"
+		"portable stream, proves that all is there, and only then bumps the "
+		"version.\n\n"
 		"%sUsage:%s kvferry VERB [OPTION...] OPERAND...\n\n%sVerbs%s\n",
 		p->bold, p->off, p->bold, p->off, p->bold, p->off);
 	for (i = 0; i < cli_nverbs; i++) {

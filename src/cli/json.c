@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,34 +40,40 @@ void cli_json_add(struct cli *c, json_t *array, json_t *value)
 		c->json_bad = 1;
 }
 
+/* Bytes that are no UTF-8 (a path, perhaps) become \xNN. */
+static char *valid_copy(const char *text)
+{
+	size_t len = strlen(text), at = 0, ok;
+	char *copy = malloc(4 * len + 1);
+
+	while (copy && len) {
+		ok = kvf_utf8_valid(text, len);
+		memcpy(copy + at, text, ok);
+		at += ok;
+		text += ok;
+		len -= ok;
+		if (len) {
+			at += (size_t)snprintf(copy + at, 5, "\\x%02x",
+					       (unsigned)(uint8_t)*text++);
+			len--;
+		}
+	}
+	if (copy)
+		copy[at] = '\0';
+	return copy;
+}
+
 json_t *cli_json_text(struct cli *c, const char *text)
 {
-	char safe[2048];
-	size_t ok;
+	char *copy = valid_copy(text ? text : "");
+	json_t *v;
 
-	if (!text)
-		text = "";
-	ok = kvf_utf8_valid(text, strlen(text));
-	if (!text[ok])
-		return made(c, json_string(text));
-	/* Not UTF-8: a path, perhaps.  What is wrong becomes \xNN. */
-	{
-		size_t at = 0;
-
-		while (*text && at + 8 < sizeof(safe)) {
-			ok = kvf_utf8_valid(text, strlen(text));
-			if (ok > sizeof(safe) - 8 - at)
-				ok = kvf_utf8_valid(text, sizeof(safe) - 8 - at);
-			memcpy(safe + at, text, ok);
-			at += ok;
-			text += ok;
-			if (*text)
-				at += (size_t)snprintf(safe + at, 5, "\\x%02x",
-						       (unsigned)(uint8_t)*text++);
-		}
-		safe[at] = '\0';
-	}
-	return made(c, json_string(safe));
+	if (!copy)
+		return made(c, NULL);
+	cli_redact(copy);
+	v = json_string(copy);
+	free(copy);
+	return made(c, v);
 }
 
 json_t *cli_json_bytes(struct cli *c, struct kvf_bytes b)
@@ -77,7 +84,7 @@ json_t *cli_json_bytes(struct cli *c, struct kvf_bytes b)
 
 	if (!buf)
 		return made(c, NULL);
-	v = json_string(kvf_bytes_print(b, buf, size));
+	v = json_string(kvf_bytes_print(b, buf, size)); /* data: nothing is blotted out */
 	free(buf);
 	return made(c, v);
 }
@@ -127,11 +134,13 @@ void cli_json_document(struct cli *c, enum kvf_status st, int exit_status)
 	cli_json_set(c, doc, "result", c->result ? json_incref(c->result) : json_null());
 	if (!c->json_bad)
 		text = json_dumps(doc, JSON_COMPACT | JSON_ENSURE_ASCII);
-	if (text)
-		fprintf(c->out, "%s\n", text);
-	else
+	errno = 0;
+	if (text && (fputs(text, c->out) == EOF || fputc('\n', c->out) == EOF))
+		c->out_errno = errno;
+	else if (!text)
 		fprintf(c->out,
-			"{\"kvferry\":\"%s\",\"verb\":\"%s\",\"ok\":false,\"exit\":%d,\"error\":"
+			"{\"kvferry\":\"%s\",\"verb\":\"%s\",\"ok\":false,\"exit\":%d,"
+			"\"error\":"
 			"{\"status\":\"memory\",\"message\":\"out of memory for the report\","
 			"\"detail\":\"\",\"hint\":\"\",\"code\":\"\"},\"warnings\":[],"
 			"\"result\":null}\n",

@@ -19,6 +19,12 @@ static void prepare(struct cli *c)
 	c->env.log = cli_log;
 }
 
+/* With --json only where a person looks on while the document goes elsewhere. */
+static int wants_progress(const struct cli *c)
+{
+	return !c->json || (isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO));
+}
+
 static enum kvf_status run(struct cli *c)
 {
 	enum kvf_status st;
@@ -27,14 +33,14 @@ static enum kvf_status run(struct cli *c)
 	if (c->help)
 		return cli_help_about(c, c->verb);
 	if (c->version)
-		return (enum kvf_status)cli_run_version(c);
-	if (!c->quiet && !(c->json && !isatty(STDERR_FILENO))) {
+		return cli_run_version(c);
+	if (!c->quiet && wants_progress(c)) {
 		st = cli_progress_new(c);
 		if (st)
 			return st;
 		c->env.progress = cli_progress_update;
 	}
-	st = (enum kvf_status)c->verb->run(c);
+	st = c->verb->run(c);
 	cli_progress_clear(c->progress);
 	return st;
 }
@@ -72,7 +78,8 @@ static int flush(struct cli *c, int status)
 		kvf_fail_errno(&c->err, KVF_ETARGET, number ? number : EIO,
 			       "cannot write to standard output");
 		if (c->done_note)
-			kvf_err_detail(&c->err, "the work itself is done; only its report is lost");
+			kvf_err_detail(&c->err,
+				       "the work itself is done; only its report is lost");
 		cli_tell_error(c);
 	}
 	return status ? status : KVF_ETARGET;

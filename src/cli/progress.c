@@ -18,10 +18,10 @@
 struct cli_progress {
 	const struct cli *c;
 	int terminal;
-	int drawn;              /* a line stands on the terminal */
+	int drawn; /* a line stands on the terminal */
 	double begun, step_begun, told;
-	unsigned index;         /* the step that is under way */
-	unsigned tenth;         /* last tenth that was told */
+	unsigned index; /* the step that is under way */
+	unsigned tenth; /* last tenth that was told */
 };
 
 enum kvf_status cli_progress_new(struct cli *c)
@@ -57,10 +57,10 @@ static void line(const struct cli_progress *g, const struct kvf_progress *p, dou
 	char number[32], text[32], name[128];
 	size_t at = 0;
 
-#define ADD(...)                                                                         \
-	do {                                                                             \
-		int n_ = snprintf(buf + at, size - at, __VA_ARGS__);                     \
-		at += n_ < 0 ? 0 : (size_t)n_ < size - at ? (size_t)n_ : size - at - 1;   \
+#define ADD(...)                                                                               \
+	do {                                                                                   \
+		int n_ = snprintf(buf + at, size - at, __VA_ARGS__);                           \
+		at += n_ < 0 ? 0 : (size_t)n_ < size - at ? (size_t)n_ : size - at - 1;        \
 	} while (0)
 	if (p->steps)
 		ADD("[%u/%u] ", p->index, p->steps);
@@ -70,7 +70,7 @@ static void line(const struct cli_progress *g, const struct kvf_progress *p, dou
 	ADD("  %s", cli_number(p->entries, number));
 	if (p->total)
 		ADD(" of %s%s", p->estimate ? "~" : "", cli_number(p->total, number));
-	ADD(" %s", cli_plural(p->total ? p->total : p->entries, "row", "rows"));
+	ADD(" %s", cli_plural(p->total ? p->total : p->entries, "entry", "entries"));
 	if (p->total)
 		ADD("  %u %%", percent(p));
 	if (spent > 0.5 && p->bytes)

@@ -6,16 +6,213 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SELECTION (OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_PACKAGE))
+#define DEFINITION (OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_ARG))
+#define WRITING                                                                                \
+	(OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_CHUNK) | OPT_BIT(OPT_MAX_VALUE) |                    \
+	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_OVERWRITE) |                    \
+	 OPT_BIT(OPT_DRY_RUN))
+#define PUBLISHING                                                                             \
+	(OPT_BIT(OPT_REPLACE) | OPT_BIT(OPT_MERGE) | OPT_BIT(OPT_TABLE_NAME) |                 \
+	 OPT_BIT(OPT_NO_VERIFY))
+#define COMPARING                                                                              \
+	(DEFINITION | SELECTION | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_MAX_VALUE) |           \
+	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_LIMIT))
+
+#define TEXT(...) ((const char *const[]){ __VA_ARGS__, NULL })
 #define EXAMPLES(...) ((const struct cli_example[]){ __VA_ARGS__, { NULL, NULL } })
 
 const struct cli_verb cli_verbs[] = {
-	{ "help", { { "VERB", "@verb", 1 } }, "this text, or what a verb does", NULL, 0, "0",
-	  EXAMPLES({ "kvferry help migrate", "everything about one verb" }), cli_run_help },
-	{ "version", { { NULL, NULL, 0 } }, "the version of the program and its libraries",
-	  NULL, 0, "0", EXAMPLES({ "kvferry version", "what to put into a report" }),
+	{ "migrate",
+	  { { "SOURCE", "@place", 0 }, { "STORE", "@place", 0 } },
+	  "move legacy tables into a store: export, import, verify, then bump",
+	  TEXT("Plan, preflight, export, import, verify and publish in one run. The stream "
+	       "flows "
+	       "through memory; --keep writes it to a file as well. Until the last step the "
+	       "store's "
+	       "readers see the old state, and a run that fails or is stopped leaves it valid: "
+	       "the "
+	       "same command again does the rest.",
+	       "SOURCE and STORE may be the same SQLite file: an upgrade in place. The legacy "
+	       "tables "
+	       "are not touched."),
+	  DEFINITION | SELECTION | WRITING | PUBLISHING | OPT_BIT(OPT_KEEP) |
+		  OPT_BIT(OPT_ALLOW_PARTIAL),
+	  "0 4 5 8 13",
+	  EXAMPLES({ "kvferry migrate sqlite:shop.db sqlite:store.db", "every table as it is" },
+		   { "kvferry migrate -f formats/catalog sqlite:shop.db sqlite:shop.db",
+		     "an application's packages, in place" }),
+	  cli_run_migrate },
+	{ "export",
+	  { { "SOURCE", "@place", 0 }, { "STREAM", "@file", 0 } },
+	  "write legacy tables to a stream",
+	  TEXT("Reads the source in one snapshot and never changes it. The file appears under "
+	       "its "
+	       "name only when it is complete. With '-' the stream goes to standard output and "
+	       "the "
+	       "report to standard error."),
+	  DEFINITION | SELECTION | WRITING | OPT_BIT(OPT_MANIFEST),
+	  "0 3 4 5 64",
+	  EXAMPLES({ "kvferry export sqlite:shop.db shop.kvf", "every table as it is" },
+		   { "kvferry export sqlite:shop.db - | ssh host kvferry import - "
+		     "sqlite:store.db",
+		     "through a pipe" }),
+	  cli_run_export },
+	{ "import",
+	  { { "STREAM", "@file", 0 }, { "STORE", "@place", 0 } },
+	  "load a stream into a store, verify it, then bump",
+	  TEXT("The entries are staged beside the live data, verified by count, bytes and "
+	       "digest, "
+	       "and published together with the schema version in one transaction. A store "
+	       "that "
+	       "holds other data is refused unless --replace or --merge says what to do."),
+	  PUBLISHING | OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_ALLOW_PARTIAL) |
+		  OPT_BIT(OPT_EXPECT_ROOT) | OPT_BIT(OPT_MANIFEST) | OPT_BIT(OPT_MAX_VALUE) |
+		  OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
+	  "0 5 6 7 8 13",
+	  EXAMPLES({ "kvferry import shop.kvf sqlite:store.db", "a new store" },
+		   { "kvferry import --replace shop.kvf sqlite:store.db",
+		     "in place of what the store holds" }),
+	  cli_run_import },
+	{ "backup",
+	  { { "STORE", "@place", 0 }, { "STREAM", "@file", 0 } },
+	  "write a store to a stream",
+	  TEXT("The same data give the same stream as the export they came from: equal root, "
+	       "whatever the level and the number of threads."),
+	  WRITING | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_MANIFEST),
+	  "0 5",
+	  EXAMPLES({ "kvferry backup sqlite:store.db store.kvf", "the live entries" }),
+	  cli_run_backup },
+	{ "verify",
+	  { { "A", "@place", 0 }, { "B", "@place", 1 } },
+	  "are two sources, streams or stores the same data?",
+	  TEXT("Each of A and B is a stream, a store, or legacy tables; a database that holds "
+	       "a "
+	       "store is read as the store, 'tables:' in front means its legacy tables. "
+	       "Compared by "
+	       "count, bytes and digest; when they differ, the differing keys are named. One "
+	       "stream alone is decoded and checked against its own digests."),
+	  COMPARING | OPT_BIT(OPT_QUICK) | OPT_BIT(OPT_ENTRIES) | OPT_BIT(OPT_EXPECT_ROOT) |
+		  OPT_BIT(OPT_MANIFEST),
+	  "0 6 11",
+	  EXAMPLES({ "kvferry verify shop.kvf", "is the stream whole?" },
+		   { "kvferry verify tables:sqlite:shop.db shop.kvf",
+		     "does it hold what the tables hold?" },
+		   { "kvferry verify --entries shop.kvf sqlite:store.db", "entry by entry" }),
+	  cli_run_verify },
+	{ "plan",
+	  { { "SOURCE", "@place", 0 }, { "STORE", "@place", 0 } },
+	  "what migrate would do: rows, sizes, versions, space; writes nothing",
+	  NULL,
+	  DEFINITION | SELECTION | PUBLISHING | OPT_BIT(OPT_EXIT_CODE),
+	  "0 10 13",
+	  EXAMPLES({ "kvferry plan sqlite:shop.db sqlite:store.db", "look before you leap" }),
+	  cli_run_plan },
+	{ "status",
+	  { { "STORE", "@place", 0 } },
+	  "where a store stands, and the exact next command",
+	  TEXT("Three lines: what is true now, whether the old application may run, what to "
+	       "type "
+	       "next."),
+	  OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_EXIT_CODE),
+	  "0 9 10",
+	  EXAMPLES({ "kvferry status sqlite:store.db", "for people" },
+		   { "kvferry status --json sqlite:store.db | jq -r .result.state",
+		     "for scripts" }),
+	  cli_run_status },
+	{ "history",
+	  { { "STORE", "@place", 0 } },
+	  "the runs that a store has seen, oldest first",
+	  NULL,
+	  OPT_BIT(OPT_TABLE_NAME),
+	  "0",
+	  EXAMPLES({ "kvferry history sqlite:store.db", "the ledger" }),
+	  cli_run_history },
+	{ "info",
+	  { { "STREAM", "@file", 0 } },
+	  "what a stream holds, and what it leaves out",
+	  TEXT("The head, the note, every package with its totals, the root. The stream is "
+	       "read "
+	       "to its end and checked on the way."),
+	  0,
+	  "0 6 7",
+	  EXAMPLES({ "kvferry info shop.kvf", "the head and the totals" }),
+	  cli_run_info },
+	{ "cat",
+	  { { "PLACE", "@place", 0 } },
+	  "print entries as lines of JSON",
+	  TEXT("One line per entry, with package, partition, key and value. Keys are text or "
+	       "hex:... and can be pasted back to 'get'. Values are decoded as the stream "
+	       "says; what does not decode is printed as hex:...",
+	       "PLACE is a stream, a store, or legacy tables ('tables:' in front)."),
+	  DEFINITION | SELECTION | OPT_BIT(OPT_KEYS) | OPT_BIT(OPT_TABLE_NAME) |
+		  OPT_BIT(OPT_MAX_VALUE) | OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS),
+	  "0 6",
+	  EXAMPLES({ "kvferry cat shop.kvf | head -3", "the first three entries" },
+		   { "kvferry cat --keys sqlite:store.db", "which keys there are" }),
+	  cli_run_cat },
+	{ "get",
+	  { { "PLACE", "@place", 0 }, { "PARTITION", NULL, 0 }, { "KEY", NULL, 0 } },
+	  "print one value",
+	  TEXT("Found by the index, without reading the whole. PARTITION and KEY are text, "
+	       "hex:... or @FILE. The value is decoded for people; --raw writes its exact "
+	       "bytes."),
+	  OPT_BIT(OPT_RAW) | OPT_BIT(OPT_PACKAGE) | OPT_BIT(OPT_TABLE_NAME) |
+		  OPT_BIT(OPT_MAX_VALUE),
+	  "0 11",
+	  EXAMPLES({ "kvferry get shop.kvf products 17", "one entry, decoded" },
+		   { "kvferry get --raw sqlite:store.db products 17 >value", "its bytes" }),
+	  cli_run_get },
+	{ "diff",
+	  { { "A", "@place", 0 }, { "B", "@place", 0 } },
+	  "name the entries in which two places differ",
+	  TEXT("'-' stands before a key that only A has, '+' before one that only B has, '~' "
+	       "before one whose values differ. A and B are what 'verify' takes."),
+	  COMPARING,
+	  "0 11",
+	  EXAMPLES({ "kvferry diff yesterday.kvf sqlite:store.db", "what has changed" }),
+	  cli_run_diff },
+	{ "check",
+	  { { "FORMATS", "@dir", 0 }, { "SOURCE", "@place", 1 } },
+	  "examine package definitions, against a live schema too",
+	  TEXT("Names what is not carried, which keys may collide, and whether the way back is "
+	       "exact. Without SOURCE only what the definitions themselves say is examined."),
+	  0,
+	  "0 3",
+	  EXAMPLES({ "kvferry check formats/catalog sqlite:shop.db", "before an upgrade" }),
+	  cli_run_check },
+	{ "init",
+	  { { "SOURCE", "@place", 0 }, { "DIR", "@dir", 0 } },
+	  "write package definitions from a database's own schema",
+	  TEXT("A commented, working definition to edit. A folder that has definitions already "
+	       "is "
+	       "refused."),
+	  OPT_BIT(OPT_APP) | OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE),
+	  "0 5 13",
+	  EXAMPLES({ "kvferry init sqlite:shop.db formats/shop", "a first draft" }),
+	  cli_run_init },
+	{ "help",
+	  { { "VERB", "@verb", 1 } },
+	  "this text, or what a verb does",
+	  NULL,
+	  0,
+	  "0",
+	  EXAMPLES({ "kvferry help migrate", "everything about one verb" }),
+	  cli_run_help },
+	{ "version",
+	  { { NULL, NULL, 0 } },
+	  "the version of the program and its libraries",
+	  NULL,
+	  0,
+	  "0",
+	  EXAMPLES({ "kvferry version", "what to put into a report" }),
 	  cli_run_version },
-	{ "completion", { { "SHELL", "@shell", 0 } },
-	  "print the completion script for bash, zsh or fish", NULL, 0, "0",
+	{ "completion",
+	  { { "SHELL", "@shell", 0 } },
+	  "print the completion script for bash, zsh or fish",
+	  NULL,
+	  0,
+	  "0",
 	  EXAMPLES({ "kvferry completion bash >/etc/bash_completion.d/kvferry", "for bash" }),
 	  cli_run_completion },
 };
@@ -42,5 +239,6 @@ void cli_verb_usage(const struct cli_verb *verb, char *buf, size_t size)
 	int n = snprintf(buf, size, "kvferry %s [OPTION...]", verb->name);
 
 	for (o = verb->operands; o->name && n > 0 && (size_t)n < size; o++)
-		n += snprintf(buf + n, size - (size_t)n, o->optional ? " [%s]" : " %s", o->name);
+		n += snprintf(buf + n, size - (size_t)n, o->optional ? " [%s]" : " %s",
+			      o->name);
 }

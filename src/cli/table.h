@@ -9,49 +9,83 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kvferry/base.h>
+
 struct cli;
 
 enum cli_opt {
-	OPT_FORMATS, OPT_ARG, OPT_TABLE, OPT_EXCLUDE_TABLE, OPT_PACKAGE,
-	OPT_LEVEL, OPT_CHUNK, OPT_MAX_VALUE, OPT_MEMORY, OPT_JOBS,
-	OPT_KEEP, OPT_OVERWRITE, OPT_MANIFEST, OPT_EXPECT_ROOT,
-	OPT_REPLACE, OPT_MERGE, OPT_TABLE_NAME, OPT_NO_VERIFY, OPT_ALLOW_PARTIAL,
-	OPT_QUICK, OPT_ENTRIES, OPT_LIMIT, OPT_KEYS, OPT_RAW, OPT_APP, OPT_EXIT_CODE,
-	OPT_DRY_RUN, OPT_JSON, OPT_QUIET, OPT_VERBOSE, OPT_COLOR, OPT_HELP, OPT_VERSION,
+	OPT_FORMATS,
+	OPT_ARG,
+	OPT_TABLE,
+	OPT_EXCLUDE_TABLE,
+	OPT_PACKAGE,
+	OPT_LEVEL,
+	OPT_CHUNK,
+	OPT_MAX_VALUE,
+	OPT_MEMORY,
+	OPT_JOBS,
+	OPT_KEEP,
+	OPT_OVERWRITE,
+	OPT_MANIFEST,
+	OPT_EXPECT_ROOT,
+	OPT_REPLACE,
+	OPT_MERGE,
+	OPT_TABLE_NAME,
+	OPT_NO_VERIFY,
+	OPT_ALLOW_PARTIAL,
+	OPT_QUICK,
+	OPT_ENTRIES,
+	OPT_LIMIT,
+	OPT_KEYS,
+	OPT_RAW,
+	OPT_APP,
+	OPT_EXIT_CODE,
+	OPT_DRY_RUN,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_VERBOSE,
+	OPT_COLOR,
+	OPT_HELP,
+	OPT_VERSION,
 	OPT_COUNT
 };
 #define OPT_BIT(id) (UINT64_C(1) << (id))
 
 struct cli_option {
-	char letter;         /* "-f", or 0 */
-	const char *name;    /* "formats": --formats */
-	const char *arg;     /* "DIR"; NULL: the option takes no argument */
-	const char *values;  /* for completion: "a b c", "@file", "@dir" or NULL */
-	const char *brief;   /* one line, no full stop */
-	const char *more;    /* further sentences for `help VERB` and the manual, or NULL */
+	char letter;        /* "-f", or 0 */
+	const char *name;   /* "formats": --formats */
+	const char *arg;    /* "DIR"; NULL: the option takes no argument */
+	const char *values; /* for completion: "a b c", "@file", "@dir" or NULL */
+	const char *brief;  /* one line, no full stop */
+	const char *more;   /* further sentences for `help VERB` and the manual, or NULL */
 };
 
 #define CLI_OPERANDS_MAX 3
 struct cli_operand {
-	const char *name;    /* "SOURCE"; NULL ends the list */
-	const char *values;  /* as in struct cli_option; "@verb", "@shell" too */
+	const char *name;   /* "SOURCE"; NULL ends the list */
+	const char *values; /* as in struct cli_option; "@verb", "@shell" too */
 	int optional;
 };
 
-struct cli_example { const char *command, *what; };
+struct cli_example {
+	const char *command, *what;
+};
 
 struct cli_verb {
 	const char *name;
 	struct cli_operand operands[CLI_OPERANDS_MAX + 1];
-	const char *brief;                /* one line, no full stop */
-	const char *const *text;          /* paragraphs, NULL ends */
-	uint64_t options;                 /* OPT_BIT()s, without the common ones */
-	const char *exits;                /* statuses worth knowing: "0 11" */
+	const char *brief;                  /* one line, no full stop */
+	const char *const *text;            /* paragraphs, NULL ends */
+	uint64_t options;                   /* OPT_BIT()s, without the common ones */
+	const char *exits;                  /* statuses worth knowing: "0 11" */
 	const struct cli_example *examples; /* {NULL, NULL} ends; at least one */
-	int (*run)(struct cli *c);        /* returns enum kvf_status */
+	enum kvf_status (*run)(struct cli *c);
 };
 
-struct cli_exit { int status; const char *meaning; };
+struct cli_exit {
+	int status;
+	const char *meaning;
+};
 
 extern const struct cli_option cli_options[OPT_COUNT];
 extern const struct cli_verb cli_verbs[];

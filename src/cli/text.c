@@ -29,7 +29,7 @@ static size_t printable(const char *p, size_t len)
 	return n;
 }
 
-void cli_puts(FILE *f, const char *s)
+static void put_escaped(FILE *f, const char *s)
 {
 	size_t len = strlen(s), n, plain = 0;
 
@@ -47,6 +47,22 @@ void cli_puts(FILE *f, const char *s)
 		len--;
 	}
 	fwrite(s, 1, plain, f);
+}
+
+void cli_puts(FILE *f, const char *s)
+{
+	char *copy;
+
+	if (!strstr(s, "//") && !strcasestr(s, "password=")) {
+		put_escaped(f, s);
+		return;
+	}
+	copy = strdup(s);
+	if (copy) {
+		cli_redact(copy);
+		put_escaped(f, copy);
+	}
+	free(copy);
 }
 
 const char *cli_number(uint64_t n, char buf[32])
@@ -87,7 +103,9 @@ const char *cli_seconds(double s, char buf[32])
 
 	if (!(s >= 0))
 		s = 0;
-	if (s < 9.95) {
+	if (s < 0.9995) {
+		snprintf(buf, 32, "%.0f ms", s * 1000);
+	} else if (s < 9.95) {
 		snprintf(buf, 32, "%.1f s", s);
 	} else if (s < 119.5) {
 		snprintf(buf, 32, "%.0f s", s);
@@ -116,47 +134,59 @@ const char *cli_plural(uint64_t n, const char *one, const char *many)
 	return n == 1 ? one : many;
 }
 
-/* Blank what follows `word` up to a blank, '&' or quote. */
-static void hide_word(char *text, const char *word)
+const char *cli_source(const char *place)
 {
-	char *p = text, *q;
-	size_t len = strlen(word);
+	return strncmp(place, "tables:", 7) == 0 ? place + 7 : place;
+}
 
-	while ((p = strcasestr(p, word))) {
-		p += len;
-		if (*p == '\'')
-			for (q = p + 1; *q && *q != '\''; q++)
-				;
-		else
-			for (q = p; *q && *q != ' ' && *q != '&'; q++)
-				;
-		if (q - p >= 3) {
-			memcpy(p, "***", 3);
-			memmove(p + 3, q, strlen(q) + 1);
-		} else {
-			memset(p, '*', (size_t)(q - p));
-		}
+/* Put "***" in place of text[from..to), as far as there is room. */
+static char *blot_out(char *from, char *to)
+{
+	size_t n = to - from < 3 ? (size_t)(to - from) : 3;
+
+	memcpy(from, "***", n);
+	memmove(from + n, to, strlen(to) + 1);
+	return from + n;
+}
+
+/* password=VALUE and password='VALUE', as connection strings have them. */
+static void redact_words(char *text)
+{
+	char *p = text, *end;
+
+	while ((p = strcasestr(p, "password="))) {
+		p += strlen("password=");
+		end = *p == '\'' ? strchr(p + 1, '\'') : NULL;
+		end = end ? end + 1 : p + strcspn(p, " \t\n&'\"");
+		p = blot_out(p, end);
 	}
+}
+
+/* scheme://USER:PASSWORD@HOST/... */
+static void redact_uris(char *text)
+{
+	char *p = text, *end, *at, *colon;
+
+	while ((p = strstr(p, "//"))) {
+		p += 2;
+		end = p + strcspn(p, "/ \t\n'\"");
+		at = memrchr(p, '@', (size_t)(end - p));
+		colon = at ? memchr(p, ':', (size_t)(at - p)) : NULL;
+		if (colon)
+			p = blot_out(colon + 1, at);
+	}
+}
+
+void cli_redact(char *text)
+{
+	redact_words(text);
+	redact_uris(text);
 }
 
 const char *cli_place(const char *text, char *buf, size_t size)
 {
-	char *scheme, *slash, *at, *colon, *p;
-
 	snprintf(buf, size, "%s", text ? text : "-");
-	scheme = strstr(buf, "://");
-	if (scheme) {
-		slash = strchr(scheme + 3, '/');
-		for (at = NULL, p = scheme + 3; *p && p != slash; p++)
-			if (*p == '@')
-				at = p;
-		colon = at ? memchr(scheme + 3, ':', (size_t)(at - scheme - 3)) : NULL;
-		if (colon) {
-			*++colon = '*';
-			memmove(colon + 1, at, strlen(at) + 1);
-		}
-	}
-	hide_word(buf, "password=");
+	cli_redact(buf);
 	return buf;
 }
 

@@ -53,7 +53,7 @@ enum kvf_status cli_help_about(struct cli *c, const struct cli_verb *verb)
 	return text_end(c, &t);
 }
 
-int cli_run_help(struct cli *c)
+enum kvf_status cli_run_help(struct cli *c)
 {
 	const struct cli_verb *v;
 	const char *name = c->operands.n ? c->operands.list[0] : NULL;
@@ -71,7 +71,7 @@ int cli_run_help(struct cli *c)
 	return KVF_EUSAGE;
 }
 
-int cli_run_version(struct cli *c)
+enum kvf_status cli_run_version(struct cli *c)
 {
 	if (c->json) {
 		c->result = cli_json_object(c);
@@ -82,12 +82,13 @@ int cli_run_version(struct cli *c)
 		cli_json_set(c, c->result, "jansson", cli_json_text(c, JANSSON_VERSION));
 		return KVF_OK;
 	}
-	fprintf(c->out, "kvferry %s\nstream   v1 (kvf)\nzstd     %s\nsqlite   %s\njansson  %s\n",
+	fprintf(c->out,
+		"kvferry %s\nstream   v1 (kvf)\nzstd     %s\nsqlite   %s\njansson  %s\n",
 		kvf_version(), ZSTD_versionString(), sqlite3_libversion(), JANSSON_VERSION);
 	return KVF_OK;
 }
 
-int cli_run_completion(struct cli *c)
+enum kvf_status cli_run_completion(struct cli *c)
 {
 	struct text t;
 	enum kvf_status st = text_begin(c, &t);

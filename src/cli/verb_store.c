@@ -1,0 +1,378 @@
+/* verb_store - plan, status, history: where things stand, and what comes next. */
+#include "cli/cli.h"
+
+#include "cli/verbs.h"
+
+#include <string.h>
+
+static void warnings(struct cli *c)
+{
+	size_t i;
+
+	cli_progress_clear(c->progress);
+	for (i = 0; i < c->report.nwarnings; i++)
+		cli_warn(c, c->report.warnings[i]);
+}
+
+/* ---- the control row as JSON ------------------------------------------------ */
+
+static json_t *time_json(struct cli *c, int64_t us)
+{
+	char text[40];
+
+	return us ? cli_json_text(c, cli_time(us, text)) : json_null();
+}
+
+static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
+{
+	json_t *o = cli_json_object(c);
+
+	cli_json_set(c, o, "exists", json_boolean(f->exists));
+	cli_json_set(c, o, "has_table", json_boolean(f->has_table));
+	cli_json_set(c, o, "has_control", json_boolean(f->has_control));
+	cli_json_set(c, o, "entries", cli_json_u64(c, f->entries));
+	cli_json_set(c, o, "size", cli_json_u64(c, f->size));
+	cli_json_set(c, o, "free",
+		     f->free == UINT64_MAX ? json_null() : cli_json_u64(c, f->free));
+	cli_json_set(c, o, "writable", json_boolean(f->writable));
+	cli_json_set(c, o, "blocker", cli_json_text(c, f->blocker));
+	return o;
+}
+
+static json_t *control_json(struct cli *c, const struct kvf_control *k)
+{
+	json_t *o = cli_json_object(c);
+
+	cli_json_set(c, o, "epoch", cli_json_u64(c, k->epoch));
+	cli_json_set(c, o, "state", cli_json_text(c, kvf_run_state_name(k->state)));
+	cli_json_set(c, o, "schema", cli_json_u64(c, k->ver));
+	cli_json_set(c, o, "app", cli_json_text(c, k->app));
+	cli_json_set(c, o, "run", cli_json_text(c, k->run));
+	cli_json_set(c, o, "host", cli_json_text(c, k->host));
+	cli_json_set(c, o, "pid", cli_json_u64(c, (uint64_t)k->pid));
+	cli_json_set(c, o, "started", time_json(c, k->started));
+	cli_json_set(c, o, "root",
+		     k->has_root ? cli_json_hex(c, k->root, sizeof(k->root)) : json_null());
+	cli_json_set(c, o, "totals", cli_totals_json(c, &k->totals));
+	cli_json_set(c, o, "why", cli_json_text(c, k->why));
+	return o;
+}
+
+/* ---- status ------------------------------------------------------------------- */
+
+/* One assessment, from which the three lines, the word and the exit status come. */
+struct standing {
+	const char *word; /* "absent" "empty" "foreign" "unfinished" "live" */
+	char now[900];
+	char old[256]; /* may the old application run? */
+	char next[700];
+	enum kvf_status code; /* with --exit-code */
+};
+
+static void untouched(struct standing *s, const struct kvf_report *r, const char *place)
+{
+	char number[32];
+
+	s->code = KVF_PENDING;
+	snprintf(s->old, sizeof(s->old),
+		 "the old application may run; kvferry has changed nothing");
+	snprintf(s->next, sizeof(s->next), "kvferry migrate SOURCE %s", place);
+	if (!r->facts.exists) {
+		s->word = "absent";
+		snprintf(s->now, sizeof(s->now), "%s: there is no database", place);
+	} else if (r->facts.has_table && r->facts.entries) {
+		s->word = "foreign";
+		snprintf(s->now, sizeof(s->now), "%s: holds %s %s that kvferry did not write",
+			 place, cli_number(r->facts.entries, number),
+			 cli_plural(r->facts.entries, "entry", "entries"));
+		snprintf(s->next, sizeof(s->next), "kvferry backup %s FILE.kvf", place);
+	} else {
+		s->word = "empty";
+		snprintf(s->now, sizeof(s->now), "%s: nothing was published here yet", place);
+	}
+}
+
+static void unfinished(struct standing *s, const struct kvf_report *r, const char *place)
+{
+	const struct kvf_control *k = &r->control;
+	char time[40];
+	int n;
+
+	s->word = "unfinished";
+	s->code = KVF_EUNFINISHED;
+	n = snprintf(s->now, sizeof(s->now),
+		     "%s: run %s (process %lld on %s, begun %s) is not finished", place, k->run,
+		     (long long)k->pid, k->host, cli_time(k->started, time));
+	if (k->why[0] && n > 0 && (size_t)n < sizeof(s->now))
+		snprintf(s->now + n, sizeof(s->now) - (size_t)n, ": %s", k->why);
+	if (k->active)
+		snprintf(s->old, sizeof(s->old),
+			 "readers still see what was live before, schema %llu",
+			 (unsigned long long)k->ver);
+	else
+		snprintf(s->old, sizeof(s->old),
+			 "the old application's data are unchanged, and nothing is published");
+	snprintf(s->next, sizeof(s->next),
+		 "wait for it; if it has died, the same command again does all of it");
+}
+
+static void live(struct standing *s, const struct kvf_report *r, const char *place)
+{
+	const struct kvf_control *k = &r->control;
+	char number[32];
+
+	s->word = "live";
+	s->code = KVF_OK;
+	cli_number(r->facts.entries, number);
+	if (k->app[0]) {
+		snprintf(s->now, sizeof(s->now), "%s: schema %llu of %s is live, %s %s", place,
+			 (unsigned long long)k->ver, k->app, number,
+			 cli_plural(r->facts.entries, "entry", "entries"));
+		snprintf(s->old, sizeof(s->old),
+			 "the old application must not run: schema %llu is in the store",
+			 (unsigned long long)k->ver);
+	} else {
+		snprintf(s->now, sizeof(s->now), "%s: %s %s published, without an application",
+			 place, number,
+			 cli_plural(r->facts.entries, "entry is", "entries are"));
+		snprintf(s->old, sizeof(s->old),
+			 "the old application may run: no version was bumped");
+	}
+	snprintf(s->next, sizeof(s->next), "nothing to do; kvferry history %s", place);
+}
+
+static void assess(struct cli *c, struct standing *s)
+{
+	const struct kvf_report *r = &c->report;
+	char place[512];
+
+	memset(s, 0, sizeof(*s));
+	cli_place(c->operands.list[0], place, sizeof(place));
+	if (!r->has_control) {
+		untouched(s, r, place);
+		return;
+	}
+	switch (r->control.state) {
+	case KVF_RUN_STAGING:
+	case KVF_RUN_SEALED: unfinished(s, r, place); return;
+	case KVF_RUN_LIVE: live(s, r, place); return;
+	case KVF_RUN_IDLE: untouched(s, r, place); return;
+	}
+}
+
+enum kvf_status cli_run_status(struct cli *c)
+{
+	struct standing s;
+	enum kvf_status st;
+
+	c->o.target = c->operands.list[0];
+	st = kvf_store_status(&c->o, &c->env, &c->report, &c->err);
+	warnings(c);
+	if (st)
+		return st;
+	assess(c, &s);
+	if (c->json) {
+		c->result = cli_json_object(c);
+		cli_json_set(c, c->result, "state", cli_json_text(c, s.word));
+		cli_json_set(c, c->result, "now", cli_json_text(c, s.now));
+		cli_json_set(c, c->result, "old_application", cli_json_text(c, s.old));
+		cli_json_set(c, c->result, "next", cli_json_text(c, s.next));
+		cli_json_set(c, c->result, "store", facts_json(c, &c->report.facts));
+		cli_json_set(c, c->result, "control",
+			     c->report.has_control ? control_json(c, &c->report.control)
+						   : json_null());
+	} else {
+		fputs("now   ", c->out);
+		cli_puts(c->out, s.now);
+		fputs("\nold   ", c->out);
+		cli_puts(c->out, s.old);
+		fputs("\nnext  ", c->out);
+		cli_puts(c->out, s.next);
+		fputc('\n', c->out);
+	}
+	return c->exit_code ? s.code : KVF_OK;
+}
+
+/* ---- history ---------------------------------------------------------------------- */
+
+struct history {
+	struct cli *c;
+	struct cli_grid grid;
+	json_t *list;
+	size_t rows;
+};
+
+static const char *or_dash(const char *s)
+{
+	return s && *s ? s : "-";
+}
+
+static void history_json(struct history *h, const struct kvf_ledger_row *row)
+{
+	struct cli *c = h->c;
+	json_t *o = cli_json_object(c);
+	json_t *doc = row->document ? json_loads(row->document, 0, NULL) : NULL;
+
+	cli_json_set(c, o, "id", cli_json_u64(c, (uint64_t)row->id));
+	cli_json_set(c, o, "at", time_json(c, row->at));
+	cli_json_set(c, o, "run", cli_json_text(c, row->run));
+	cli_json_set(c, o, "event", cli_json_text(c, row->event));
+	cli_json_set(c, o, "outcome", cli_json_text(c, row->outcome));
+	cli_json_set(c, o, "who", cli_json_text(c, row->who));
+	cli_json_set(c, o, "host", cli_json_text(c, row->host));
+	cli_json_set(c, o, "tool", cli_json_text(c, row->tool));
+	cli_json_set(c, o, "app", cli_json_text(c, row->app));
+	cli_json_set(c, o, "from", cli_json_u64(c, row->from));
+	cli_json_set(c, o, "to", cli_json_u64(c, row->to));
+	cli_json_set(c, o, "document", doc ? doc : json_null());
+	cli_json_add(c, h->list, o);
+}
+
+/* What the row's document says of the run, in a few words. */
+static void history_what(const struct kvf_ledger_row *row, char *buf, size_t size)
+{
+	json_t *doc = row->document ? json_loads(row->document, 0, NULL) : NULL, *flag;
+	const char *entries = json_string_value(json_object_get(doc, "entries"));
+	const char *message = json_string_value(json_object_get(doc, "message"));
+
+	buf[0] = '\0';
+	if (message) {
+		snprintf(buf, size, "%s", message);
+	} else if (entries) {
+		flag = json_object_get(doc, "verified");
+		snprintf(buf, size, "%s entries%s%s", entries,
+			 json_is_false(flag)  ? ", not verified"
+			 : json_is_true(flag) ? ", verified"
+					      : "",
+			 json_is_true(json_object_get(doc, "partial")) ? ", a selection" : "");
+	}
+	json_decref(doc);
+}
+
+static void history_row(void *ctx, const struct kvf_ledger_row *row)
+{
+	struct history *h = ctx;
+	char time[40], what[900];
+
+	h->rows++;
+	if (h->c->json) {
+		history_json(h, row);
+		return;
+	}
+	history_what(row, what, sizeof(what));
+	cli_grid_add(&h->grid, "%s", cli_time(row->at, time));
+	cli_grid_add(&h->grid, "%s", or_dash(row->event));
+	cli_grid_add(&h->grid, "%s", or_dash(row->outcome));
+	if (row->from || row->to)
+		cli_grid_add(&h->grid, "%llu \xe2\x86\x92 %llu", (unsigned long long)row->from,
+			     (unsigned long long)row->to);
+	else
+		cli_grid_add(&h->grid, "-");
+	cli_grid_add(&h->grid, "%s@%s", or_dash(row->who), or_dash(row->host));
+	cli_grid_add(&h->grid, "%s", or_dash(row->run));
+	cli_grid_add(&h->grid, "%s", what);
+}
+
+enum kvf_status cli_run_history(struct cli *c)
+{
+	static const char *const titles[] = { "time", "event", "outcome", "schema",
+					      "who",  "run",   "what" };
+	struct history h = { .c = c };
+	enum kvf_status st;
+	size_t i;
+
+	c->o.target = c->operands.list[0];
+	if (c->json)
+		h.list = cli_json_array(c);
+	cli_grid_init(&h.grid, 7, 0);
+	for (i = 0; i < 7; i++)
+		cli_grid_add(&h.grid, "%s", titles[i]);
+	st = kvf_history(&c->o, &c->env, history_row, &h, &c->err);
+	cli_progress_clear(c->progress);
+	if (c->json && !st) {
+		c->result = cli_json_object(c);
+		cli_json_set(c, c->result, "runs", json_incref(h.list));
+	} else if (!st && h.rows) {
+		st = cli_grid_print(&h.grid, c->out, &c->paint, &c->err);
+	} else if (!st && !c->quiet) {
+		fprintf(c->out, "no runs yet\n");
+	}
+	json_decref(h.list);
+	cli_grid_release(&h.grid);
+	return st;
+}
+
+/* ---- plan --------------------------------------------------------------------------- */
+
+static enum kvf_status plan_text(struct cli *c)
+{
+	const struct kvf_report *r = &c->report;
+	char need[32], have[32], place[600], number[32];
+	enum kvf_status st;
+
+	fputs("source  ", c->out);
+	cli_puts(c->out, r->source);
+	fputs("\nstore   ", c->out);
+	cli_puts(c->out,
+		 *r->target ? r->target : cli_place(c->operands.list[1], place, sizeof(place)));
+	if (!r->facts.exists)
+		fputs(" (will be created)", c->out);
+	else
+		fprintf(c->out, " (holds %s %s)", cli_number(r->facts.entries, number),
+			cli_plural(r->facts.entries, "entry", "entries"));
+	if (r->in_place)
+		fputs(", in place", c->out);
+	if (*r->app)
+		fprintf(c->out, "\nschema  %llu \xe2\x86\x92 %llu of %s",
+			(unsigned long long)r->from, (unsigned long long)r->schema, r->app);
+	fputs("\n\n", c->out);
+	st = cli_plan_text(c);
+	if (st)
+		return st;
+	fputc('\n', c->out);
+	if (r->need_bytes != UINT64_MAX) {
+		fprintf(c->out, "space   about %s needed", cli_size(r->need_bytes, need));
+		if (r->free_bytes != UINT64_MAX)
+			fprintf(c->out, ", %s free", cli_size(r->free_bytes, have));
+		fputc('\n', c->out);
+	}
+	if (r->already)
+		fprintf(c->out,
+			"%snothing to do: the store holds exactly these data already%s\n",
+			c->paint.green, c->paint.off);
+	else if (r->partial)
+		fprintf(c->out,
+			"migrate would publish a selection; no version would be bumped\n");
+	else if (r->facts.entries && c->o.existing == KVF_EXISTING_REFUSE)
+		fprintf(c->out,
+			"nothing was written; migrate needs --replace or --merge, unless these "
+			"data are in the store already\n");
+	else
+		fprintf(c->out, "nothing was written; nothing stands in the way of migrate\n");
+	return KVF_OK;
+}
+
+enum kvf_status cli_run_plan(struct cli *c)
+{
+	enum kvf_status st;
+
+	c->o.source = cli_source(c->operands.list[0]);
+	c->o.target = c->operands.list[1];
+	st = kvf_plan(&c->o, &c->env, &c->report, &c->err);
+	warnings(c);
+	if (st)
+		return st;
+	if (c->json) {
+		c->result = cli_report_json(c);
+		cli_json_set(c, c->result, "store", facts_json(c, &c->report.facts));
+		cli_json_set(c, c->result, "need_bytes",
+			     c->report.need_bytes == UINT64_MAX
+				     ? json_null()
+				     : cli_json_u64(c, c->report.need_bytes));
+	} else {
+		st = plan_text(c);
+	}
+	if (!st && c->exit_code && !c->report.already)
+		st = KVF_PENDING;
+	return st;
+}
