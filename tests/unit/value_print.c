@@ -9,8 +9,8 @@
 #define BYTES(s) ((struct kvf_bytes){ (const uint8_t *)(s), sizeof(s) - 1 })
 
 /* Print `value`, compare the text, and whether it could be decoded. */
-static void
-expect(const struct kvf_print_as *as, struct kvf_bytes value, const char *text, int decodes)
+static void expect(const struct kvf_print_as *as, struct kvf_bytes value, const char *text,
+		   int decodes)
 {
 	struct kvf_buf out;
 	struct kvf_err err;
