@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Where we are in argv. */
 struct args {
@@ -385,6 +386,21 @@ enum kvf_status cli_parse(struct cli *c, int argc, char **argv)
 	}
 	st = check_together(&a);
 	return st ? st : check_operands(c);
+}
+
+enum kvf_status cli_stream_in(struct cli *c, const char *place)
+{
+	if (strcmp(place, "-") != 0)
+		return KVF_OK;
+	if (isatty(STDIN_FILENO)) {
+		kvf_fail(&c->err, KVF_EUSAGE,
+			 "a stream is binary and does not come from a terminal");
+		kvf_err_hint(&c->err, "kvferry export SOURCE - | kvferry %s - ...",
+			     c->verb->name);
+		return KVF_EUSAGE;
+	}
+	cli_signals_end_stdin();
+	return KVF_OK;
 }
 
 void cli_release(struct cli *c)

@@ -60,6 +60,9 @@ struct cli {
 KVF_MUST_CHECK enum kvf_status cli_parse(struct cli *c, int argc, char **argv);
 void cli_release(struct cli *c);
 
+/* A stream never comes from a terminal.  `place` may be any; "-" is looked at. */
+KVF_MUST_CHECK enum kvf_status cli_stream_in(struct cli *c, const char *place);
+
 /* ---- text.c: what people read ------------------------------------------- */
 
 /* Print without passwords, control characters escaped; `s` need not be UTF-8. */
@@ -139,6 +142,9 @@ void cli_signals_init(void);
 int cli_signals_stopped(void *ctx);
 /* The signal that came, or 0. */
 int cli_signals_caught(void);
+/* A stream comes from standard input: a signal ends it.  Did one? */
+void cli_signals_end_stdin(void);
+int cli_signals_ended_stdin(void);
 /* Make sure that descriptors 0, 1, 2 are open, so that no file lands on them. */
 void cli_descriptors_init(void);
 

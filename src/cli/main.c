@@ -106,6 +106,8 @@ int main(int argc, char **argv)
 		st = run(&c);
 	if (st == KVF_EOF)
 		st = KVF_OK;
+	if (cli_signals_ended_stdin() && (st == KVF_ETRUNC || st == KVF_ESTREAM))
+		st = kvf_fail(&c.err, KVF_EINTERRUPTED, "stopped on request");
 	/* A difference found is a result, not an error, where nothing else was said. */
 	if (st && !c.err.status && st != KVF_EMISMATCH && st != KVF_PENDING &&
 	    st != KVF_EUNFINISHED)

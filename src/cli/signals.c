@@ -12,12 +12,33 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t caught;
+static volatile sig_atomic_t nothing = -1; /* descriptor of /dev/null, or -1 */
 
+/*
+ * A stream on standard input may stay silent for ever: it ends now.  The read
+ * that waits comes back with EINTR and finds the end of an incomplete stream.
+ */
 static void on_signal(int sig)
 {
+	int saved = errno;
+
 	if (caught)
 		_exit(sig == SIGTERM ? 143 : 130);
 	caught = sig;
+	if (nothing >= 0)
+		(void)dup2(nothing, STDIN_FILENO);
+	errno = saved;
+}
+
+void cli_signals_end_stdin(void)
+{
+	if (nothing < 0)
+		nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int cli_signals_ended_stdin(void)
+{
+	return caught && nothing >= 0;
 }
 
 void cli_signals_init(void)

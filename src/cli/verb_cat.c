@@ -128,19 +128,10 @@ static int cat_entry(void *ctx, const char *name, const struct kvf_begin *begin,
 	return 0;
 }
 
-static enum kvf_status stream_from_terminal(struct cli *c, const char *place)
-{
-	if (strcmp(place, "-") != 0 || !isatty(STDIN_FILENO))
-		return KVF_OK;
-	kvf_fail(&c->err, KVF_EUSAGE, "a stream is binary and does not come from a terminal");
-	kvf_err_hint(&c->err, "kvferry export SOURCE - | kvferry %s -", c->verb->name);
-	return KVF_EUSAGE;
-}
-
 enum kvf_status cli_run_cat(struct cli *c)
 {
 	struct cat cat = { .c = c };
-	enum kvf_status st = stream_from_terminal(c, c->operands.list[0]);
+	enum kvf_status st = cli_stream_in(c, c->operands.list[0]);
 
 	if (st)
 		return st;
@@ -403,7 +394,7 @@ enum kvf_status cli_run_get(struct cli *c)
 	memset(&f, 0, sizeof(f));
 	st = kvf_place_parse(c->operands.list[0], &place, &c->err);
 	if (!st)
-		st = stream_from_terminal(c, c->operands.list[0]);
+		st = cli_stream_in(c, c->operands.list[0]);
 	if (!st)
 		st = cli_key_parse(c->operands.list[1], &part, &f.e.part.len, &c->err);
 	if (!st)

@@ -4,7 +4,6 @@
 #include "cli/verbs.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static void amount(struct cli *c, const char *name, const struct kvf_totals *t)
 {
@@ -77,24 +76,16 @@ static json_t *stream_json(struct cli *c)
 
 static enum kvf_status prepare(struct cli *c)
 {
-	size_t i;
-	int pipes = 0;
+	const struct cli_list *l = &c->operands;
+	enum kvf_status st = cli_stream_in(c, l->list[0]);
 
-	for (i = 0; i < c->operands.n; i++)
-		if (strcmp(c->operands.list[i], "-") == 0)
-			pipes++;
-	if (pipes > 1)
+	if (!st && l->n > 1 && strcmp(l->list[0], "-") == 0 && strcmp(l->list[1], "-") == 0)
 		return kvf_fail(&c->err, KVF_EUSAGE, "only one of A and B can be '-'");
-	if (pipes && isatty(STDIN_FILENO)) {
-		kvf_fail(&c->err, KVF_EUSAGE,
-			 "a stream is binary and does not come from a terminal");
-		kvf_err_hint(&c->err, "kvferry export SOURCE - | kvferry %s - ...",
-			     c->verb->name);
-		return KVF_EUSAGE;
-	}
-	c->o.source = c->operands.list[0];
-	c->o.target = c->operands.n > 1 ? c->operands.list[1] : NULL;
-	return KVF_OK;
+	if (!st && l->n > 1)
+		st = cli_stream_in(c, l->list[1]);
+	c->o.source = l->list[0];
+	c->o.target = l->n > 1 ? l->list[1] : NULL;
+	return st;
 }
 
 /* A difference is a result: it goes to stdout, and only the status tells. */

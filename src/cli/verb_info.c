@@ -218,9 +218,9 @@ static enum kvf_status open_stream(struct info *f)
 		kvf_err_hint(&c->err, "kvferry status %s", c->operands.list[0]);
 		return KVF_EUSAGE;
 	}
-	if (place.kind == KVF_PLACE_STDIO && isatty(STDIN_FILENO))
-		return kvf_fail(&c->err, KVF_EUSAGE,
-				"a stream is binary and does not come from a terminal");
+	st = cli_stream_in(c, place.text);
+	if (st)
+		return st;
 	memset(&options, 0, sizeof(options));
 	options.caps = kvf_limits_default();
 	options.caps.value = 1u << 30; /* looking costs no more than the stream says */

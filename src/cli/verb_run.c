@@ -32,15 +32,6 @@ static enum kvf_status output_place(struct cli *c, const char *place)
 	return KVF_OK;
 }
 
-static enum kvf_status input_place(struct cli *c, const char *place)
-{
-	if (strcmp(place, "-") != 0 || !isatty(STDIN_FILENO))
-		return KVF_OK;
-	kvf_fail(&c->err, KVF_EUSAGE, "a stream is binary and does not come from a terminal");
-	kvf_err_hint(&c->err, "kvferry export SOURCE - | kvferry %s - ...", c->verb->name);
-	return KVF_EUSAGE;
-}
-
 /* The last line says what is true now, with the numbers that were proven. */
 static void last_line(struct cli *c)
 {
@@ -148,7 +139,7 @@ enum kvf_status cli_run_export(struct cli *c)
 
 enum kvf_status cli_run_import(struct cli *c)
 {
-	enum kvf_status st = input_place(c, c->operands.list[0]);
+	enum kvf_status st = cli_stream_in(c, c->operands.list[0]);
 
 	return st ? st : run(c, kvf_import);
 }

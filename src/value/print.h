@@ -36,8 +36,8 @@ kvf_print_value(struct kvf_buf *out, const struct kvf_print_as *as, struct kvf_b
  * Append a JSON string that kvf_bytes_print()'s rule makes of the bytes: UTF-8
  * text as it is, everything else (and text that looks like it) as "hex:...".
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_print_bytes(struct kvf_buf *out, struct kvf_bytes b, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_print_bytes(struct kvf_buf *out, struct kvf_bytes b,
+					       struct kvf_err *err);
 
 /* ---- inside src/value only ------------------------------------------------- */
 

@@ -267,8 +267,8 @@ static void number(struct kvf_printer *p, enum scalar s, int64_t ref, uint64_t v
 	p->bad = 1;
 }
 
-static void
-one(struct kvf_printer *p, enum scalar s, int64_t ref, const struct wire *w, unsigned depth)
+static void one(struct kvf_printer *p, enum scalar s, int64_t ref, const struct wire *w,
+		unsigned depth)
 {
 	if (s == S_UNKNOWN || w->type != wire_of(s)) {
 		p->bad = 1;
@@ -289,8 +289,8 @@ one(struct kvf_printer *p, enum scalar s, int64_t ref, const struct wire *w, uns
 }
 
 /* Numbers packed into one field. */
-static void
-packed(struct kvf_printer *p, enum scalar s, int64_t ref, struct kvf_bytes b, int *first)
+static void packed(struct kvf_printer *p, enum scalar s, int64_t ref, struct kvf_bytes b,
+		   int *first)
 {
 	unsigned type = wire_of(s);
 	uint64_t v;
@@ -359,8 +359,8 @@ static void map_entry(struct kvf_printer *p, const struct type *t, int64_t ref,
 }
 
 /* Field f of a message, whose first occurrence is the first field of `b`. */
-static void
-field(struct kvf_printer *p, const struct kvf_field *f, struct kvf_bytes b, unsigned depth)
+static void field(struct kvf_printer *p, const struct kvf_field *f, struct kvf_bytes b,
+		  unsigned depth)
 {
 	struct type t = type_of(f->type);
 	struct wire w, last = { 0 };

@@ -3,20 +3,25 @@
 . "$TOP/tests/support/cli.sh"
 
 sqlite3 big.db "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000)
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
     INSERT INTO t SELECT i, hex(randomblob(60)) FROM n;"
 kvferry -q export sqlite:big.db big.kvf
 sqlite3 old.db 'CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);'
 kvferry -q migrate sqlite:old.db sqlite:store.db
 
-# Send SIGNAL after 0.3 s; the command must still be at work then.
+# Send SIGNAL as soon as the command has its big input open.
 stop() { # SIGNAL COMMAND...
     signal=$1
     shift
     ran="$* (SIG$signal)"
     setsid env --default-signal "$@" >out 2>err </dev/null &
     pid=$!
-    sleep 0.3
+    tries=0
+    until ls -l /proc/$pid/fd 2>/dev/null | grep -q '/big\.' || [ $tries -eq 500 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    sleep 0.1
     kill -s "$signal" $pid || fail 'it was too quick to be stopped'
     wait $pid
     rc=$?
@@ -36,7 +41,7 @@ for signal in INT TERM HUP; do
     out <<'END'
 {"id":1}
 END
-    stop $signal kvferry export sqlite:big.db new.kvf
+    stop $signal kvferry export --level 19 sqlite:big.db new.kvf
     is $status
     ok test ! -e new.kvf
     stop $signal kvferry migrate --replace sqlite:big.db sqlite:store.db
@@ -76,7 +81,7 @@ out </dev/null
 # The same command again does the rest.
 run kvferry import --replace big.kvf sqlite:store.db
 is 0
-out_has 'published: 400,000 entries verified'
+out_has 'published: 1,000,000 entries verified'
 run kvferry verify big.kvf sqlite:store.db
 is 0
 finish
