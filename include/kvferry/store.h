@@ -260,7 +260,10 @@ kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
 
-/* Remember why a run failed (control.why); best effort, guarded by epoch. */
+/*
+ * Remember why a run failed (control.why); best effort, guarded by epoch.  What
+ * belongs to no whole chunk is given up; the handle needs a new acquire.
+ */
 KVF_API void kvf_store_note_failure(struct kvf_store *s, const char *why);
 
 /* The event is on its own: it needs no epoch, only kvferry's objects. */

@@ -777,6 +777,7 @@ static void note_failure(struct kvf_store *base, const char *why)
 {
 	struct data *d = ((struct memory *)base)->data;
 
+	forget_pending((struct memory *)base);
 	if (d->c.epoch == base->epoch)
 		cut(d->c.why, sizeof(d->c.why), why);
 }

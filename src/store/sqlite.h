@@ -83,6 +83,9 @@ struct kvf_lite {
 enum kvf_status kvf_lite_connect(struct kvf_lite *s, int writing, sqlite3 **db,
 				 struct kvf_err *err);
 
+/* Connect if there was no file when the store was opened, and now there is. */
+enum kvf_status kvf_lite_look_again(struct kvf_lite *s, struct kvf_err *err);
+
 /* Make the file if there is none, and connect for writing. */
 enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err);
 

@@ -163,6 +163,7 @@ void kvf_lite_note_failure(struct kvf_store *base, const char *why)
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	sqlite3_stmt *stmt;
 
+	kvf_lite_rollback(s);
 	if (!s->db || kvf_lite_prepare(s, s->db, &stmt, NULL,
 				       "UPDATE kvferry_control SET why = ?1 WHERE epoch = ?2"))
 		return;

@@ -188,10 +188,11 @@ enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
 				 struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
-	enum kvf_status st;
+	enum kvf_status st = kvf_lite_look_again(s, err);
 	int mine;
 
-	st = begin_read(s, &mine, err);
+	if (!st)
+		st = begin_read(s, &mine, err);
 	if (st)
 		return st;
 	st = kvf_lite_read_control(s, s->db, c, err);

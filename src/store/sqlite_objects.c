@@ -238,8 +238,9 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 	int64_t n = 0;
 
 	look_at_folder(s, f);
-	if (!s->db)
-		return KVF_OK;
+	st = kvf_lite_look_again(s, err);
+	if (st || !s->db)
+		return st;
 	f->exists = 1;
 	if (stat(s->path, &file) == 0)
 		f->size = (uint64_t)file.st_size;

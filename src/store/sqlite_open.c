@@ -447,6 +447,15 @@ enum kvf_status kvf_lite_connect(struct kvf_lite *s, int writing, sqlite3 **db,
 	return st;
 }
 
+enum kvf_status kvf_lite_look_again(struct kvf_lite *s, struct kvf_err *err)
+{
+	struct stat st;
+
+	if (s->db || stat(s->path, &st))
+		return KVF_OK;
+	return kvf_lite_connect(s, 1, &s->db, err);
+}
+
 enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err)
 {
 	enum kvf_status st;

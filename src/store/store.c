@@ -441,8 +441,14 @@ enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err)
 
 void kvf_store_note_failure(struct kvf_store *s, const char *why)
 {
-	if (s->mode == KVF_STORE_WRITE && s->epoch)
-		s->ops->note_failure(s, why);
+	if (s->mode != KVF_STORE_WRITE || !s->epoch)
+		return;
+	/* Whole chunks are kept; the handle is good for nothing else any more. */
+	if (s->phase == KVF_PHASE_STAGING && !s->failed.status && !s->puts)
+		(void)!kvf_store_flush(s, NULL);
+	s->ops->note_failure(s, why);
+	if (s->phase < KVF_PHASE_DONE && !s->failed.status)
+		kvf_fail(&s->failed, KVF_EUSAGE, "the run has failed");
 }
 
 enum kvf_status kvf_store_ledger_append(struct kvf_store *s, const struct kvf_ledger_row *row,
