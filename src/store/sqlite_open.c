@@ -421,8 +421,8 @@ static enum kvf_status connect_to_read(struct kvf_lite *s, sqlite3 **db, struct 
 	if (st)
 		return st;
 	st = kvf_lite_number(s, *db, &n, err, "SELECT count(*) FROM sqlite_master");
-	if (st && (sqlite3_errcode(*db) == SQLITE_READONLY ||
-		   sqlite3_errcode(*db) == SQLITE_CANTOPEN)) {
+	if (st && ((sqlite3_errcode(*db) & 0xff) == SQLITE_READONLY ||
+		   (sqlite3_errcode(*db) & 0xff) == SQLITE_CANTOPEN)) {
 		/* A dead writer left a journal: roll back, as any reader would. */
 		sqlite3_close(*db);
 		st = open_as(s, SQLITE_OPEN_READWRITE, "", db, err);
