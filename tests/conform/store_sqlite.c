@@ -1,0 +1,594 @@
+/*
+ * What only a SQLite store has: an application beside us in the same file, a
+ * file that others made, side files, permissions, and a schema to look at.
+ */
+#include "../support/stores.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KV                                                                             \
+	"CREATE TABLE kv (partition_key BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL," \
+	" PRIMARY KEY (partition_key, key)) WITHOUT ROWID;"
+
+static int set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	p->driver = &store_drivers[0];
+	p->driver->make(p);
+	*state = p;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct place *p = *state;
+
+	p->driver->destroy(p);
+	free(p);
+	return 0;
+}
+
+static sqlite3 *application(struct place *p)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+	return db;
+}
+
+static void run(sqlite3 *db, const char *sql)
+{
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL))
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+}
+
+static void sql(struct place *p, const char *text)
+{
+	sqlite3 *db = application(p);
+
+	run(db, text);
+	sqlite3_close(db);
+}
+
+/* The one value of a query, as text; static. */
+static const char *ask(sqlite3 *db, const char *query)
+{
+	static char text[4096];
+	sqlite3_stmt *stmt;
+
+	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL))
+		fail_msg("%s: %s", query, sqlite3_errmsg(db));
+	text[0] = '\0';
+	if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_text(stmt, 0))
+		snprintf(text, sizeof(text), "%s", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	return text;
+}
+
+static struct kvf_store *open_to_read(struct place *p)
+{
+	struct kvf_store *s = NULL;
+
+	ok(p->driver->open(p, KVF_STORE_READ, &s, &test_err));
+	return s;
+}
+
+static int exists(const struct place *p, const char *suffix)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s%s", p->path, suffix);
+	return access(name, F_OK) == 0;
+}
+
+static void blocked_because(struct place *p, const char *what)
+{
+	struct kvf_store *s = open_store(p);
+	struct kvf_store_facts f;
+	struct kvf_control c;
+
+	ok(kvf_store_inspect(s, &f, &test_err));
+	if (!strstr(f.blocker, what))
+		fail_msg("\"%s\" should say \"%s\"", f.blocker, what);
+	gives(kvf_store_acquire(s, 0, claim("r"), &c, &test_err), KVF_EPREFLIGHT);
+	assert_non_null(strstr(test_err.message, what));
+	gives(kvf_store_control(s, &c, &test_err), KVF_ENOTFOUND);
+	kvf_store_close(s);
+}
+
+/* ---- beside an application ---------------------------------------------------------- */
+
+static void views_triggers_and_references_go_on_naming_the_live_table(void **state)
+{
+	struct place *p = *state;
+	sqlite3 *db;
+
+	sql(p, KV
+	    "INSERT INTO kv VALUES (x'70', x'6b', x'76');"
+	    "CREATE VIEW names AS SELECT CAST(key AS TEXT) AS name FROM kv;"
+	    "CREATE VIEW broken AS SELECT gone FROM nowhere;"
+	    "CREATE TABLE cart (id INTEGER PRIMARY KEY, part BLOB, key BLOB,"
+	    " FOREIGN KEY (part, key) REFERENCES kv (partition_key, key));"
+	    "CREATE TABLE log (n);"
+	    "CREATE TRIGGER remember AFTER INSERT ON cart BEGIN"
+	    " INSERT INTO log SELECT count(*) FROM kv; END;");
+	publish(p, "run", 30, "v");
+	db = application(p);
+	assert_string_equal(ask(db, "SELECT count(*) FROM names"), "31"); /* + version record */
+	assert_string_equal(ask(db, "SELECT name FROM names WHERE name LIKE 'b/%'"), "b/000000");
+	run(db, "INSERT INTO cart VALUES (1, x'00', x'00')");
+	assert_string_equal(ask(db, "SELECT n FROM log"), "31");
+	assert_non_null(strstr(ask(db, "SELECT sql FROM sqlite_master WHERE name = 'cart'"),
+			       "REFERENCES kv "));
+	/* What was there is the previous generation, number 1. */
+	assert_string_equal(ask(db, "SELECT count(*) FROM kvferry_g1"), "1");
+	assert_string_equal(ask(db, "SELECT prev || ' ' || active FROM kvferry_control"), "1 2");
+	assert_string_equal(ask(db, "PRAGMA user_version"), "7");
+	assert_string_equal(ask(db, "PRAGMA integrity_check"), "ok");
+	sqlite3_close(db);
+}
+
+static void the_application_sees_no_table_until_the_commit(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s = open_store(p);
+	struct kvf_totals t = { 0, 0, { 0 } };
+	struct kvf_control c;
+	struct stat st;
+	sqlite3 *db;
+
+	acquire(s, "r", &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	put_chunk(s, 0, "p", "a", 10, "v", &t);
+	ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
+	db = application(p);
+	assert_string_equal(ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'kv'"), "0");
+	assert_string_equal(ask(db, "PRAGMA user_version"), "0");
+	ok(kvf_store_commit(s, 8, kvf_bytes_str("1"), line("r"), &test_err));
+	assert_string_equal(ask(db, "SELECT count(*) FROM kv"), "11");
+	assert_string_equal(ask(db, "PRAGMA user_version"), "8");
+	assert_string_equal(ask(db, "PRAGMA page_size"), "16384");
+	assert_string_equal(ask(db, "PRAGMA journal_mode"), "delete");
+	sqlite3_close(db);
+	kvf_store_close(s);
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void legacy_tables_in_the_same_file_are_untouched(void **state)
+{
+	struct place *p = *state;
+	sqlite3 *db;
+	char before[4096];
+
+	sql(p, "CREATE TABLE products (id INTEGER PRIMARY KEY, name TEXT);"
+	       "INSERT INTO products VALUES (1, 'tea'), (2, 'cup');"
+	       "CREATE INDEX by_name ON products (name);");
+	db = application(p);
+	snprintf(before, sizeof(before), "%s",
+		 ask(db, "SELECT group_concat(sql) || (SELECT group_concat(name) FROM products)"
+			 " FROM sqlite_master WHERE tbl_name = 'products'"));
+	sqlite3_close(db);
+	publish(p, "one", 20, "v");
+	publish(p, "two", 20, "w");
+	db = application(p);
+	assert_string_equal(ask(db, "SELECT group_concat(sql) || (SELECT group_concat(name) FROM"
+				    " products) FROM sqlite_master WHERE tbl_name = 'products'"),
+			    before);
+	sqlite3_close(db);
+}
+
+static void a_large_schema_version_leaves_user_version_alone(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s = open_store(p);
+	struct kvf_control c;
+	sqlite3 *db;
+
+	ok(publish_on(s, "r", 2, "v", 20261120123456, "1", &test_err));
+	ok(kvf_store_control(s, &c, &test_err));
+	assert_int_equal(c.ver, 20261120123456);
+	kvf_store_close(s);
+	db = application(p);
+	assert_string_equal(ask(db, "PRAGMA user_version"), "0");
+	sqlite3_close(db);
+}
+
+static int always(void *ctx)
+{
+	(void)ctx;
+	return 1;
+}
+
+static void a_reader_holds_a_commit_up_and_no_more(void **state)
+{
+	struct place *p = *state;
+	static struct kvf_env env;
+	struct kvf_store *s = NULL;
+	sqlite3_stmt *reader;
+	sqlite3 *db;
+
+	publish(p, "one", 200, "v");
+	db = application(p);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT * FROM kv", -1, &reader, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
+	/* Asked to stop, we do not wait the whole time. */
+	env.stopped = always;
+	ok(kvf_store_open(p->text, KVF_STORE_WRITE, NULL, &env, &s, &test_err));
+	gives(publish_on(s, "two", 200, "w", 8, "2", &test_err), KVF_EINTERRUPTED);
+	kvf_store_close(s);
+	while (sqlite3_step(reader) == SQLITE_ROW)
+		;
+	sqlite3_finalize(reader);
+	assert_string_equal(ask(db, "SELECT count(*) FROM kv WHERE value = x'76'"), "200");
+	sqlite3_close(db);
+	publish(p, "three", 200, "x");
+}
+
+/* ---- what stands in the way ------------------------------------------------------------ */
+
+static void what_a_publication_would_break_is_named_before(void **state)
+{
+	static const struct { const char *sql, *says; } cases[] = {
+		{ "CREATE VIEW kv AS SELECT 1 AS partition_key, 2 AS key, 3 AS value", "is a view" },
+		{ "CREATE TABLE other (a); CREATE INDEX kv ON other (a)", "is an index" },
+		{ "CREATE TABLE kv (key TEXT PRIMARY KEY, value)", "another layout" },
+		{ "CREATE TABLE kv (partition_key TEXT, key BLOB, value BLOB,"
+		  " PRIMARY KEY (partition_key, key))", "another layout" },
+		{ "CREATE TABLE kv (partition_key BLOB, key BLOB, value BLOB, more BLOB,"
+		  " PRIMARY KEY (partition_key, key))", "another layout" },
+		{ "CREATE TABLE kv (partition_key BLOB, key BLOB, value BLOB,"
+		  " PRIMARY KEY (key, partition_key))", "another layout" },
+		{ "CREATE VIRTUAL TABLE kv USING fts5 (partition_key, key, value)", "another layout" },
+		{ KV "CREATE INDEX by_value ON kv (value)", "index \"by_value\"" },
+		{ KV "CREATE TRIGGER watch AFTER INSERT ON kv BEGIN SELECT 1; END",
+		  "trigger \"watch\"" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		void *each;
+		struct place *p;
+
+		set_up(&each);
+		p = each;
+		sql(p, cases[i].sql);
+		blocked_because(p, cases[i].says);
+		tear_down(&each);
+	}
+}
+
+static void an_index_made_during_a_run_stops_its_commit(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s;
+	struct kvf_totals t = { 0, 0, { 0 } };
+	struct kvf_control c;
+
+	publish(p, "one", 20, "v");
+	s = open_store(p);
+	acquire(s, "two", &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	put_chunk(s, 0, "p", "a", 10, "w", &t);
+	ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
+	sql(p, "CREATE INDEX late ON kv (value)");
+	gives(kvf_store_commit(s, 8, kvf_bytes_str("2"), line("two"), &test_err), KVF_ETARGET);
+	assert_non_null(strstr(test_err.message, "index \"late\""));
+	assert_int_equal(count_live(s, "v"), 20);
+	kvf_store_close(s);
+}
+
+static void what_is_no_database_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s = NULL;
+	int fd = open(p->path, O_WRONLY | O_CREAT, 0600);
+
+	assert_int_equal(write(fd, "this is a letter, not a database\n", 33), 33);
+	close(fd);
+	gives(p->driver->open(p, KVF_STORE_WRITE, &s, &test_err), KVF_ETARGET);
+	assert_non_null(strstr(test_err.message, "is not a SQLite database"));
+	gives(p->driver->open(p, KVF_STORE_READ, &s, &test_err), KVF_ETARGET);
+	unlink(p->path);
+	gives(p->driver->open(p, KVF_STORE_READ, &s, &test_err), KVF_ENOTFOUND);
+	gives(kvf_store_open("sqlite:", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_EUSAGE);
+	gives(kvf_store_open("mysql:x", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_EUSAGE);
+	gives(kvf_store_open("shop.db", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_EUSAGE);
+	gives(kvf_store_open("sqlite:/tmp", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_ETARGET);
+	assert_null(s);
+}
+
+static void a_folder_that_is_missing_is_named(void **state)
+{
+	struct kvf_store *s = NULL;
+	struct kvf_store_facts f;
+
+	(void)state;
+	ok(kvf_store_open("sqlite:/tmp/no-such-folder-here/x.db", KVF_STORE_WRITE, NULL, NULL, &s,
+			  &test_err));
+	ok(kvf_store_inspect(s, &f, &test_err));
+	assert_string_equal(f.blocker, "there is no folder /tmp/no-such-folder-here/");
+	assert_false(f.writable);
+	kvf_store_close(s);
+}
+
+static void a_path_is_a_path_whatever_it_looks_like(void **state)
+{
+	static const char *const names[] = { ":memory:", "file:x?mode=memory", "a#b%41 c", "-x" };
+	struct place *p = *state;
+	char before[4096], place[128];
+	size_t i;
+
+	assert_non_null(getcwd(before, sizeof(before)));
+	assert_int_equal(chdir(p->folder), 0);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct kvf_store *s = NULL;
+
+		snprintf(place, sizeof(place), "sqlite:%s", names[i]);
+		ok(kvf_store_open(place, KVF_STORE_WRITE, NULL, NULL, &s, &test_err));
+		ok(publish_on(s, "r", 2, "v", 1, "1", &test_err));
+		kvf_store_close(s);
+		ok(kvf_store_open(place, KVF_STORE_READ, NULL, NULL, &s, &test_err));
+		assert_int_equal(count_live(s, "v"), 2);
+		kvf_store_close(s);
+		assert_int_equal(unlink(names[i]), 0);
+	}
+	assert_int_equal(chdir(before), 0);
+}
+
+/* ---- reading leaves no trace ----------------------------------------------------------- */
+
+static void read_it_all(struct place *p, uint64_t n)
+{
+	struct kvf_store *s = open_to_read(p);
+	struct kvf_store_facts f;
+	struct kvf_totals t;
+	struct kvf_control c;
+	struct kvf_bytes v;
+
+	ok(kvf_store_inspect(s, &f, &test_err));
+	assert_int_equal(f.entries, n);
+	(void)!kvf_store_control(s, &c, &test_err);
+	assert_int_equal(count_live(s, NULL), n);
+	ok(kvf_store_totals(s, KVF_SCAN_LIVE, &t, &test_err));
+	assert_int_equal(t.entries, n);
+	(void)!kvf_store_get(s, kvf_bytes_str("p"), kvf_bytes_str("k"), &v, &test_err);
+	gives(kvf_store_acquire(s, 0, claim("r"), &c, &test_err), KVF_EUSAGE);
+	gives(kvf_store_ledger_append(s, line("r"), &test_err), KVF_EUSAGE);
+	kvf_store_close(s);
+}
+
+/* Read all there is; the file and its folder are as they were. */
+static void reads_without_a_trace(struct place *p, uint64_t n)
+{
+	struct timespec past[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+	struct stat file, folder;
+
+	assert_int_equal(utimensat(AT_FDCWD, p->path, past, 0), 0);
+	assert_int_equal(utimensat(AT_FDCWD, p->folder, past, 0), 0);
+	read_it_all(p, n);
+	assert_false(exists(p, "-journal") || exists(p, "-wal") || exists(p, "-shm"));
+	assert_int_equal(stat(p->path, &file), 0);
+	assert_int_equal(file.st_mtime, 1000000000);
+	assert_int_equal(stat(p->folder, &folder), 0);
+}
+
+static void a_store_that_kvferry_never_touched_can_be_read(void **state)
+{
+	struct place *p = *state;
+
+	sql(p, KV "INSERT INTO kv VALUES (x'70', x'6b', x'76'), (x'', x'00', x'');");
+	reads_without_a_trace(p, 2);
+	sql(p, "PRAGMA journal_mode=WAL");
+	reads_without_a_trace(p, 2);
+}
+
+static void a_published_store_is_read_without_a_trace(void **state)
+{
+	struct place *p = *state;
+
+	publish(p, "r", 500, "v");
+	reads_without_a_trace(p, 500);
+	sql(p, "PRAGMA journal_mode=WAL");
+	reads_without_a_trace(p, 500);
+}
+
+static void a_wal_store_in_use_is_read_as_it_stands(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s;
+	struct kvf_cursor *c;
+	struct kvf_entry e;
+	sqlite3 *db;
+	uint64_t n = 0;
+
+	publish(p, "r", 500, "v");
+	db = application(p);
+	run(db, "PRAGMA journal_mode=WAL; INSERT INTO kv VALUES (x'70', x'6b', x'76')");
+	read_it_all(p, 501);
+	s = open_to_read(p);
+	ok(kvf_store_scan(s, KVF_SCAN_LIVE, NULL, &c, &test_err));
+	ok(kvf_cursor_next(c, &e, &test_err));
+	run(db, "DELETE FROM kv");
+	do
+		n++;
+	while (kvf_cursor_next(c, &e, &test_err) == KVF_OK);
+	assert_int_equal(n, 501);
+	kvf_cursor_close(c);
+	assert_int_equal(count_live(s, NULL), 0);
+	kvf_store_close(s);
+	sqlite3_close(db);
+}
+
+static void a_key_that_is_no_blob_is_reported_with_its_key(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s;
+	struct kvf_cursor *c;
+	struct kvf_entry e;
+	struct kvf_totals t;
+
+	sql(p, KV "INSERT INTO kv VALUES ('p', 'text key', x'76');");
+	s = open_to_read(p);
+	ok(kvf_store_scan(s, KVF_SCAN_LIVE, NULL, &c, &test_err));
+	gives(kvf_cursor_next(c, &e, &test_err), KVF_ETARGET);
+	assert_non_null(strstr(test_err.message, "text key"));
+	kvf_cursor_close(c);
+	gives(kvf_store_totals(s, KVF_SCAN_LIVE, &t, &test_err), KVF_ETARGET);
+	kvf_store_close(s);
+}
+
+/* ---- our own tables ------------------------------------------------------------------- */
+
+static void the_database_itself_refuses_wrong_states_and_a_changed_ledger(void **state)
+{
+	static const char *const bad[] = {
+		"UPDATE kvferry_ledger SET outcome = 'x'",
+		"DELETE FROM kvferry_ledger",
+		"INSERT OR REPLACE INTO kvferry_ledger SELECT * FROM kvferry_ledger",
+		"REPLACE INTO kvferry_ledger (id, at, event, from_version, to_version)"
+		" VALUES (1, 1, 'x', 0, 0)",
+		"UPDATE kvferry_control SET state = 'live'",
+		"UPDATE kvferry_control SET state = 'DONE'",
+		"UPDATE kvferry_control SET epoch = 0",
+		"UPDATE kvferry_control SET id = 2",
+		"INSERT INTO kvferry_control SELECT * FROM kvferry_control",
+	};
+	struct place *p = *state;
+	sqlite3 *db;
+	size_t i;
+
+	publish(p, "r", 2, "v");
+	db = application(p);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (sqlite3_exec(db, bad[i], NULL, NULL, NULL) == SQLITE_OK)
+			fail_msg("allowed: %s", bad[i]);
+	assert_string_equal(ask(db, "SELECT count(*) || run || outcome FROM kvferry_ledger"),
+			    "1rok");
+	sqlite3_close(db);
+}
+
+static void damaged_control_rows_are_refused(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s;
+	struct kvf_control c;
+
+	publish(p, "r", 2, "v");
+	sql(p, "PRAGMA ignore_check_constraints=ON; UPDATE kvferry_control SET state = 'WAT'");
+	s = open_store(p);
+	gives(kvf_store_control(s, &c, &test_err), KVF_ETARGET);
+	gives(kvf_store_acquire(s, 1, claim("r"), &c, &test_err), KVF_ETARGET);
+	kvf_store_close(s);
+	sql(p, "PRAGMA ignore_check_constraints=ON;"
+	       "UPDATE kvferry_control SET state = 'LIVE', format = 2");
+	s = open_store(p);
+	gives(kvf_store_control(s, &c, &test_err), KVF_EVERSION);
+	kvf_store_close(s);
+	sql(p, "DELETE FROM kvferry_control");
+	s = open_store(p);
+	gives(kvf_store_control(s, &c, &test_err), KVF_ETARGET);
+	gives(kvf_store_acquire(s, 0, claim("r"), &c, &test_err), KVF_ETARGET);
+	kvf_store_close(s);
+}
+
+static void another_live_table_has_its_own_name(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store_options o = { .table = "my \"table\"" };
+	struct kvf_store *s = NULL;
+	struct kvf_store_facts f;
+	sqlite3 *db;
+
+	ok(kvf_store_open(p->text, KVF_STORE_WRITE, &o, NULL, &s, &test_err));
+	ok(publish_on(s, "r", 10, "v", 1, "1", &test_err));
+	ok(publish_on(s, "r2", 10, "w", 2, "1", &test_err));
+	kvf_store_close(s);
+	db = application(p);
+	assert_string_equal(ask(db, "SELECT count(*) FROM \"my \"\"table\"\"\""), "11");
+	sqlite3_close(db);
+	s = open_to_read(p); /* it is known from the control row */
+	assert_int_equal(count_live(s, "w"), 10);
+	kvf_store_close(s);
+	o.table = "kv";
+	ok(kvf_store_open(p->text, KVF_STORE_WRITE, &o, NULL, &s, &test_err));
+	ok(kvf_store_inspect(s, &f, &test_err));
+	assert_non_null(strstr(f.blocker, "cannot keep \"kv\" as well"));
+	kvf_store_close(s);
+	o.table = "kvferry_control";
+	gives(kvf_store_open(p->text, KVF_STORE_READ, &o, NULL, &s, &test_err), KVF_EUSAGE);
+	o.table = "SQLITE_x";
+	gives(kvf_store_open(p->text, KVF_STORE_READ, &o, NULL, &s, &test_err), KVF_EUSAGE);
+}
+
+static void totals_are_the_same_for_any_number_of_threads(void **state)
+{
+	struct place *p = *state;
+	struct kvf_env env = { .threads = 1 };
+	struct kvf_store *s = NULL;
+	struct kvf_totals want = { 0, 0, { 0 } }, t;
+	struct kvf_control c;
+	static char value[40001];
+	sqlite3 *db;
+	uint64_t i;
+
+	memset(value, 'x', sizeof(value) - 1);
+	s = open_store(p);
+	acquire(s, "r", &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	for (i = 0; i < 5; i++) { /* 16 MB each: a sample after each */
+		char prefix[8];
+
+		snprintf(prefix, sizeof(prefix), "%c/", (int)('e' - i));
+		put_chunk(s, i, "p", prefix, 420, value, &want);
+	}
+	ok(kvf_store_seal(s, test_root, &want, 1, &test_err));
+	kvf_store_close(s);
+	db = application(p);
+	assert_string_equal(ask(db, "SELECT count(*) FROM kvferry_units WHERE name = 'sample'"), "5");
+	run(db, "UPDATE kvferry_units SET unit = x'ffffffff41' WHERE name = 'sample' AND n = 2");
+	sqlite3_close(db);
+	for (env.threads = 1; env.threads < 20; env.threads += 3) {
+		ok(kvf_store_open(p->text, KVF_STORE_READ, NULL, &env, &s, &test_err));
+		ok(kvf_store_totals(s, KVF_SCAN_STAGE, &t, &test_err));
+		assert_true(kvf_totals_equal(&t, &want));
+		kvf_store_close(s);
+	}
+}
+
+#define TEST(f) { #f, f, set_up, tear_down, NULL }
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(views_triggers_and_references_go_on_naming_the_live_table),
+		TEST(the_application_sees_no_table_until_the_commit),
+		TEST(legacy_tables_in_the_same_file_are_untouched),
+		TEST(a_large_schema_version_leaves_user_version_alone),
+		TEST(a_reader_holds_a_commit_up_and_no_more),
+		TEST(what_a_publication_would_break_is_named_before),
+		TEST(an_index_made_during_a_run_stops_its_commit),
+		TEST(what_is_no_database_is_refused),
+		TEST(a_folder_that_is_missing_is_named),
+		TEST(a_path_is_a_path_whatever_it_looks_like),
+		TEST(a_store_that_kvferry_never_touched_can_be_read),
+		TEST(a_published_store_is_read_without_a_trace),
+		TEST(a_wal_store_in_use_is_read_as_it_stands),
+		TEST(a_key_that_is_no_blob_is_reported_with_its_key),
+		TEST(the_database_itself_refuses_wrong_states_and_a_changed_ledger),
+		TEST(damaged_control_rows_are_refused),
+		TEST(another_live_table_has_its_own_name),
+		TEST(totals_are_the_same_for_any_number_of_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
