@@ -22,8 +22,9 @@ trap 'exit 130' INT TERM
 cd "$dir" || exit 1
 
 die() { echo "bench: $*" >&2; exit 1; }
-hash_of() { # FILE TABLE ORDER: count and hash of all rows
-    sqlite3 "$1" "SELECT count(*), lower(hex(sha3_query('SELECT * FROM \"$2\" ORDER BY $3', 256))) FROM \"$2\""
+hash_of() { # FILE TABLE ORDER: count and hash of all rows; the hash holds the query's text
+    sqlite3 "$1" "CREATE TEMP VIEW v AS SELECT * FROM \"$2\";
+        SELECT count(*), lower(hex(sha3_query('SELECT * FROM v ORDER BY $3', 256))) FROM v"
 }
 
 # ---- what the cases are made of ------------------------------------------------
@@ -42,7 +43,6 @@ want_raw=$(sha256sum <raw)
 rm -f proof.db
 "$kvf" export -q sqlite:ordered.db ready.kvf || die "kvferry cannot export"
 sqlite3 ordered.db .dump | zstd -q -1 -o ready.dump || die "sqlite3 .dump"
-gone='ready.kvf ready.dump raw ordered.db random.db'
 
 # A store with a little in it, in WAL mode, that a reader uses all the time.
 case " $CASES " in *" stage "*)
@@ -54,10 +54,8 @@ esac
 
 # ---- checks: 0 = the result holds exactly what it should -----------------------------
 check_stream() { # zstd and a loop of inserts read it, not kvferry
-    rm -f check.db
-    zstd -q -dc "$1" | "$bin/peer_load" - check.db kv &&
-        [ "$(hash_of check.db kv partition_key,key)" = "$want_kv" ]
-    rc=$?; rm -f check.db; return $rc
+    zstd -q -dc "$1" | "$bin/peer_load" - out/check.db kv &&
+        [ "$(hash_of out/check.db kv partition_key,key)" = "$want_kv" ]
 }
 check_kv() { [ "$(hash_of "$1" "$2" partition_key,key)" = "$want_kv" ]; }
 check_pipe() { [ "$(zstd -q -dc "$1" | sha256sum)" = "$want_raw" ]; }
@@ -69,24 +67,22 @@ check_rows() { [ "$(hash_of "$1" commits repository_id,id)" = "$want_rows" ]; }
 # one NAME CHECK COMMAND: run it, check it, keep its time and peak memory.
 one() {
     name=$1 check=$2 cmd=$3
-    for f in *; do
-        case " $gone live.db times.* bad.* " in *" $f "*) ;; *) case $f in times.*|bad.*|little.*) ;; *) rm -f "$f";; esac;; esac
-    done
+    rm -rf out; mkdir out || exit 1
     sync
     case $name in stage-*)
-        cp live.db busy.db
-        "$bin/reader" busy.db >"times.reader" & reader=$!;;
+        cp live.db out/busy.db
+        "$bin/reader" out/busy.db >out/reader & reader=$!;;
     esac
-    "$bin/timed" clock "$cmd" || { echo "bench: $name: failed" >&2; : >"bad.$name"; }
+    "$bin/timed" out/clock "$cmd" || { echo "bench: $name: failed" >&2; : >"bad.$name"; }
     if [ -n "$reader" ]; then
         kill "$reader" && wait "$reader" || { echo "bench: $name: the reader failed" >&2; : >"bad.$name"; }
         reader=
-        cat times.reader >>"times.readers-$name"
+        cat out/reader >>"times.readers-$name"
     fi
-    if [ -f clock ]; then
+    if [ -f out/clock ]; then
         $check || { echo "bench: $name: WRONG RESULT" >&2; : >"bad.$name"; }
-        cat clock >>"times.$name"
-        printf '  %-16s %s s, %s MiB\n' "$name" $(cat clock) >&2
+        cat out/clock >>"times.$name"
+        printf '  %-16s %s s, %s MiB\n' "$name" $(cat out/clock) >&2
     fi
 }
 
@@ -96,20 +92,20 @@ while [ "$round" -le "$ROUNDS" ]; do
     for c in $CASES; do
         case $c in
         export)
-            one export-kvferry "check_stream out.kvf" "'$kvf' export -q sqlite:ordered.db out.kvf"
-            one export-pipe "check_pipe out.zst" "'$bin/peer_pipe' ordered.db | zstd -q -1 -T1 -o out.zst && sync out.zst"
-            one export-dump "check_dump out.zst" "sqlite3 ordered.db .dump | zstd -q -1 -o out.zst && sync out.zst";;
+            one export-kvferry "check_stream out/out.kvf" "'$kvf' export -q sqlite:ordered.db out/out.kvf"
+            one export-pipe "check_pipe out/out.zst" "'$bin/peer_pipe' ordered.db | zstd -q -1 -T1 -o out/out.zst && sync out/out.zst"
+            one export-dump "check_dump out/out.zst" "sqlite3 ordered.db .dump | zstd -q -1 -o out/out.zst && sync out/out.zst";;
         random)
-            one random-kvferry "check_stream out.kvf" "'$kvf' export -q sqlite:random.db out.kvf"
-            one random-pipe "check_count out.zst" "'$bin/peer_pipe' random.db | zstd -q -1 -T1 -o out.zst && sync out.zst"
-            one random-dump "check_dump out.zst" "sqlite3 random.db .dump | zstd -q -1 -o out.zst && sync out.zst";;
+            one random-kvferry "check_stream out/out.kvf" "'$kvf' export -q sqlite:random.db out/out.kvf"
+            one random-pipe "check_count out/out.zst" "'$bin/peer_pipe' random.db | zstd -q -1 -T1 -o out/out.zst && sync out/out.zst"
+            one random-dump "check_dump out/out.zst" "sqlite3 random.db .dump | zstd -q -1 -o out/out.zst && sync out/out.zst";;
         import)
-            one import-kvferry "check_kv new.db kv" "'$kvf' import -q ready.kvf sqlite:new.db"
-            one import-loop "check_kv new.db kv" "'$bin/peer_load' raw new.db kv"
-            one import-reload "check_rows new.db" "zstd -q -dc ready.dump | sqlite3 new.db && sync new.db";;
+            one import-kvferry "check_kv out/new.db kv" "'$kvf' import -q ready.kvf sqlite:out/new.db"
+            one import-loop "check_kv out/new.db kv" "'$bin/peer_load' raw out/new.db kv"
+            one import-reload "check_rows out/new.db" "zstd -q -dc ready.dump | sqlite3 out/new.db && sync out/new.db";;
         stage)
-            one stage-kvferry "check_kv busy.db kv" "'$kvf' import -q --replace ready.kvf sqlite:busy.db"
-            one stage-loop "check_kv busy.db stage" "'$bin/peer_load' raw busy.db stage";;
+            one stage-kvferry "check_kv out/busy.db kv" "'$kvf' import -q --replace ready.kvf sqlite:out/busy.db"
+            one stage-loop "check_kv out/busy.db stage" "'$bin/peer_load' raw out/busy.db stage";;
         *) die "no such case: $c";;
         esac
     done
@@ -131,7 +127,7 @@ bytes=$(wc -c <raw)
 echo
 echo "$ROWS rows, $((bytes / 1000000)) MB of entries, medians of $ROUNDS interleaved rounds, $(nproc) processors"
 echo
-printf '| %-44s | kvferry |    peer | ratio | goal  |  peak |\n' "seconds, and MiB"
+printf '| %-44s | kvferry |    peer | ratio | goal  |  peak |\n' "seconds; peak of kvferry in MiB"
 echo "|:---|---:|---:|---:|:---|---:|"
 for c in $CASES; do
     case $c in
