@@ -405,6 +405,7 @@ enum kvf_status cli_stream_in(struct cli *c, const char *place)
 
 void cli_release(struct cli *c)
 {
+	kvf_report_free(&c->report);
 	free(c->operands.list);
 	free(c->tables.list);
 	free(c->exclude.list);
