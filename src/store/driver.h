@@ -121,6 +121,9 @@ enum kvf_status kvf_store_duplicate(const struct kvf_entry *entry, int equal,
 /* Count a key of --merge that was there: as `same`, or as a conflict. */
 void kvf_merge_count(struct kvf_merge_stats *m, const struct kvf_entry *entry, int equal);
 
+/* Fill what the control row says of one generation: see struct kvf_control. */
+void kvf_control_of(struct kvf_control *c, const struct kvf_generation *g);
+
 /* Is this the record at (vpart, vkey)?  Never, where there is none. */
 int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes vpart,
 		  struct kvf_bytes vkey);

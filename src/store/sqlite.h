@@ -1,7 +1,8 @@
 /*
  * sqlite - what the files of the SQLite store share.
  *
- *   sqlite_open.c     connections, statements, errors
+ *   sqlite_open.c     connections, statements
+ *   sqlite_error.c    what an error means to a person
  *   sqlite_objects.c  kvferry's own tables, and what may stand in their way
  *   sqlite_look.c     control row, generations, units, ledger; one value
  *   sqlite_scan.c     cursors, each in a snapshot of its own
@@ -89,10 +90,6 @@ enum kvf_status kvf_lite_look_again(struct kvf_lite *s, struct kvf_err *err);
 /* Make the file if there is none, and connect for writing. */
 enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err);
 
-/* The error of the last call on `db`: "PATH: cannot DOING: reason". */
-enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing,
-			      struct kvf_err *err);
-
 /* Prepare / run SQL that sqlite3_mprintf() makes of the format ("%w" in quotes). */
 enum kvf_status kvf_lite_prepare(struct kvf_lite *s, sqlite3 *db, sqlite3_stmt **stmt,
 				 struct kvf_err *err, const char *fmt, ...);
@@ -117,6 +114,12 @@ void kvf_lite_bind(sqlite3_stmt *stmt, int at, struct kvf_bytes b);
 struct kvf_bytes kvf_lite_blob(sqlite3_stmt *stmt, int column);
 /* A column's text into a field of fixed size, cut to fit. */
 void kvf_lite_text(sqlite3_stmt *stmt, int column, char *to, size_t size);
+
+/* ---- sqlite_error.c ------------------------------------------------------- */
+
+/* The error of the last call on `db`: "PATH: cannot DOING: reason". */
+enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing,
+			      struct kvf_err *err);
 
 /* ---- sqlite_objects.c ------------------------------------------------------ */
 

@@ -158,16 +158,7 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 		kvf_err_clear(err);
 		return KVF_OK;
 	}
-	memcpy(c->app, g.app, sizeof(c->app));
-	memcpy(c->stream, g.stream, sizeof(c->stream));
-	memcpy(c->root, g.root, sizeof(c->root));
-	c->has_root = g.has_root;
-	c->totals = g.totals;
-	memcpy(c->version_part, g.version_part, sizeof(c->version_part));
-	memcpy(c->version_key, g.version_key, sizeof(c->version_key));
-	c->version_part_len = g.version_part_len;
-	c->version_key_len = g.version_key_len;
-	c->exact_packages = g.exact_packages;
+	kvf_control_of(c, &g);
 	return st;
 }
 

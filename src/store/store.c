@@ -127,6 +127,20 @@ int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes 
 	       (part.len == 0 || memcmp(part.ptr, vpart.ptr, part.len) == 0);
 }
 
+void kvf_control_of(struct kvf_control *c, const struct kvf_generation *g)
+{
+	memcpy(c->app, g->app, sizeof(c->app));
+	memcpy(c->stream, g->stream, sizeof(c->stream));
+	memcpy(c->root, g->root, sizeof(c->root));
+	c->has_root = g->has_root;
+	c->totals = g->totals;
+	memcpy(c->version_part, g->version_part, sizeof(c->version_part));
+	memcpy(c->version_key, g->version_key, sizeof(c->version_key));
+	c->version_part_len = g->version_part_len;
+	c->version_key_len = g->version_key_len;
+	c->exact_packages = g->exact_packages;
+}
+
 /* ---- messages that drivers share -------------------------------------------- */
 
 /* Microseconds since 1970 as 2026-11-20T09:41:00Z. */

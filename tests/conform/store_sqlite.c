@@ -16,26 +16,6 @@
 	"CREATE TABLE kv (partition_key BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL," \
 	" PRIMARY KEY (partition_key, key)) WITHOUT ROWID;"
 
-static int set_up(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	p->driver = &store_drivers[0];
-	p->driver->make(p);
-	*state = p;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *p = *state;
-
-	p->driver->destroy(p);
-	free(p);
-	return 0;
-}
-
 static sqlite3 *application(struct place *p)
 {
 	sqlite3 *db;
@@ -259,11 +239,11 @@ static void what_a_publication_would_break_is_named_before(void **state)
 		void *each;
 		struct place *p;
 
-		set_up(&each);
+		store_set_up(&each);
 		p = each;
 		sql(p, cases[i].sql);
 		blocked_because(p, cases[i].says);
-		tear_down(&each);
+		store_tear_down(&each);
 	}
 }
 
@@ -565,29 +545,27 @@ static void totals_are_the_same_for_any_number_of_threads(void **state)
 	}
 }
 
-#define TEST(f) { #f, f, set_up, tear_down, NULL }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(views_triggers_and_references_go_on_naming_the_live_table),
-		TEST(the_application_sees_no_table_until_the_commit),
-		TEST(legacy_tables_in_the_same_file_are_untouched),
-		TEST(a_large_schema_version_leaves_user_version_alone),
-		TEST(a_reader_holds_a_commit_up_and_no_more),
-		TEST(what_a_publication_would_break_is_named_before),
-		TEST(an_index_made_during_a_run_stops_its_commit),
-		TEST(what_is_no_database_is_refused),
-		TEST(a_folder_that_is_missing_is_named),
-		TEST(a_path_is_a_path_whatever_it_looks_like),
-		TEST(a_store_that_kvferry_never_touched_can_be_read),
-		TEST(a_published_store_is_read_without_a_trace),
-		TEST(a_wal_store_in_use_is_read_as_it_stands),
-		TEST(a_key_that_is_no_blob_is_reported_with_its_key),
-		TEST(the_database_itself_refuses_wrong_states_and_a_changed_ledger),
-		TEST(damaged_control_rows_are_refused),
-		TEST(another_live_table_has_its_own_name),
-		TEST(totals_are_the_same_for_any_number_of_threads),
+		STORE_TEST(views_triggers_and_references_go_on_naming_the_live_table),
+		STORE_TEST(the_application_sees_no_table_until_the_commit),
+		STORE_TEST(legacy_tables_in_the_same_file_are_untouched),
+		STORE_TEST(a_large_schema_version_leaves_user_version_alone),
+		STORE_TEST(a_reader_holds_a_commit_up_and_no_more),
+		STORE_TEST(what_a_publication_would_break_is_named_before),
+		STORE_TEST(an_index_made_during_a_run_stops_its_commit),
+		STORE_TEST(what_is_no_database_is_refused),
+		STORE_TEST(a_folder_that_is_missing_is_named),
+		STORE_TEST(a_path_is_a_path_whatever_it_looks_like),
+		STORE_TEST(a_store_that_kvferry_never_touched_can_be_read),
+		STORE_TEST(a_published_store_is_read_without_a_trace),
+		STORE_TEST(a_wal_store_in_use_is_read_as_it_stands),
+		STORE_TEST(a_key_that_is_no_blob_is_reported_with_its_key),
+		STORE_TEST(the_database_itself_refuses_wrong_states_and_a_changed_ledger),
+		STORE_TEST(damaged_control_rows_are_refused),
+		STORE_TEST(another_live_table_has_its_own_name),
+		STORE_TEST(totals_are_the_same_for_any_number_of_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

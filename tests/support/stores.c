@@ -237,3 +237,40 @@ uint64_t count_live(struct kvf_store *s, const char *value)
 	kvf_cursor_close(c);
 	return n;
 }
+
+/* ---- groups ------------------------------------------------------------------- */
+
+/* Which driver the running group is about. */
+static const struct store_driver *current = &store_drivers[0];
+
+int store_set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	p->driver = current;
+	p->driver->make(p);
+	*state = p;
+	return 0;
+}
+
+int store_tear_down(void **state)
+{
+	struct place *p = *state;
+
+	p->driver->destroy(p);
+	free(p);
+	return 0;
+}
+
+int run_on_every_store(const struct CMUnitTest *tests, size_t n)
+{
+	int failed = 0;
+	size_t i;
+
+	for (i = 0; i < store_ndrivers; i++) {
+		current = &store_drivers[i];
+		failed += _cmocka_run_group_tests(current->name, tests, n, NULL, NULL);
+	}
+	return failed != 0;
+}

@@ -67,4 +67,10 @@ void publish(struct place *p, const char *run, unsigned n, const char *value);
 /* Live entries, checked to ascend; all have this value, if one is given. */
 uint64_t count_live(struct kvf_store *s, const char *value);
 
+/* Run a group of tests on each driver, every test with a place of its own. */
+int run_on_every_store(const struct CMUnitTest *tests, size_t n);
+int store_set_up(void **state);
+int store_tear_down(void **state);
+#define STORE_TEST(f) { #f, f, store_set_up, store_tear_down, NULL }
+
 #endif

@@ -1,0 +1,99 @@
+/*
+ * memory_data - what a store in memory holds: generations as ordered tables of
+ * entries, with their units and progress rows, and the ledger.
+ */
+#ifndef KVF_STORE_MEMORY_DATA_H
+#define KVF_STORE_MEMORY_DATA_H
+
+#include "base/buf.h"
+#include "store/driver.h"
+
+/* One entry, its three strings behind it. */
+struct kvf_mem_item {
+	size_t part, key, value;
+	uint8_t bytes[];
+};
+
+struct kvf_mem_unit {
+	struct kvf_mem_unit *next;
+	char name[16];
+	uint64_t n;
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct kvf_mem_chunk {
+	struct kvf_mem_chunk *next;
+	struct kvf_chunk_info info;
+};
+
+/* A generation: items ascending by key, units, progress rows. */
+struct kvf_mem_table {
+	struct kvf_mem_table *next;
+	struct kvf_generation g;
+	struct kvf_mem_item **items;
+	size_t len, size;
+	struct kvf_mem_unit *units;
+	struct kvf_mem_chunk *chunks;
+};
+
+struct kvf_mem_line {
+	struct kvf_mem_line *next;
+	struct kvf_ledger_row row; /* texts in `arena` */
+	struct kvf_arena arena;
+};
+
+/* What the handles on one store share. */
+struct kvf_mem_data {
+	unsigned handles;
+	int has_control;
+	struct kvf_control c;
+	struct kvf_mem_table *tables;
+	struct kvf_mem_line *ledger, **ledger_end;
+	int64_t ledger_id;
+};
+
+static inline struct kvf_bytes kvf_mem_bytes(const uint8_t *p, size_t len)
+{
+	struct kvf_bytes b = { p, len };
+
+	return b;
+}
+
+/* The entry of an item; valid as long as the item. */
+struct kvf_entry kvf_mem_entry(const struct kvf_mem_item *it);
+/* A copy, freed with free(); NULL if there is no memory. */
+struct kvf_mem_item *kvf_mem_item_new(const struct kvf_entry *e);
+
+/* Make room for one more pointer behind `len`. */
+enum kvf_status kvf_mem_grow(struct kvf_mem_item ***items, size_t len, size_t *size,
+			     struct kvf_err *err);
+
+/* Where the key is or would be; *found says which. */
+size_t kvf_mem_find(const struct kvf_mem_table *t, const struct kvf_entry *e, int *found);
+/* Put an item at its place; the table owns it on KVF_OK. */
+enum kvf_status kvf_mem_insert(struct kvf_mem_table *t, size_t at, struct kvf_mem_item *it,
+			       struct kvf_err *err);
+
+/* Is this the version record of the generation? */
+int kvf_mem_is_version(const struct kvf_mem_table *t, const struct kvf_entry *e);
+
+/*
+ * Move items into the table, all of them or none; on failure they stay the
+ * caller's.  A key that is there already is counted in `merge` and its item
+ * freed; without `merge` it is KVF_ESTREAM.
+ */
+enum kvf_status kvf_mem_move(struct kvf_mem_table *t, struct kvf_mem_item **items, size_t n,
+			     struct kvf_merge_stats *merge, struct kvf_err *err);
+
+/* The live or the staged generation, or NULL. */
+struct kvf_mem_table *kvf_mem_table_for(const struct kvf_mem_data *d, enum kvf_scan which);
+/* Drop what is neither staged, active nor previous. */
+void kvf_mem_drop_orphans(struct kvf_mem_data *d);
+
+/* A line with copies of all texts, not yet in the ledger; NULL if no memory. */
+struct kvf_mem_line *kvf_mem_line_new(const struct kvf_ledger_row *row);
+void kvf_mem_line_free(struct kvf_mem_line *l);
+void kvf_mem_append(struct kvf_mem_data *d, struct kvf_mem_line *l);
+
+#endif
