@@ -2,29 +2,17 @@
 #include "formats/tree.h"
 
 #include "base/hash.h"
+#include "value/msgpack.h"
 #include "value/number.h"
 
 #include <string.h>
-
-/* A first byte and `n` bytes of `v`, most significant first. */
-static enum kvf_status put(struct kvf_buf *b, uint8_t first, uint64_t v, unsigned n,
-			   struct kvf_err *err)
-{
-	uint8_t text[9];
-	unsigned i;
-
-	text[0] = first;
-	for (i = 0; i < n; i++)
-		text[1 + i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-	return kvf_buf_append(b, text, 1 + (size_t)n, err);
-}
 
 /* One byte is kept free; what a longer head needs is made room for at the end. */
 static enum kvf_status mp_open(struct kvf_buf *b, enum kvf_tree_node node, size_t *mark,
 			       struct kvf_err *err)
 {
 	*mark = b->len;
-	return put(b, node == KVF_TREE_LIST ? 0x90 : 0x80, 0, 0, err);
+	return kvf_buf_append(b, node == KVF_TREE_LIST ? "\x90" : "\x80", 1, err);
 }
 
 static enum kvf_status mp_close(struct kvf_buf *b, enum kvf_tree_node node, size_t mark, size_t n,
@@ -58,103 +46,88 @@ static enum kvf_status mp_separate(struct kvf_buf *b, struct kvf_err *err)
 
 static enum kvf_status mp_string(struct kvf_buf *b, struct kvf_bytes v, struct kvf_err *err)
 {
-	enum kvf_status st;
+	struct kvf_pack p;
 
-	if (v.len <= 31)
-		st = put(b, (uint8_t)(0xa0 | v.len), 0, 0, err);
-	else if (v.len <= 0xff)
-		st = put(b, 0xd9, v.len, 1, err);
-	else if (v.len <= 0xffff)
-		st = put(b, 0xda, v.len, 2, err);
-	else if (v.len <= UINT32_MAX)
-		st = put(b, 0xdb, v.len, 4, err);
-	else
-		return kvf_fail(err, KVF_EREJECT, "a string of more than 4 GiB");
-	return st ? st : kvf_buf_append(b, v.ptr, v.len, err);
+	kvf_pack_init(&p, b, err);
+	kvf_pack_str(&p, v);
+	return p.st;
 }
 
 static enum kvf_status mp_bytes(struct kvf_buf *b, struct kvf_bytes v, struct kvf_err *err)
 {
-	enum kvf_status st;
+	struct kvf_pack p;
 
-	if (v.len <= 0xff)
-		st = put(b, 0xc4, v.len, 1, err);
-	else if (v.len <= 0xffff)
-		st = put(b, 0xc5, v.len, 2, err);
-	else if (v.len <= UINT32_MAX)
-		st = put(b, 0xc6, v.len, 4, err);
-	else
-		return kvf_fail(err, KVF_EREJECT, "more than 4 GiB");
-	return st ? st : kvf_buf_append(b, v.ptr, v.len, err);
+	kvf_pack_init(&p, b, err);
+	kvf_pack_bin(&p, v);
+	return p.st;
 }
 
 static enum kvf_status mp_null(struct kvf_buf *b, struct kvf_err *err)
 {
-	return put(b, 0xc0, 0, 0, err);
+	struct kvf_pack p;
+
+	kvf_pack_init(&p, b, err);
+	kvf_pack_nil(&p);
+	return p.st;
 }
 
 static enum kvf_status mp_boolean(struct kvf_buf *b, int v, struct kvf_err *err)
 {
-	return put(b, v ? 0xc3 : 0xc2, 0, 0, err);
+	struct kvf_pack p;
+
+	kvf_pack_init(&p, b, err);
+	kvf_pack_bool(&p, v);
+	return p.st;
 }
 
 static enum kvf_status mp_u64(struct kvf_buf *b, uint64_t v, struct kvf_err *err)
 {
-	if (v <= 0x7f)
-		return put(b, (uint8_t)v, 0, 0, err);
-	if (v <= 0xff)
-		return put(b, 0xcc, v, 1, err);
-	if (v <= 0xffff)
-		return put(b, 0xcd, v, 2, err);
-	if (v <= 0xffffffff)
-		return put(b, 0xce, v, 4, err);
-	return put(b, 0xcf, v, 8, err);
+	struct kvf_pack p;
+
+	kvf_pack_init(&p, b, err);
+	kvf_pack_uint(&p, v);
+	return p.st;
 }
 
 static enum kvf_status mp_i64(struct kvf_buf *b, int64_t v, struct kvf_err *err)
 {
-	if (v >= 0)
-		return mp_u64(b, (uint64_t)v, err);
-	if (v >= -32)
-		return put(b, (uint8_t)(0xe0 | (v + 32)), 0, 0, err);
-	if (v >= INT8_MIN)
-		return put(b, 0xd0, (uint64_t)v, 1, err);
-	if (v >= INT16_MIN)
-		return put(b, 0xd1, (uint64_t)v, 2, err);
-	if (v >= INT32_MIN)
-		return put(b, 0xd2, (uint64_t)v, 4, err);
-	return put(b, 0xd3, (uint64_t)v, 8, err);
+	struct kvf_pack p;
+
+	kvf_pack_init(&p, b, err);
+	kvf_pack_int(&p, v);
+	return p.st;
 }
 
 static enum kvf_status mp_real(struct kvf_buf *b, double v, struct kvf_err *err)
 {
-	uint64_t bits;
+	struct kvf_pack p;
 
-	memcpy(&bits, &v, sizeof(bits));
-	return put(b, 0xcb, bits, 8, err);
+	kvf_pack_init(&p, b, err);
+	kvf_pack_real(&p, v);
+	return p.st;
 }
 
 /* The timestamp extension (type -1) in its shortest form. */
 static enum kvf_status mp_time(struct kvf_buf *b, struct kvf_timestamp v, struct kvf_err *err)
 {
-	uint64_t both = (uint64_t)v.nanos << 34 | (uint64_t)v.seconds;
-	uint8_t text[15] = { 0xc7, 12, 0xff };
+	struct kvf_bytes text = { NULL, 12 };
+	uint8_t bytes[12];
+	struct kvf_pack p;
 
 	if (v.seconds >= 0 && v.seconds <= UINT32_MAX && v.nanos == 0) {
-		text[0] = 0xd6;
-		text[1] = 0xff;
-		kvf_put_be32(text + 2, (uint32_t)v.seconds);
-		return kvf_buf_append(b, text, 6, err);
+		kvf_put_be32(bytes, (uint32_t)v.seconds);
+		text.len = 4;
+	} else if (v.seconds >= 0 && v.seconds >> 34 == 0) {
+		kvf_put_be64(bytes, (uint64_t)v.nanos << 34 | (uint64_t)v.seconds);
+		text.len = 8;
+	} else {
+		kvf_put_be32(bytes, (uint32_t)v.nanos);
+		kvf_put_be64(bytes + 4, (uint64_t)v.seconds);
 	}
-	if (v.seconds >= 0 && v.seconds >> 34 == 0) {
-		text[0] = 0xd7;
-		text[1] = 0xff;
-		kvf_put_be64(text + 2, both);
-		return kvf_buf_append(b, text, 10, err);
-	}
-	kvf_put_be32(text + 3, (uint32_t)v.nanos);
-	kvf_put_be64(text + 7, (uint64_t)v.seconds);
-	return kvf_buf_append(b, text, 15, err);
+	text.ptr = bytes;
+	kvf_pack_init(&p, b, err);
+	kvf_pack_ext(&p, -1, text);
+	return p.st;
 }
 
 /* An integer where it is one of 64 bits, else a float, else refused. */
