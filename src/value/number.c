@@ -1,6 +1,7 @@
 /* number - numbers as text, exactly and without a locale. */
 #include "value/number.h"
 
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -161,7 +162,8 @@ size_t kvf_format_real(double v, char *out)
 		out[at++] = '0';
 		return at;
 	}
-	for (tries = 15; tries <= 17; tries++) {
+	/* Any 15 digits survive a normal double; a subnormal one has fewer. */
+	for (tries = v < DBL_MIN ? 1 : 15; tries <= 17; tries++) {
 		n = digits_of(v, tries, digits, &exponent);
 		if (tries == 17 || reads_back(digits, n, exponent, v))
 			break;
