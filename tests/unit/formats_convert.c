@@ -153,7 +153,7 @@ static void a_let_sees_columns_and_the_lets_before_it(void **state)
 	row[0] = TEXT("bad"); /* not skipped: it is there, and wrong */
 	assert_int_equal(definition_row(&d, row, 2), KVF_EREJECT);
 	assert_string_equal(d.err.message, "record r, column \"a\": uuid: not a UUID");
-	assert_string_equal(d.err.detail, "package p, p.yaml:3:50");
+	assert_string_equal(d.err.detail, "package p, p.yaml:3:44");
 	definition_close(&d);
 }
 
