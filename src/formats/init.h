@@ -24,6 +24,9 @@ KVF_MUST_CHECK enum kvf_status kvf_init_example(struct kvf_buf *out,
 /* "int", "decimal" ...: the type that a column's declaration asks for. */
 const char *kvf_init_type(const struct kvf_column *column);
 
+/* Non-zero if no character of `name` needs an escape in YAML. */
+int kvf_init_plain(const char *name);
+
 /*
  * Append text in which names of any characters stand, each so that the language
  * around it reads it back:

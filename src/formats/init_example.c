@@ -38,14 +38,11 @@ static const struct kvf_column *link_of(const struct kvf_table *child,
 
 static int plain_names(const struct kvf_table *t)
 {
-	for (const char *p = t->name; *p; p++)
-		if ((unsigned char)*p < ' ')
-			return 0;
-	for (size_t i = 0; i < t->ncolumns; i++)
-		for (const char *p = t->columns[i].name; *p; p++)
-			if ((unsigned char)*p < ' ')
-				return 0;
-	return 1;
+	int plain = kvf_init_plain(t->name);
+
+	for (size_t i = 0; plain && i < t->ncolumns; i++)
+		plain = kvf_init_plain(t->columns[i].name);
+	return plain;
 }
 
 /* Rather a child whose name begins with its parent's: Invoice, InvoiceLine. */
@@ -84,7 +81,8 @@ static enum kvf_status members(struct kvf_buf *out, const struct family *f, stru
 		const char *name = f->child->columns[i].name;
 
 		if (&f->child->columns[i] != f->link)
-			st = kvf_init_emit(out, err, "%s%t, c.%i", n++ ? ", " : "", name, name);
+			st = kvf_init_emit(out, err, "%s%t, c.%i",
+					   n++ ? ",\n#                      " : "", name, name);
 	}
 	return st;
 }
@@ -121,7 +119,7 @@ enum kvf_status kvf_init_example(struct kvf_buf *out, const struct kvf_table *ta
 		"# query has no way back to tables; what it reads is proven row by row all the same.\n"
 		"#\n"
 		"#     query: |                       # instead of table:\n"
-		"#       SELECT p.*, (SELECT %s(",
+		"#       SELECT p.*, (SELECT %s(\n#                      ",
 		sqlite ? "json_group_array(json_object" : "json_agg(json_build_object");
 	if (st == KVF_OK)
 		st = members(out, &f, err);

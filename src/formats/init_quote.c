@@ -44,6 +44,15 @@ static size_t odd_character(const char *p, unsigned *code)
 	return 0;
 }
 
+int kvf_init_plain(const char *name)
+{
+	unsigned code;
+
+	while (*name && !odd_character(name, &code))
+		name++;
+	return !*name;
+}
+
 static enum kvf_status put_yaml(struct kvf_buf *out, const char *text, struct kvf_err *err)
 {
 	enum kvf_status st = put(out, "\"", err);

@@ -53,6 +53,18 @@ static int carried(const struct kvf_column *c)
 	return !(c->flags & (KVF_COLUMN_GENERATED | KVF_COLUMN_HIDDEN));
 }
 
+/* `word` and a number, NUL-terminated; at most 20 bytes longer than the word. */
+static void number_name(char *out, const char *word, size_t number)
+{
+	char digits[24];
+	size_t d = sizeof(digits), len = strlen(word);
+
+	for (digits[--d] = '\0'; number; number /= 10)
+		digits[--d] = (char)('0' + number % 10);
+	memcpy(out, word, len);
+	memcpy(out + len, digits + d, sizeof(digits) - d);
+}
+
 /*
  * The name of record and value: the table's own where the language allows it;
  * else what is like it, with ".N" behind it, which no table's own name ends in.
@@ -68,13 +80,8 @@ static void label_of(const struct kvf_table *tables, size_t i, char label[LABEL_
 		label[k] = strchr(fits, name[k]) ? name[k] : '_';
 	label[n] = '\0';
 	if (n != len || strcmp(label, name) != 0 || !n) {
-		char digits[24];
-		size_t d = sizeof(digits), number = i + 1;
-
-		for (digits[--d] = '\0'; number; number /= 10)
-			digits[--d] = (char)('0' + number % 10);
 		label[n] = n ? '.' : '_';
-		memcpy(label + n + 1, digits + d, sizeof(digits) - d);
+		number_name(label + n + 1, "", i + 1);
 	}
 }
 
@@ -90,6 +97,21 @@ static const char *key_filter(const struct kvf_column *c, size_t nkey)
 	if (nkey == 1 || d == KVF_DECLARED_INTEGER || d == KVF_DECLARED_BOOL)
 		return "";
 	return "|urlencode";
+}
+
+/* The columns that make a row's key: the primary key, or else others that the
+ * source keeps unique in every row.  NULL, *n = 0 where there are none. */
+static const uint32_t *key_columns(const struct kvf_table *t, size_t *n)
+{
+	*n = t->nkey;
+	if (t->nkey)
+		return t->key;
+	for (size_t u = 0; u < t->nunique; u++)
+		if (!t->unique[u].partial && !t->unique[u].nullable) {
+			*n = t->unique[u].ncolumns;
+			return t->unique[u].columns;
+		}
+	return NULL;
 }
 
 /* The name of the column that numbers the rows of a table without a key. */
@@ -109,16 +131,18 @@ static enum kvf_status entry_text(struct kvf_buf *out, const char *application,
 {
 	struct kvf_buf key;
 	enum kvf_status st;
+	size_t nkey;
+	const uint32_t *columns = key_columns(t, &nkey);
 
 	kvf_buf_init(&key, KEY_TEXT_MAX);
 	st = kvf_init_emit(&key, err, "%k/", t->name);
-	for (size_t i = 0; st == KVF_OK && i < t->nkey; i++) {
-		const struct kvf_column *c = &t->columns[t->key[i]];
+	for (size_t i = 0; st == KVF_OK && i < nkey; i++) {
+		const struct kvf_column *c = &t->columns[columns[i]];
 
 		st = kvf_init_emit(&key, err, "%s{%p%s}", i ? "/" : "", c->name,
-				   key_filter(c, t->nkey));
+				   key_filter(c, nkey));
 	}
-	if (st == KVF_OK && !t->nkey)
+	if (st == KVF_OK && !nkey)
 		st = kvf_init_emit(&key, err, "{%p}", number_column(t));
 	if (st == KVF_OK)
 		st = kvf_buf_append(&key, "", 1, err);
@@ -145,29 +169,50 @@ static enum kvf_status column_list(struct kvf_buf *out, const struct kvf_table *
 }
 
 /* Rows without a key: the query numbers them, in the order of all columns. */
+static enum kvf_status numbering(struct kvf_buf *sql, const struct kvf_table *t,
+				 const char *indent, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	st = kvf_init_emit(sql, err, "%sSELECT row_number() OVER (ORDER BY ", indent);
+	if (st == KVF_OK)
+		st = column_list(sql, t, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(sql, err, ") AS %p,\n%s       ", number_column(t), indent);
+	if (st == KVF_OK)
+		st = column_list(sql, t, err);
+	return st == KVF_OK ? kvf_init_emit(sql, err, "\n%sFROM %i\n", indent, t->name) : st;
+}
+
+static int block_can_hold(const struct kvf_table *t)
+{
+	int fits = kvf_init_plain(t->name);
+
+	for (size_t i = 0; fits && i < t->ncolumns; i++)
+		fits = kvf_init_plain(t->columns[i].name);
+	return fits;
+}
+
 static enum kvf_status query_text(struct kvf_buf *out, const struct kvf_table *t,
 				  struct kvf_err *err)
 {
 	struct kvf_buf sql;
 	enum kvf_status st;
 
+	st = kvf_init_emit(out, err,
+			   "    # The source keeps no columns unique: equal rows are told apart by their\n"
+			   "    # number.  A row's number changes when rows come before it.\n");
+	if (st == KVF_OK && block_can_hold(t)) {
+		st = kvf_init_emit(out, err, "    query: |\n");
+		return st == KVF_OK ? numbering(out, t, "      ", err) : st;
+	}
 	kvf_buf_init(&sql, KVF_DEF_FILE_MAX);
-	st = kvf_init_emit(&sql, err, "SELECT row_number() OVER (ORDER BY ");
 	if (st == KVF_OK)
-		st = column_list(&sql, t, err);
-	if (st == KVF_OK)
-		st = kvf_init_emit(&sql, err, ") AS %i, ", number_column(t));
-	if (st == KVF_OK)
-		st = column_list(&sql, t, err);
-	if (st == KVF_OK)
-		st = kvf_init_emit(&sql, err, " FROM %i", t->name);
+		st = numbering(&sql, t, "", err);
 	if (st == KVF_OK)
 		st = kvf_buf_append(&sql, "", 1, err);
 	if (st == KVF_OK)
-		st = kvf_init_emit(out, err,
-				   "    # The source keeps no columns unique: equal rows are told apart\n"
-				   "    # by their number.  A row's number changes when rows come before it.\n"
-				   "    query: %y\n", (const char *)sql.ptr);
+		st = kvf_init_emit(out, err, "    query: %y\n", (const char *)sql.ptr);
 	kvf_buf_release(&sql);
 	return st;
 }
@@ -177,24 +222,51 @@ static enum kvf_status record_text(struct kvf_buf *out, const char *application,
 				   struct kvf_err *err)
 {
 	enum kvf_status st = kvf_init_emit(out, err, "\n  # %c", t->name);
+	size_t nkey;
+	const uint32_t *key = key_columns(t, &nkey);
 
 	if (st == KVF_OK && t->rows != UINT64_MAX)
 		st = kvf_init_emit(out, err, ": %s%u rows", t->rows_exact ? "" : "about ", t->rows);
-	for (size_t i = 0; st == KVF_OK && i < t->nkey; i++)
-		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "; key ",
-				   t->columns[t->key[i]].name);
+	for (size_t i = 0; st == KVF_OK && i < nkey; i++)
+		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "; key ", t->columns[key[i]].name);
 	if (st == KVF_OK)
 		st = kvf_init_emit(out, err, "\n");
-	if (st == KVF_OK && t->flags & KVF_TABLE_KEY_HAS_NULLS)
+	if (st == KVF_OK && t->nkey && t->flags & KVF_TABLE_KEY_HAS_NULLS)
 		st = kvf_init_emit(out, err,
 				   "  # The source allows NULL in this key.  Such a row is refused; `else:` and a\n"
 				   "  # text that no row has would carry one.\n");
 	if (st == KVF_OK)
 		st = kvf_init_emit(out, err, "  %w:\n", label);
 	if (st == KVF_OK)
-		st = t->nkey ? kvf_init_emit(out, err, "    table: %y\n", t->name) :
-			       query_text(out, t, err);
+		st = nkey ? kvf_init_emit(out, err, "    table: %w\n", t->name) :
+			    query_text(out, t, err);
 	return st == KVF_OK ? entry_text(out, application, t, label, err) : st;
+}
+
+/* A field is called as its column, where the language allows such a name. */
+static enum kvf_status field_text(struct kvf_buf *out, const struct kvf_table *t, size_t i,
+				  struct kvf_err *err)
+{
+	const struct kvf_column *c = &t->columns[i];
+	char name[KVF_DEF_FIELD_NAME_MAX + 1];
+	struct kvf_buf from;
+	enum kvf_status st;
+	size_t len;
+
+	if (kvf_init_plain(c->name) && strlen(c->name) <= KVF_DEF_FIELD_NAME_MAX)
+		return kvf_init_emit(out, err, "      %w: %s", c->name, kvf_init_type(c));
+	number_name(name, "column_", i + 1);
+	while (kvf_shape_column(t, name) != SIZE_MAX && (len = strlen(name)) < KVF_DEF_FIELD_NAME_MAX)
+		memcpy(name + len, "_", 2);
+	kvf_buf_init(&from, KEY_TEXT_MAX);
+	st = kvf_init_emit(&from, err, "{%p}", c->name);
+	if (st == KVF_OK)
+		st = kvf_buf_append(&from, "", 1, err);
+	if (st == KVF_OK)
+		st = kvf_init_emit(out, err, "      %s: {type: %s, from: %y}", name, kvf_init_type(c),
+				   (const char *)from.ptr);
+	kvf_buf_release(&from);
+	return st;
 }
 
 static enum kvf_status value_text(struct kvf_buf *out, const struct kvf_table *t,
@@ -207,16 +279,12 @@ static enum kvf_status value_text(struct kvf_buf *out, const struct kvf_table *t
 	for (size_t i = 0; st == KVF_OK && i < t->ncolumns; i++) {
 		const struct kvf_column *c = &t->columns[i];
 
-		if (strlen(c->name) > KVF_DEF_FIELD_NAME_MAX)
-			return kvf_fail(err, KVF_EDEFINITION,
-					"table %s: a column's name is longer than %d bytes", t->name,
-					KVF_DEF_FIELD_NAME_MAX);
 		if (!carried(c)) {
 			st = kvf_init_emit(out, err, "      # %c is computed by the source\n", c->name);
 			continue;
 		}
 		fields++;
-		st = kvf_init_emit(out, err, "      %w: %s", c->name, kvf_init_type(c));
+		st = field_text(out, t, i, err);
 		if (st == KVF_OK)
 			st = c->type[0] ? kvf_init_emit(out, err, "  # %c%s\n", c->type, remark(c)) :
 					  kvf_init_emit(out, err, "  # no type%s\n", remark(c));
