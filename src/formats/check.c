@@ -72,11 +72,10 @@ enum kvf_status kvf_check_add(struct kvf_checker *c, struct kvf_err *err,
 	return append(c, err, level, where, package, record, code, text);
 }
 
-enum kvf_status kvf_check_add_at(struct kvf_checker *c, struct kvf_err *err,
-				 enum kvf_finding_level level, const struct kvf_pos *pos,
-				 const struct kvf_def_package *package,
-				 const struct kvf_def_record *record, const char *code,
-				 const char *fmt, ...)
+enum kvf_status
+kvf_check_add_at(struct kvf_checker *c, struct kvf_err *err, enum kvf_finding_level level,
+		 const struct kvf_pos *pos, const struct kvf_def_package *package,
+		 const struct kvf_def_record *record, const char *code, const char *fmt, ...)
 {
 	char where[512], text[TEXT_MAX];
 	va_list ap;
@@ -107,9 +106,9 @@ static enum kvf_status check_values(struct kvf_checker *c, const struct kvf_def_
 
 	for (size_t v = 0; st == KVF_OK && v < p->nvalues; v++)
 		if (!value_is_used(p, &p->values[v]))
-			st = kvf_check_add_at(c, err, KVF_FINDING_WARNING, &p->values[v].pos, p, NULL,
-					      "value-not-used", "no entry holds the value %s",
-					      p->values[v].name);
+			st = kvf_check_add_at(c, err, KVF_FINDING_WARNING, &p->values[v].pos, p,
+					      NULL, "value-not-used",
+					      "no entry holds the value %s", p->values[v].name);
 	return st;
 }
 
@@ -125,14 +124,14 @@ static enum kvf_status check_record(struct kvf_checker *c, const struct kvf_def_
 		return kvf_check_add_at(c, err, KVF_FINDING_ERROR, &r->pos, p, r,
 					"record-without-entries", "its rows become nothing");
 	if (conditional == r->nentries)
-		st = kvf_check_add_at(c, err, KVF_FINDING_WARNING, &r->pos, p, r,
-				      "row-may-be-left-out",
-				      "every entry has a condition: a row that meets none of them "
-				      "becomes nothing, and nobody is told");
+		st = kvf_check_add_at(
+			c, err, KVF_FINDING_WARNING, &r->pos, p, r, "row-may-be-left-out",
+			"every entry has a condition: a row that meets none of them "
+			"becomes nothing, and nobody is told");
 	if (st == KVF_OK && r->where)
-		st = kvf_check_add_at(c, err, KVF_FINDING_NOTE, &r->table_pos, p, r,
-				      "rows-not-carried", "rows of %s without (%s) are not carried",
-				      r->table, r->where);
+		st = kvf_check_add_at(
+			c, err, KVF_FINDING_NOTE, &r->table_pos, p, r, "rows-not-carried",
+			"rows of %s without (%s) are not carried", r->table, r->where);
 	return st;
 }
 
@@ -185,8 +184,11 @@ enum kvf_status kvf_formats_check(struct kvf_formats *f,
 				  const struct kvf_table *tables, size_t ntables,
 				  struct kvf_findings *out, struct kvf_err *err)
 {
-	struct kvf_checker c = { .def = kvf_formats_def(f), .app = kvf_formats_application(f),
-				 .shapes = shapes, .tables = tables, .ntables = ntables,
+	struct kvf_checker c = { .def = kvf_formats_def(f),
+				 .app = kvf_formats_application(f),
+				 .shapes = shapes,
+				 .tables = tables,
+				 .ntables = ntables,
 				 .out = out };
 	enum kvf_status st = KVF_OK;
 

@@ -27,21 +27,18 @@ struct kvf_checker {
 	struct kvf_check_entry *entries;
 	size_t nentries;
 	struct kvf_findings *out;
-	size_t room;                   /* findings that out->list has room for */
+	size_t room; /* findings that out->list has room for */
 };
 
 /* Add a finding.  `where` is text, or comes from a place. */
-KVF_MUST_CHECK enum kvf_status kvf_check_add(struct kvf_checker *c, struct kvf_err *err,
-					     enum kvf_finding_level level, const char *where,
-					     const char *package, const char *record,
-					     const char *code, const char *fmt, ...)
-	KVF_PRINTF(8, 9);
-KVF_MUST_CHECK enum kvf_status kvf_check_add_at(struct kvf_checker *c, struct kvf_err *err,
-						enum kvf_finding_level level,
-						const struct kvf_pos *pos,
-						const struct kvf_def_package *package,
-						const struct kvf_def_record *record,
-						const char *code, const char *fmt, ...)
+KVF_MUST_CHECK enum kvf_status
+kvf_check_add(struct kvf_checker *c, struct kvf_err *err, enum kvf_finding_level level,
+	      const char *where, const char *package, const char *record, const char *code,
+	      const char *fmt, ...) KVF_PRINTF(8, 9);
+KVF_MUST_CHECK enum kvf_status
+kvf_check_add_at(struct kvf_checker *c, struct kvf_err *err, enum kvf_finding_level level,
+		 const struct kvf_pos *pos, const struct kvf_def_package *package,
+		 const struct kvf_def_record *record, const char *code, const char *fmt, ...)
 	KVF_PRINTF(8, 9);
 
 /* Keys: unique for each row, apart from each other, readable by their kinds. */
@@ -55,9 +52,8 @@ KVF_MUST_CHECK enum kvf_status kvf_check_live(struct kvf_checker *c, struct kvf_
  * key?  With `invert` also: can it be computed back from them?  YES, NO, or
  * UNDECIDED; NO leaves the reason in `why`.
  */
-KVF_MUST_CHECK enum kvf_status kvf_check_determined(const struct kvf_check_entry *e,
-						    const char *column, int invert,
-						    enum kvf_answer *answer, char *why,
-						    size_t size, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_check_determined(const struct kvf_check_entry *e, const char *column, int invert,
+		     enum kvf_answer *answer, char *why, size_t size, struct kvf_err *err);
 
 #endif

@@ -51,7 +51,8 @@ static enum kvf_status determined_by(const struct kvf_key *key, const struct kvf
 		} else if (invert && !item->invertible) {
 			snprintf(why, size, "it cannot be computed back");
 		} else if (item->takes_null == 2 && nullable(e, column)) {
-			snprintf(why, size, "NULL and a text that may stand there give the same");
+			snprintf(why, size,
+				 "NULL and a text that may stand there give the same");
 		} else {
 			st = kvf_key_ambiguous(key, i, &ambiguous, why, size, err);
 			if (ambiguous == KVF_UNDECIDED)
@@ -63,8 +64,8 @@ static enum kvf_status determined_by(const struct kvf_key *key, const struct kvf
 }
 
 enum kvf_status kvf_check_determined(const struct kvf_check_entry *e, const char *column,
-				     int invert, enum kvf_answer *answer, char *why, size_t size,
-				     struct kvf_err *err)
+				     int invert, enum kvf_answer *answer, char *why,
+				     size_t size, struct kvf_err *err)
 {
 	enum kvf_status st;
 
@@ -89,9 +90,9 @@ static int takes_null(const struct kvf_check_entry *e, const char *column)
 }
 
 /* Do these columns, which the source keeps unique, make the key unique? */
-static enum kvf_status proven_by(const struct kvf_check_entry *e, const uint32_t *columns, size_t n,
-				 int nulls, enum kvf_answer *answer, char *why, size_t size,
-				 struct kvf_err *err)
+static enum kvf_status proven_by(const struct kvf_check_entry *e, const uint32_t *columns,
+				 size_t n, int nulls, enum kvf_answer *answer, char *why,
+				 size_t size, struct kvf_err *err)
 {
 	enum kvf_status st = KVF_OK;
 	char reason[EXAMPLE_MAX];
@@ -126,14 +127,16 @@ static enum kvf_status check_table_key(struct kvf_checker *c, const struct kvf_c
 	for (size_t u = 0; st == KVF_OK && answer != KVF_YES && u < t->nunique; u++)
 		if (!t->unique[u].partial)
 			st = proven_by(e, t->unique[u].columns, t->unique[u].ncolumns,
-				       t->unique[u].nullable, &answer, t->nkey || u ? other : why,
-				       sizeof(why), err);
+				       t->unique[u].nullable, &answer,
+				       t->nkey || u ? other : why, sizeof(why), err);
 	if (st != KVF_OK || answer == KVF_YES)
 		return st;
-	return kvf_check_add_at(c, err, KVF_FINDING_WARNING, &e->entry->key->pos, e->package,
-				e->record, "key-may-collide",
-				"two rows of %s may get one key; %s.  The export would stop and name "
-				"them", e->record->table, why);
+	return kvf_check_add_at(
+		c, err, KVF_FINDING_WARNING, &e->entry->key->pos, e->package, e->record,
+		"key-may-collide",
+		"two rows of %s may get one key; %s.  The export would stop and name "
+		"them",
+		e->record->table, why);
 }
 
 /* Without constraints to go by: can the key at least be cut in one way only? */
@@ -155,34 +158,38 @@ static enum kvf_status check_free_key(struct kvf_checker *c, const struct kvf_ch
 			if (item->column && !item->injective)
 				snprintf(why, sizeof(why), "%s", item->why);
 			else
-				st = kvf_key_ambiguous(keys[k], i, &answer, why, sizeof(why), err);
-			if (st == KVF_OK && answer == KVF_NO && (item->injective || !item->column))
+				st = kvf_key_ambiguous(keys[k], i, &answer, why, sizeof(why),
+						       err);
+			if (st == KVF_OK && answer == KVF_NO &&
+			    (item->injective || !item->column))
 				continue;
 			if (answer == KVF_UNDECIDED)
-				snprintf(why, sizeof(why), "the template is too large to decide");
-			return st != KVF_OK ? st :
-					      kvf_check_add_at(c, err, KVF_FINDING_WARNING, pos[k],
-							       e->package, e->record,
-							       "key-may-collide",
-							       "different rows may get one key: %s",
-							       why);
+				snprintf(why, sizeof(why),
+					 "the template is too large to decide");
+			return st != KVF_OK
+				       ? st
+				       : kvf_check_add_at(
+						 c, err, KVF_FINDING_WARNING, pos[k],
+						 e->package, e->record, "key-may-collide",
+						 "different rows may get one key: %s", why);
 		}
 	if (st != KVF_OK)
 		return st;
-	return kvf_check_add_at(c, err, KVF_FINDING_NOTE, &e->entry->key->pos, e->package, e->record,
-				"key-not-proven",
-				e->record->query ?
-					"a query promises no unique columns: whether two of its rows "
-					"get one key is known when it is read, and then both are named" :
-					"which columns are unique is known when check is given the "
-					"source");
+	return kvf_check_add_at(
+		c, err, KVF_FINDING_NOTE, &e->entry->key->pos, e->package, e->record,
+		"key-not-proven",
+		e->record->query
+			? "a query promises no unique columns: whether two of its rows "
+			  "get one key is known when it is read, and then both are named"
+			: "which columns are unique is known when check is given the "
+			  "source");
 }
 
 /* ---- entries against each other ------------------------------------------------ */
 
 static enum kvf_status meet(const struct kvf_key *part_a, const struct kvf_key *key_a,
-			    const struct kvf_key *part_b, const struct kvf_key *key_b, int *both,
-			    char *example, size_t size, struct kvf_err *err)
+			    const struct kvf_key *part_b, const struct kvf_key *key_b,
+			    int *both, char *example, size_t size, struct kvf_err *err)
 {
 	char part[200], key[400];
 	enum kvf_answer p, k = KVF_NO;
@@ -211,11 +218,12 @@ static enum kvf_status check_pair(struct kvf_checker *c, const struct kvf_check_
 	st = meet(a->part, a->key, b->part, b->key, &both, example, sizeof(example), err);
 	if (st != KVF_OK || !both)
 		return st;
-	return kvf_check_add_at(c, err, conditions ? KVF_FINDING_NOTE : KVF_FINDING_WARNING,
-				&b->entry->key->pos, b->package, b->record, "keys-may-meet",
-				"an entry of %s/%s (%s:%u) may have the same key: %s%s", a->package->name,
-				a->record->name, a->entry->key->pos.file, a->entry->key->pos.line,
-				example, conditions ? ", unless their conditions exclude each other" : "");
+	return kvf_check_add_at(
+		c, err, conditions ? KVF_FINDING_NOTE : KVF_FINDING_WARNING,
+		&b->entry->key->pos, b->package, b->record, "keys-may-meet",
+		"an entry of %s/%s (%s:%u) may have the same key: %s%s", a->package->name,
+		a->record->name, a->entry->key->pos.file, a->entry->key->pos.line, example,
+		conditions ? ", unless their conditions exclude each other" : "");
 }
 
 /* A reader takes the first kind whose pattern fits: is it the right one? */
@@ -237,18 +245,21 @@ static enum kvf_status check_kinds(struct kvf_checker *c, const struct kvf_check
 		if (st == KVF_OK)
 			st = kvf_key_pattern(&c->arena, &kind->key, &key, err);
 		if (st == KVF_OK)
-			st = meet(part, key, e->part, e->key, &both, example, sizeof(example), err);
+			st = meet(part, key, e->part, e->key, &both, example, sizeof(example),
+				  err);
 		if (st == KVF_OK && both)
-			st = kvf_check_add_at(c, err, alike ? KVF_FINDING_NOTE : KVF_FINDING_WARNING,
-					      &e->entry->pos, e->package, e->record, "kind-shadowed",
-					      "kind %s stands before kind %s and fits some of its keys, "
-					      "so that readers take one for the other: %s",
-					      kind->name, e->kind->name, example);
+			st = kvf_check_add_at(
+				c, err, alike ? KVF_FINDING_NOTE : KVF_FINDING_WARNING,
+				&e->entry->pos, e->package, e->record, "kind-shadowed",
+				"kind %s stands before kind %s and fits some of its keys, "
+				"so that readers take one for the other: %s",
+				kind->name, e->kind->name, example);
 	}
 	return st;
 }
 
-static enum kvf_status check_version_record(struct kvf_checker *c, const struct kvf_check_entry *e,
+static enum kvf_status check_version_record(struct kvf_checker *c,
+					    const struct kvf_check_entry *e,
 					    struct kvf_err *err)
 {
 	struct kvf_pattern part_is = { &c->app->version_part, 1 };
@@ -265,10 +276,10 @@ static enum kvf_status check_version_record(struct kvf_checker *c, const struct 
 		st = meet(part, key, e->part, e->key, &both, example, sizeof(example), err);
 	if (st != KVF_OK || !both)
 		return st;
-	return kvf_check_add_at(c, err, KVF_FINDING_ERROR, &e->entry->key->pos, e->package, e->record,
-				"version-record-collides",
-				"an entry may have the key of the application's version record: %s",
-				example);
+	return kvf_check_add_at(
+		c, err, KVF_FINDING_ERROR, &e->entry->key->pos, e->package, e->record,
+		"version-record-collides",
+		"an entry may have the key of the application's version record: %s", example);
 }
 
 enum kvf_status kvf_check_entries(struct kvf_checker *c, struct kvf_err *err)
@@ -278,8 +289,8 @@ enum kvf_status kvf_check_entries(struct kvf_checker *c, struct kvf_err *err)
 	for (size_t i = 0; st == KVF_OK && i < c->nentries; i++) {
 		const struct kvf_check_entry *e = &c->entries[i];
 
-		st = e->shape && e->record->table ? check_table_key(c, e, err) :
-						    check_free_key(c, e, err);
+		st = e->shape && e->record->table ? check_table_key(c, e, err)
+						  : check_free_key(c, e, err);
 		if (st == KVF_OK && c->app->version_part.len + c->app->version_key.len)
 			st = check_version_record(c, e, err);
 		if (st == KVF_OK)

@@ -13,15 +13,15 @@
 
 #include "formats/declared.h"
 
-#define UNITS_MAX 4096         /* bytes and runs of one template */
-#define RUN_MIN_MAX 64         /* a longer least length counts as this one */
-#define LET_DEPTH_MAX 16       /* lets within lets */
-#define PIECES_MAX 65536       /* read for one template, lets written out */
+#define UNITS_MAX 4096   /* bytes and runs of one template */
+#define RUN_MIN_MAX 64   /* a longer least length counts as this one */
+#define LET_DEPTH_MAX 16 /* lets within lets */
+#define PIECES_MAX 65536 /* read for one template, lets written out */
 
 /* What is known of the text that a placeholder gives. */
 struct text {
 	uint32_t set[8];
-	size_t min, max;       /* max SIZE_MAX: no limit */
+	size_t min, max; /* max SIZE_MAX: no limit */
 	int injective, invertible, takes_null;
 	const char *why;
 };
@@ -34,9 +34,9 @@ struct reader {
 	struct kvf_key_item *items;
 	size_t nunits, nitems, items_size;
 	int too_large;
-	size_t upto;           /* lets that are seen */
+	size_t upto; /* lets that are seen */
 	unsigned depth;
-	size_t *pieces;        /* how many may still be read */
+	size_t *pieces; /* how many may still be read */
 };
 
 /* ---- sets of bytes --------------------------------------------------------- */
@@ -102,15 +102,15 @@ static void text_of_column(struct text *t, enum kvf_declared declared)
 		break;
 	case KVF_DECLARED_ANY:
 		t->injective = t->invertible = 0;
-		t->why = "its column has no type that is known, so that the integer 1, the text '1' "
+		t->why = "its column has no type that is known, so that the integer 1, the "
+			 "text '1' "
 			 "and the blob x'31' would be one";
 		break;
 	case KVF_DECLARED_UNKNOWN:
 	case KVF_DECLARED_TEXT:
 	case KVF_DECLARED_BLOB:
 	case KVF_DECLARED_TIME:
-	case KVF_DECLARED_JSON:
-		break;
+	case KVF_DECLARED_JSON: break;
 	}
 }
 
@@ -141,7 +141,9 @@ static void filter_case(struct text *t, const char *from, const char *to)
 		changed = 1;
 	}
 	if (changed)
-		not_injective(t, "lower and upper make texts equal that differ in their letters' case");
+		not_injective(
+			t,
+			"lower and upper make texts equal that differ in their letters' case");
 }
 
 static void filter_null(struct text *t, const void *text, size_t len)
@@ -167,13 +169,31 @@ static size_t twice(size_t n)
 	return n > SIZE_MAX / 2 ? SIZE_MAX : 2 * n;
 }
 
-/* `integer`: what stands in the column is declared to be one. */
+/* A filter that changes nothing: fewer texts pass. */
+static void text_check(struct text *t, const struct kvf_def_filter *f)
+{
+	uint32_t set[8];
+
+	if (f->id == KVF_FILTER_MAX) {
+		t->max = f->n < t->max ? f->n : t->max;
+		return;
+	}
+	t->min = t->min ? t->min : 1;
+	if (f->id == KVF_FILTER_SEGMENT)
+		t->set['/' / 32] &= ~((uint32_t)1 << ('/' % 32));
+	if (f->id == KVF_FILTER_DNS_LABEL || f->id == KVF_FILTER_DNS_SUBDOMAIN) {
+		set_of(set,
+		       f->id == KVF_FILTER_DNS_LABEL ? DIGITS SMALL "-" : DIGITS SMALL "-.");
+		set_and(t->set, set);
+	}
+}
+
 static void text_filter(struct text *t, const struct kvf_def_filter *f,
 			enum kvf_declared declared)
 {
 	int integer = declared == KVF_DECLARED_INTEGER || declared == KVF_DECLARED_BOOL;
-	int number = integer || declared == KVF_DECLARED_REAL || declared == KVF_DECLARED_DECIMAL;
-	uint32_t set[8];
+	int number =
+		integer || declared == KVF_DECLARED_REAL || declared == KVF_DECLARED_DECIMAL;
 
 	switch (f->id) {
 	case KVF_FILTER_HEX:
@@ -227,19 +247,9 @@ static void text_filter(struct text *t, const struct kvf_def_filter *f,
 	case KVF_FILTER_ELSE: filter_null(t, f->text.ptr, f->text.len); break;
 	case KVF_FILTER_DNS_LABEL:
 	case KVF_FILTER_DNS_SUBDOMAIN:
-		set_of(set, f->id == KVF_FILTER_DNS_LABEL ? DIGITS SMALL "-" : DIGITS SMALL "-.");
-		set_and(t->set, set);
-		t->min = t->min ? t->min : 1;
-		break;
 	case KVF_FILTER_SEGMENT:
-		t->set['/' / 32] &= ~((uint32_t)1 << ('/' % 32));
-		t->min = t->min ? t->min : 1;
-		break;
-	case KVF_FILTER_NONEMPTY: t->min = t->min ? t->min : 1; break;
-	case KVF_FILTER_MAX:
-		if (f->n < t->max)
-			t->max = f->n;
-		break;
+	case KVF_FILTER_NONEMPTY:
+	case KVF_FILTER_MAX: text_check(t, f); break;
 	}
 }
 
@@ -313,6 +323,8 @@ static void add_text(struct reader *r, const struct text *t)
 		add_unit(r, t->set, 1);
 }
 
+/* Lets may stand in lets, at most LET_DEPTH_MAX deep.
+ * NOLINTBEGIN(misc-no-recursion) */
 static enum kvf_status read_pieces(struct reader *r, const struct kvf_def_template *t,
 				   const struct kvf_def_piece *outer, struct kvf_err *err);
 
@@ -326,8 +338,11 @@ static enum kvf_status text_of_let(struct reader *r, const struct kvf_def_let *l
 	memset(t->set, 0, sizeof(t->set));
 	t->min = SIZE_MAX;
 	for (size_t i = 0; st == KVF_OK && i < let->nalternatives; i++) {
-		struct reader inner = { .arena = r->arena, .record = r->record, .shape = r->shape,
-					.upto = r->upto, .depth = r->depth,
+		struct reader inner = { .arena = r->arena,
+					.record = r->record,
+					.shape = r->shape,
+					.upto = r->upto,
+					.depth = r->depth,
 					.pieces = r->pieces };
 		size_t min = 0;
 
@@ -391,9 +406,9 @@ static enum kvf_status read_column(struct reader *r, const struct kvf_def_piece 
 				   const struct kvf_def_piece *outer, struct kvf_err *err)
 {
 	size_t c = kvf_shape_column(r->shape, p->name);
-	enum kvf_declared declared = c == SIZE_MAX ?
-					     KVF_DECLARED_UNKNOWN :
-					     kvf_declared_class(r->shape->columns[c].type);
+	enum kvf_declared declared = c == SIZE_MAX
+					     ? KVF_DECLARED_UNKNOWN
+					     : kvf_declared_class(r->shape->columns[c].type);
 	struct kvf_key_item item = { .piece = p, .column = p->name };
 	enum kvf_status st;
 	struct text t;
@@ -443,6 +458,8 @@ static enum kvf_status read_pieces(struct reader *r, const struct kvf_def_templa
 	return st;
 }
 
+/* NOLINTEND(misc-no-recursion) */
+
 /* Move what was read into the arena. */
 static enum kvf_status finish(struct reader *r, struct kvf_key **out, struct kvf_err *err)
 {
@@ -470,8 +487,11 @@ enum kvf_status kvf_key_read(struct kvf_arena *arena, const struct kvf_def_recor
 			     struct kvf_key **out, struct kvf_err *err)
 {
 	size_t pieces = PIECES_MAX;
-	struct reader r = { .arena = arena, .record = record, .shape = shape,
-			    .upto = record->nlets, .pieces = &pieces };
+	struct reader r = { .arena = arena,
+			    .record = record,
+			    .shape = shape,
+			    .upto = record->nlets,
+			    .pieces = &pieces };
 	enum kvf_status st;
 
 	r.units = malloc(UNITS_MAX * sizeof(*r.units));

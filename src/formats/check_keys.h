@@ -21,17 +21,17 @@
 /* Literal pieces and placeholders, lets written out. */
 struct kvf_key_item {
 	const struct kvf_def_piece *piece; /* of a placeholder, else NULL */
-	const char *column;    /* the one column it comes from, or NULL */
-	int injective;         /* different values give different texts */
-	int invertible;        /* and the value can be computed back from its text */
-	int takes_null;        /* NULL gives a text, not a refused row */
-	const char *why;       /* not injective: the reason, static text */
+	const char *column;                /* the one column it comes from, or NULL */
+	int injective;                     /* different values give different texts */
+	int invertible;  /* and the value can be computed back from its text */
+	int takes_null;  /* NULL gives a text, not a refused row */
+	const char *why; /* not injective: the reason, static text */
 };
 
 struct kvf_key_unit {
-	uint32_t set[8];       /* the bytes it may be */
+	uint32_t set[8]; /* the bytes it may be */
 	uint16_t item;
-	uint16_t loop;         /* any number of times, also none */
+	uint16_t loop; /* any number of times, also none */
 };
 
 struct kvf_key {
@@ -39,15 +39,14 @@ struct kvf_key {
 	size_t nunits;
 	struct kvf_key_item *items;
 	size_t nitems;
-	int too_large;         /* not written out: nothing can be proven */
+	int too_large; /* not written out: nothing can be proven */
 };
 
 /* Read a template of `record`; `shape` may be NULL.  Lives in the arena. */
-KVF_MUST_CHECK enum kvf_status kvf_key_read(struct kvf_arena *arena,
-					    const struct kvf_def_record *record,
-					    const struct kvf_def_template *t,
-					    const struct kvf_table *shape, struct kvf_key **out,
-					    struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_key_read(struct kvf_arena *arena, const struct kvf_def_record *record,
+	     const struct kvf_def_template *t, const struct kvf_table *shape,
+	     struct kvf_key **out, struct kvf_err *err);
 /* The same for a kind's pattern and for one fixed text. */
 KVF_MUST_CHECK enum kvf_status kvf_key_pattern(struct kvf_arena *arena,
 					       const struct kvf_pattern *pattern,

@@ -27,8 +27,7 @@ static int type_is_exact(const struct kvf_def_field *f, const struct kvf_column 
 	enum kvf_declared d = kvf_declared_class(column->type);
 
 	switch (f->type) {
-	case KVF_TYPE_STRING:
-		return d != KVF_DECLARED_BLOB && d != KVF_DECLARED_ANY;
+	case KVF_TYPE_STRING: return d != KVF_DECLARED_BLOB && d != KVF_DECLARED_ANY;
 	case KVF_TYPE_BYTES: return d == KVF_DECLARED_BLOB;
 	case KVF_TYPE_BOOL: return d == KVF_DECLARED_BOOL;
 	case KVF_TYPE_INT:
@@ -76,17 +75,22 @@ static int is_column(const struct kvf_def_template *t, const struct kvf_def_reco
 	       !kvf_def_find_let(r, r->nlets, t->pieces[0].name);
 }
 
+/* Groups of fields may hold groups: `depth` deep.
+ * NOLINTNEXTLINE(misc-no-recursion) */
 static int field_returns(const struct kvf_def_field *f, const struct kvf_def_record *r,
-			 const struct kvf_column *column, enum kvf_encoding encoding, unsigned depth)
+			 const struct kvf_column *column, enum kvf_encoding encoding,
+			 unsigned depth)
 {
-	if (f->shape == KVF_SHAPE_ONE && (f->type == KVF_TYPE_OBJECT || f->type == KVF_TYPE_MESSAGE)) {
+	if (f->shape == KVF_SHAPE_ONE &&
+	    (f->type == KVF_TYPE_OBJECT || f->type == KVF_TYPE_MESSAGE)) {
 		for (size_t i = 0; !f->from && depth && i < f->nfields; i++)
 			if (field_returns(&f->fields[i], r, column, encoding, depth - 1))
 				return 1;
 		return 0;
 	}
-	return f->shape == KVF_SHAPE_ONE && !f->is_const && is_column(f->from, r, column->name) &&
-	       type_is_exact(f, column) && null_is_exact(f, column, encoding);
+	return f->shape == KVF_SHAPE_ONE && !f->is_const &&
+	       is_column(f->from, r, column->name) && type_is_exact(f, column) &&
+	       null_is_exact(f, column, encoding);
 }
 
 static int value_returns(const struct kvf_def_value *v, const struct kvf_def_record *r,
@@ -148,8 +152,9 @@ static int is_read(const char *const *names, size_t n, const char *column)
 }
 
 /* `e`: the record's entries, n of them, at least one. */
-static enum kvf_status check_table_record(struct kvf_checker *c, const struct kvf_check_entry *e,
-					  size_t n, struct kvf_err *err)
+static enum kvf_status check_table_record(struct kvf_checker *c,
+					  const struct kvf_check_entry *e, size_t n,
+					  struct kvf_err *err)
 {
 	const struct kvf_def_record *r = e->record;
 	size_t nnames = kvf_def_columns(r, NULL), nlost = 0;
@@ -165,11 +170,11 @@ static enum kvf_status check_table_record(struct kvf_checker *c, const struct kv
 		int computed = (column->flags & KVF_COLUMN_GENERATED) != 0, returns;
 
 		if (!is_read(names, nnames, column->name)) {
-			st = kvf_check_add_at(c, err,
-					      computed ? KVF_FINDING_NOTE : KVF_FINDING_WARNING,
-					      &r->table_pos, e->package, r, "column-not-carried",
-					      "%scolumn %s of %s is in no entry",
-					      computed ? "generated " : "", column->name, r->table);
+			st = kvf_check_add_at(
+				c, err, computed ? KVF_FINDING_NOTE : KVF_FINDING_WARNING,
+				&r->table_pos, e->package, r, "column-not-carried",
+				"%scolumn %s of %s is in no entry",
+				computed ? "generated " : "", column->name, r->table);
 		}
 		if (st != KVF_OK || computed)
 			continue;
@@ -180,26 +185,30 @@ static enum kvf_status check_table_record(struct kvf_checker *c, const struct kv
 	if (st != KVF_OK)
 		return st;
 	if (nlost)
-		return kvf_check_add_at(c, err, KVF_FINDING_NOTE, &r->pos, e->package, r,
-					"way-back-lossy",
-					"%s can not be made again from its entries: %s %s not return "
-					"unchanged", r->table, lost, nlost == 1 ? "does" : "do");
+		return kvf_check_add_at(
+			c, err, KVF_FINDING_NOTE, &r->pos, e->package, r, "way-back-lossy",
+			"%s can not be made again from its entries: %s %s not return "
+			"unchanged",
+			r->table, lost, nlost == 1 ? "does" : "do");
 	if (r->where)
-		return kvf_check_add_at(c, err, KVF_FINDING_NOTE, &r->pos, e->package, r,
-					"way-back-lossy",
-					"every column of %s returns unchanged, but only the rows with "
-					"(%s) are carried", r->table, r->where);
-	return kvf_check_add_at(c, err, KVF_FINDING_NOTE, &r->pos, e->package, r, "way-back-exact",
-				"every column of %s returns unchanged from its entries", r->table);
+		return kvf_check_add_at(
+			c, err, KVF_FINDING_NOTE, &r->pos, e->package, r, "way-back-lossy",
+			"every column of %s returns unchanged, but only the rows with "
+			"(%s) are carried",
+			r->table, r->where);
+	return kvf_check_add_at(
+		c, err, KVF_FINDING_NOTE, &r->pos, e->package, r, "way-back-exact",
+		"every column of %s returns unchanged from its entries", r->table);
 }
 
-static enum kvf_status check_record(struct kvf_checker *c, const struct kvf_check_entry *e, size_t n,
-				    struct kvf_err *err)
+static enum kvf_status check_record(struct kvf_checker *c, const struct kvf_check_entry *e,
+				    size_t n, struct kvf_err *err)
 {
 	if (e->record->query)
-		return kvf_check_add_at(c, err, KVF_FINDING_NOTE, &e->record->table_pos, e->package,
-					e->record, "way-back-none",
-					"a query has no way back: no table is restored from its entries");
+		return kvf_check_add_at(
+			c, err, KVF_FINDING_NOTE, &e->record->table_pos, e->package, e->record,
+			"way-back-none",
+			"a query has no way back: no table is restored from its entries");
 	return check_table_record(c, e, n, err);
 }
 
@@ -293,10 +302,12 @@ static enum kvf_status check_constraints(struct kvf_checker *c, const struct kvf
 		}
 		for (size_t w = 0; st == KVF_OK && w < sizeof(words) / sizeof(*words); w++)
 			if (has_word(d->sql, words[w])) {
-				snprintf(text, sizeof(text), "its %s stays behind: a store holds no "
-					 "constraints", words[w]);
-				st = table_finding(c, t, KVF_FINDING_NOTE, "constraint-not-carried",
-						   text, err);
+				snprintf(text, sizeof(text),
+					 "its %s stays behind: a store holds no "
+					 "constraints",
+					 words[w]);
+				st = table_finding(c, t, KVF_FINDING_NOTE,
+						   "constraint-not-carried", text, err);
 			}
 	}
 	for (size_t u = 0; st == KVF_OK && u < t->nunique; u++) {
@@ -322,9 +333,9 @@ static enum kvf_status check_table(struct kvf_checker *c, const struct kvf_table
 
 	if (how == UNREAD)
 		return table_finding(c, t, KVF_FINDING_WARNING, "table-not-carried",
-				     is_dropped(c->def, t->name) ?
-					     "no record reads it, and drop: lists it" :
-					     "no record reads it",
+				     is_dropped(c->def, t->name)
+					     ? "no record reads it, and drop: lists it"
+					     : "no record reads it",
 				     err);
 	for (size_t i = 0; how == BY_QUERY && !all && i < t->ncolumns; i++)
 		if (!(t->columns[i].flags & KVF_COLUMN_GENERATED) &&
@@ -347,8 +358,8 @@ static enum kvf_status check_drop(struct kvf_checker *c, struct kvf_err *err)
 		while (t < c->ntables && strcasecmp(c->tables[t].name, c->def->drop[i]) != 0)
 			t++;
 		if (t == c->ntables)
-			st = kvf_check_add_at(c, err, KVF_FINDING_WARNING, &c->def->pos, NULL, NULL,
-					      "drop-unknown-table",
+			st = kvf_check_add_at(c, err, KVF_FINDING_WARNING, &c->def->pos, NULL,
+					      NULL, "drop-unknown-table",
 					      "drop: lists %s, which the source does not have",
 					      c->def->drop[i]);
 	}
@@ -360,7 +371,8 @@ enum kvf_status kvf_check_live(struct kvf_checker *c, struct kvf_err *err)
 	enum kvf_status st = KVF_OK;
 
 	for (size_t i = 0, n; st == KVF_OK && i < c->nentries; i += n) {
-		for (n = 1; i + n < c->nentries && c->entries[i + n].record == c->entries[i].record;)
+		for (n = 1;
+		     i + n < c->nentries && c->entries[i + n].record == c->entries[i].record;)
 			n++;
 		if (c->entries[i].shape)
 			st = check_record(c, &c->entries[i], n, err);

@@ -20,10 +20,10 @@
 
 struct walk {
 	const struct kvf_key *a, *b;
-	size_t focus;          /* item, or NO_FOCUS */
+	size_t focus; /* item, or NO_FOCUS */
 	size_t nstates;
-	uint32_t *parent;      /* state + 1 that it was reached from; 0 = not reached */
-	int16_t *byte;         /* the byte between them, or -1 */
+	uint32_t *parent; /* state + 1 that it was reached from; 0 = not reached */
+	int16_t *byte;    /* the byte between them, or -1 */
 	uint32_t *queue;
 	size_t head, tail;
 };
@@ -57,7 +57,8 @@ static int common_byte(const uint32_t a[8], const uint32_t b[8])
 	return -1;
 }
 
-static int parts(const struct walk *w, const struct kvf_key_unit *u, const struct kvf_key_unit *v)
+static int parts(const struct walk *w, const struct kvf_key_unit *u,
+		 const struct kvf_key_unit *v)
 {
 	return w->focus != NO_FOCUS && u->item != v->item &&
 	       (u->item == w->focus || v->item == w->focus);
@@ -79,8 +80,8 @@ static void step(struct walk *w, size_t state)
 		return;
 	byte = common_byte(u->set, v->set);
 	if (byte >= 0)
-		reach(w, state, state_of(w, i + !u->loop, j + !v->loop, parted || parts(w, u, v)),
-		      byte);
+		reach(w, state,
+		      state_of(w, i + !u->loop, j + !v->loop, parted || parts(w, u, v)), byte);
 }
 
 /* *end: the state that proves it, or SIZE_MAX. */
@@ -185,8 +186,8 @@ enum kvf_status kvf_key_meet(const struct kvf_key *a, const struct kvf_key *b,
 }
 
 /* The bytes of each placeholder in one reading: owner="x", name="y/z". */
-static void print_reading(const struct kvf_key *key, const struct trail *t, const uint16_t *items,
-			  char *out, size_t size)
+static void print_reading(const struct kvf_key *key, const struct trail *t,
+			  const uint16_t *items, char *out, size_t size)
 {
 	size_t at = 0;
 
@@ -211,8 +212,9 @@ static void print_reading(const struct kvf_key *key, const struct trail *t, cons
 	}
 }
 
-enum kvf_status kvf_key_ambiguous(const struct kvf_key *key, size_t item, enum kvf_answer *answer,
-				  char *example, size_t size, struct kvf_err *err)
+enum kvf_status kvf_key_ambiguous(const struct kvf_key *key, size_t item,
+				  enum kvf_answer *answer, char *example, size_t size,
+				  struct kvf_err *err)
 {
 	struct walk w = { .a = key, .b = key, .focus = item };
 	char one[192], two[192], whole[128];
@@ -230,10 +232,12 @@ enum kvf_status kvf_key_ambiguous(const struct kvf_key *key, size_t item, enum k
 		*answer = end == SIZE_MAX ? KVF_NO : KVF_YES;
 		if (end != SIZE_MAX) {
 			follow(&w, end, &t);
-			kvf_bytes_print((struct kvf_bytes){ t.bytes, t.len }, whole, sizeof(whole));
+			kvf_bytes_print((struct kvf_bytes){ t.bytes, t.len }, whole,
+					sizeof(whole));
 			print_reading(key, &t, t.a, one, sizeof(one));
 			print_reading(key, &t, t.b, two, sizeof(two));
-			snprintf(example, size, "\"%s\" is both (%s) and (%s)", whole, one, two);
+			snprintf(example, size, "\"%s\" is both (%s) and (%s)", whole, one,
+				 two);
 		}
 	}
 	release(&w);

@@ -10,26 +10,16 @@ static const struct {
 	enum kvf_declared declared;
 } words[] = {
 	{ "interval", KVF_DECLARED_ANY }, /* holds "int" and is none */
-	{ "point", KVF_DECLARED_ANY },
-	{ "bool", KVF_DECLARED_BOOL },
-	{ "json", KVF_DECLARED_JSON },
-	{ "int", KVF_DECLARED_INTEGER },
-	{ "serial", KVF_DECLARED_INTEGER },
-	{ "char", KVF_DECLARED_TEXT },
-	{ "clob", KVF_DECLARED_TEXT },
-	{ "text", KVF_DECLARED_TEXT },
-	{ "uuid", KVF_DECLARED_TEXT },
-	{ "blob", KVF_DECLARED_BLOB },
-	{ "bytea", KVF_DECLARED_BLOB },
-	{ "binary", KVF_DECLARED_BLOB },
-	{ "real", KVF_DECLARED_REAL },
-	{ "floa", KVF_DECLARED_REAL },
-	{ "doub", KVF_DECLARED_REAL },
-	{ "dec", KVF_DECLARED_DECIMAL },
-	{ "num", KVF_DECLARED_DECIMAL },
-	{ "money", KVF_DECLARED_DECIMAL },
-	{ "date", KVF_DECLARED_TIME },
-	{ "time", KVF_DECLARED_TIME },
+	{ "point", KVF_DECLARED_ANY },      { "bool", KVF_DECLARED_BOOL },
+	{ "json", KVF_DECLARED_JSON },      { "int", KVF_DECLARED_INTEGER },
+	{ "serial", KVF_DECLARED_INTEGER }, { "char", KVF_DECLARED_TEXT },
+	{ "clob", KVF_DECLARED_TEXT },      { "text", KVF_DECLARED_TEXT },
+	{ "uuid", KVF_DECLARED_TEXT },      { "blob", KVF_DECLARED_BLOB },
+	{ "bytea", KVF_DECLARED_BLOB },     { "binary", KVF_DECLARED_BLOB },
+	{ "real", KVF_DECLARED_REAL },      { "floa", KVF_DECLARED_REAL },
+	{ "doub", KVF_DECLARED_REAL },      { "dec", KVF_DECLARED_DECIMAL },
+	{ "num", KVF_DECLARED_DECIMAL },    { "money", KVF_DECLARED_DECIMAL },
+	{ "date", KVF_DECLARED_TIME },      { "time", KVF_DECLARED_TIME },
 };
 
 enum kvf_declared kvf_declared_class(const char *type)

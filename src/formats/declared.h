@@ -11,15 +11,15 @@
 #include <kvferry/package.h>
 
 enum kvf_declared {
-	KVF_DECLARED_UNKNOWN,  /* nobody said: no source at hand, or an expression */
-	KVF_DECLARED_ANY,      /* a column without a type that we know */
+	KVF_DECLARED_UNKNOWN, /* nobody said: no source at hand, or an expression */
+	KVF_DECLARED_ANY,     /* a column without a type that we know */
 	KVF_DECLARED_INTEGER,
 	KVF_DECLARED_REAL,
-	KVF_DECLARED_DECIMAL,  /* NUMERIC(10,2), DECIMAL, MONEY ... */
+	KVF_DECLARED_DECIMAL, /* NUMERIC(10,2), DECIMAL, MONEY ... */
 	KVF_DECLARED_TEXT,
 	KVF_DECLARED_BLOB,
 	KVF_DECLARED_BOOL,
-	KVF_DECLARED_TIME,     /* DATE, DATETIME, TIMESTAMP: however it is written */
+	KVF_DECLARED_TIME, /* DATE, DATETIME, TIMESTAMP: however it is written */
 	KVF_DECLARED_JSON
 };
 

@@ -26,17 +26,21 @@ static enum kvf_status check_input(const char *application, const struct kvf_tab
 
 	if (!*application || strspn(application, fits) != strlen(application) ||
 	    strchr("_.-", *application) || strlen(application) > KVF_DEF_NAME_MAX) {
-		enum kvf_status st = kvf_fail(err, KVF_EUSAGE, "not a name for an application: \"%s\"",
-					      application);
+		enum kvf_status st = kvf_fail(
+			err, KVF_EUSAGE, "not a name for an application: \"%s\"", application);
 
-		kvf_err_hint(err, "A name has small letters, digits, \"_\", \".\" and \"-\", begins with "
-			     "a letter or digit, and has at most %d bytes.", KVF_DEF_NAME_MAX);
+		kvf_err_hint(
+			err,
+			"A name has small letters, digits, \"_\", \".\" and \"-\", begins with "
+			"a letter or digit, and has at most %d bytes.",
+			KVF_DEF_NAME_MAX);
 		return st;
 	}
 	if (!n)
 		return kvf_fail(err, KVF_EDEFINITION, "the source has no tables to carry");
 	if (n > KVF_DEF_LIST_MAX)
-		return kvf_fail(err, KVF_EDEFINITION, "%zu tables; a package has at most %d records", n,
+		return kvf_fail(err, KVF_EDEFINITION,
+				"%zu tables; a package has at most %d records", n,
 				KVF_DEF_LIST_MAX);
 	for (size_t i = 0; i < n; i++) {
 		size_t len = strlen(tables[i].name);
@@ -44,7 +48,8 @@ static enum kvf_status check_input(const char *application, const struct kvf_tab
 		if (kvf_utf8_valid(tables[i].name, len) != len)
 			return kvf_fail(err, KVF_EDEFINITION, "a table's name is not UTF-8");
 		for (size_t c = 0; c < tables[i].ncolumns; c++) {
-			const char *name = tables[i].columns[c].name, *type = tables[i].columns[c].type;
+			const char *name = tables[i].columns[c].name,
+				   *type = tables[i].columns[c].type;
 
 			if (kvf_utf8_valid(name, strlen(name)) != strlen(name) ||
 			    kvf_utf8_valid(type, strlen(type)) != strlen(type))
@@ -57,7 +62,8 @@ static enum kvf_status check_input(const char *application, const struct kvf_tab
 }
 
 /* `what` has been written; a second file that fails takes it away again. */
-static enum kvf_status write_new(const char *path, const struct kvf_buf *text, struct kvf_err *err)
+static enum kvf_status write_new(const char *path, const struct kvf_buf *text,
+				 struct kvf_err *err)
 {
 	enum kvf_status st = KVF_OK;
 	size_t at = 0;
@@ -96,7 +102,8 @@ static enum kvf_status write_files(const char *dir, const struct kvf_buf *applic
 		return kvf_fail(err, KVF_EUSAGE, "the path is too long");
 	made = mkdir(dir, 0777) == 0;
 	if (!made && errno != EEXIST)
-		return kvf_fail_errno(err, KVF_ETARGET, errno, "cannot create the folder %s", dir);
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "cannot create the folder %s",
+				      dir);
 	st = write_new(one, application, err);
 	if (st == KVF_OK) {
 		st = write_new(two, package, err);
@@ -111,7 +118,8 @@ static enum kvf_status write_files(const char *dir, const struct kvf_buf *applic
 enum kvf_status kvf_formats_init(const char *dir, const char *application,
 				 const struct kvf_table *tables, size_t n, struct kvf_err *err)
 {
-	struct kvf_def_file files[2] = { { "application.yaml", { 0 } }, { PACKAGE_FILE, { 0 } } };
+	struct kvf_def_file files[2] = { { "application.yaml", { 0 } },
+					 { PACKAGE_FILE, { 0 } } };
 	struct kvf_buf app, package;
 	struct kvf_formats *loaded = NULL;
 	enum kvf_status st = check_input(application, tables, n, err);
@@ -124,8 +132,10 @@ enum kvf_status kvf_formats_init(const char *dir, const char *application,
 	if (st == KVF_OK)
 		st = kvf_init_package(&package, application, tables, n, err);
 	if (st == KVF_EREJECT) {
-		st = kvf_fail(err, KVF_EDEFINITION, "the definition of %zu tables is longer than a "
-			      "file of definitions may be", n);
+		st = kvf_fail(err, KVF_EDEFINITION,
+			      "the definition of %zu tables is longer than a "
+			      "file of definitions may be",
+			      n);
 		kvf_err_hint(err, "Without -f every table is carried as it is.");
 	}
 	if (st == KVF_OK) {

@@ -8,9 +8,9 @@
 /* The package that init writes: its name, and its file. */
 #define KVF_INIT_PACKAGE "tables"
 
-KVF_MUST_CHECK enum kvf_status kvf_init_application(struct kvf_buf *out, const char *application,
-						    const struct kvf_table *tables, size_t n,
-						    struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_init_application(struct kvf_buf *out, const char *application,
+		     const struct kvf_table *tables, size_t n, struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status kvf_init_package(struct kvf_buf *out, const char *application,
 						const struct kvf_table *tables, size_t n,
 						struct kvf_err *err);

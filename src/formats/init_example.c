@@ -113,23 +113,29 @@ enum kvf_status kvf_init_example(struct kvf_buf *out, const struct kvf_table *ta
 		return KVF_OK;
 	sqlite = !strcmp(f.parent->dialect, "sqlite");
 	st = kvf_init_emit(out, err,
-		"#\n"
-		"# Child rows can move into their parent's value: read the parent with a query that\n"
-		"# gives its children as JSON, and delete the children's own record and value.  A\n"
-		"# query has no way back to tables; what it reads is proven row by row all the same.\n"
-		"#\n"
-		"#     query: |                       # instead of table:\n"
-		"#       SELECT p.*, (SELECT %s(\n#                      ",
-		sqlite ? "json_group_array(json_object" : "json_agg(json_build_object");
+			   "#\n"
+			   "# Child rows can move into their parent's value: read the parent "
+			   "with a query that\n"
+			   "# gives its children as JSON, and delete the children's own record "
+			   "and value.  A\n"
+			   "# query has no way back to tables; what it reads is proven row by "
+			   "row all the same.\n"
+			   "#\n"
+			   "#     query: |                       # instead of table:\n"
+			   "#       SELECT p.*, (SELECT %s(\n#                      ",
+			   sqlite ? "json_group_array(json_object"
+				  : "json_agg(json_build_object");
 	if (st == KVF_OK)
 		st = members(out, &f, err);
 	if (st == KVF_OK)
-		st = kvf_init_emit(out, err,
+		st = kvf_init_emit(
+			out, err,
 			"))\n"
 			"#                    FROM %i c WHERE c.%i = p.%i) AS children\n"
 			"#       FROM %i p\n"
 			"#\n"
-			"#       children:                    # among the fields of the parent's value\n"
+			"#       children:                    # among the fields of the "
+			"parent's value\n"
 			"#         type: repeated object\n"
 			"#         fields:\n",
 			f.child->name, f.link->name, f.parent->columns[f.parent->key[0]].name,

@@ -91,9 +91,9 @@ static enum kvf_status put_segment(struct kvf_buf *out, const char *name, struct
 	enum kvf_status st = KVF_OK;
 
 	for (const char *p = name; st == KVF_OK && *p; p++)
-		st = strchr(word, *p) || strchr("-.~", *p) ?
-			     kvf_buf_append(out, p, 1, err) :
-			     kvf_buf_printf(out, err, "%%%02X", (unsigned char)*p);
+		st = strchr(word, *p) || strchr("-.~", *p)
+			     ? kvf_buf_append(out, p, 1, err)
+			     : kvf_buf_printf(out, err, "%%%02X", (unsigned char)*p);
 	return st;
 }
 
@@ -142,11 +142,12 @@ enum kvf_status kvf_init_emit(struct kvf_buf *out, struct kvf_err *err, const ch
 		case 'w': st = is_word(s) ? put(out, s, err) : put_yaml(out, s, err); break;
 		case 'i': st = put_doubled(out, s, '"', err); break;
 		case 't': st = put_doubled(out, s, '\'', err); break;
-		case 'p': st = is_word(s) ? put(out, s, err) : put_doubled(out, s, '"', err); break;
+		case 'p':
+			st = is_word(s) ? put(out, s, err) : put_doubled(out, s, '"', err);
+			break;
 		case 'k': st = put_segment(out, s, err); break;
 		case 'c': st = put_comment(out, s, err); break;
-		default:
-			st = kvf_fail(err, KVF_EINTERNAL, "no such directive: %%%c", *p);
+		default: st = kvf_fail(err, KVF_EINTERNAL, "no such directive: %%%c", *p);
 		}
 	}
 	va_end(ap);

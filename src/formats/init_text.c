@@ -147,9 +147,9 @@ static enum kvf_status entry_text(struct kvf_buf *out, const char *application,
 	if (st == KVF_OK)
 		st = kvf_buf_append(&key, "", 1, err);
 	if (st == KVF_OK)
-		st = kvf_init_emit(out, err,
-				   "    entries:\n      - {partition: %s, key: %y, value: %w}\n",
-				   application, (const char *)key.ptr, label);
+		st = kvf_init_emit(
+			out, err, "    entries:\n      - {partition: %s, key: %y, value: %w}\n",
+			application, (const char *)key.ptr, label);
 	kvf_buf_release(&key);
 	return st;
 }
@@ -164,7 +164,8 @@ static enum kvf_status column_list(struct kvf_buf *out, const struct kvf_table *
 
 	for (size_t i = 0; st == KVF_OK && i < t->ncolumns; i++)
 		if (carried(&t->columns[i]))
-			st = kvf_init_emit(out, err, "%s%i", n++ ? ", " : "", t->columns[i].name);
+			st = kvf_init_emit(out, err, "%s%i", n++ ? ", " : "",
+					   t->columns[i].name);
 	return st;
 }
 
@@ -199,9 +200,10 @@ static enum kvf_status query_text(struct kvf_buf *out, const struct kvf_table *t
 	struct kvf_buf sql;
 	enum kvf_status st;
 
-	st = kvf_init_emit(out, err,
-			   "    # The source keeps no columns unique: equal rows are told apart by their\n"
-			   "    # number.  A row's number changes when rows come before it.\n");
+	st = kvf_init_emit(
+		out, err,
+		"    # The source keeps no columns unique: equal rows are told apart by their\n"
+		"    # number.  A row's number changes when rows come before it.\n");
 	if (st == KVF_OK && block_can_hold(t)) {
 		st = kvf_init_emit(out, err, "    query: |\n");
 		return st == KVF_OK ? numbering(out, t, "      ", err) : st;
@@ -226,20 +228,23 @@ static enum kvf_status record_text(struct kvf_buf *out, const char *application,
 	const uint32_t *key = key_columns(t, &nkey);
 
 	if (st == KVF_OK && t->rows != UINT64_MAX)
-		st = kvf_init_emit(out, err, ": %s%u rows", t->rows_exact ? "" : "about ", t->rows);
+		st = kvf_init_emit(out, err, ": %s%u rows", t->rows_exact ? "" : "about ",
+				   t->rows);
 	for (size_t i = 0; st == KVF_OK && i < nkey; i++)
-		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "; key ", t->columns[key[i]].name);
+		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "; key ",
+				   t->columns[key[i]].name);
 	if (st == KVF_OK)
 		st = kvf_init_emit(out, err, "\n");
 	if (st == KVF_OK && t->nkey && t->flags & KVF_TABLE_KEY_HAS_NULLS)
 		st = kvf_init_emit(out, err,
-				   "  # The source allows NULL in this key.  Such a row is refused; `else:` and a\n"
+				   "  # The source allows NULL in this key.  Such a row is "
+				   "refused; `else:` and a\n"
 				   "  # text that no row has would carry one.\n");
 	if (st == KVF_OK)
 		st = kvf_init_emit(out, err, "  %w:\n", label);
 	if (st == KVF_OK)
-		st = nkey ? kvf_init_emit(out, err, "    table: %w\n", t->name) :
-			    query_text(out, t, err);
+		st = nkey ? kvf_init_emit(out, err, "    table: %w\n", t->name)
+			  : query_text(out, t, err);
 	return st == KVF_OK ? entry_text(out, application, t, label, err) : st;
 }
 
@@ -256,15 +261,16 @@ static enum kvf_status field_text(struct kvf_buf *out, const struct kvf_table *t
 	if (kvf_init_plain(c->name) && strlen(c->name) <= KVF_DEF_FIELD_NAME_MAX)
 		return kvf_init_emit(out, err, "      %w: %s", c->name, kvf_init_type(c));
 	number_name(name, "column_", i + 1);
-	while (kvf_shape_column(t, name) != SIZE_MAX && (len = strlen(name)) < KVF_DEF_FIELD_NAME_MAX)
+	while (kvf_shape_column(t, name) != SIZE_MAX &&
+	       (len = strlen(name)) < KVF_DEF_FIELD_NAME_MAX)
 		memcpy(name + len, "_", 2);
 	kvf_buf_init(&from, KEY_TEXT_MAX);
 	st = kvf_init_emit(&from, err, "{%p}", c->name);
 	if (st == KVF_OK)
 		st = kvf_buf_append(&from, "", 1, err);
 	if (st == KVF_OK)
-		st = kvf_init_emit(out, err, "      %s: {type: %s, from: %y}", name, kvf_init_type(c),
-				   (const char *)from.ptr);
+		st = kvf_init_emit(out, err, "      %s: {type: %s, from: %y}", name,
+				   kvf_init_type(c), (const char *)from.ptr);
 	kvf_buf_release(&from);
 	return st;
 }
@@ -272,26 +278,30 @@ static enum kvf_status field_text(struct kvf_buf *out, const struct kvf_table *t
 static enum kvf_status value_text(struct kvf_buf *out, const struct kvf_table *t,
 				  const char *label, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_init_emit(out, err, "\n  %w:\n    encoding: msgpack\n    fields:\n",
-					   label);
+	enum kvf_status st =
+		kvf_init_emit(out, err, "\n  %w:\n    encoding: msgpack\n    fields:\n", label);
 	size_t fields = 0;
 
 	for (size_t i = 0; st == KVF_OK && i < t->ncolumns; i++) {
 		const struct kvf_column *c = &t->columns[i];
 
 		if (!carried(c)) {
-			st = kvf_init_emit(out, err, "      # %c is computed by the source\n", c->name);
+			st = kvf_init_emit(out, err, "      # %c is computed by the source\n",
+					   c->name);
 			continue;
 		}
 		fields++;
 		st = field_text(out, t, i, err);
 		if (st == KVF_OK)
-			st = c->type[0] ? kvf_init_emit(out, err, "  # %c%s\n", c->type, remark(c)) :
-					  kvf_init_emit(out, err, "  # no type%s\n", remark(c));
+			st = c->type[0]
+				     ? kvf_init_emit(out, err, "  # %c%s\n", c->type, remark(c))
+				     : kvf_init_emit(out, err, "  # no type%s\n", remark(c));
 	}
 	if (st == KVF_OK && (fields > KVF_DEF_FIELDS_MAX || !fields)) {
-		st = kvf_fail(err, KVF_EDEFINITION, "table %s has %zu columns to carry; a value has "
-			      "1 to %d fields", t->name, fields, KVF_DEF_FIELDS_MAX);
+		st = kvf_fail(err, KVF_EDEFINITION,
+			      "table %s has %zu columns to carry; a value has "
+			      "1 to %d fields",
+			      t->name, fields, KVF_DEF_FIELDS_MAX);
 		kvf_err_hint(err, "Without -f every table is carried as it is.");
 	}
 	return st;
@@ -300,13 +310,17 @@ static enum kvf_status value_text(struct kvf_buf *out, const struct kvf_table *t
 /* ---- the two files ----------------------------------------------------------------- */
 
 enum kvf_status kvf_init_application(struct kvf_buf *out, const char *application,
-				     const struct kvf_table *tables, size_t n, struct kvf_err *err)
+				     const struct kvf_table *tables, size_t n,
+				     struct kvf_err *err)
 {
 	enum kvf_status st;
 
-	st = kvf_init_emit(out, err,
-		"# A first draft, made from the source's own schema.  The language is described in\n"
-		"# docs/definitions.md; `kvferry check` says what a definition does not carry.\n"
+	st = kvf_init_emit(
+		out, err,
+		"# A first draft, made from the source's own schema.  The language is "
+		"described in\n"
+		"# docs/definitions.md; `kvferry check` says what a definition does not "
+		"carry.\n"
 		"\n"
 		"application: %s\n"
 		"\n"
@@ -319,12 +333,15 @@ enum kvf_status kvf_init_application(struct kvf_buf *out, const char *applicatio
 		"  # The schema version that the last write of a migration sets.\n"
 		"  schema: 1\n"
 		"  # The record in which the application looks for it, if it has one:\n"
-		"  # version: {partition: meta, key: schema-version, started: \"0\", done: \"1\"}\n"
+		"  # version: {partition: meta, key: schema-version, started: \"0\", done: "
+		"\"1\"}\n"
 		"\n"
 		"packages: [" KVF_INIT_PACKAGE "]\n"
 		"\n"
-		"# Legacy tables that a separate, confirmed command may drop, after a verified bump:\n"
-		"# drop: [", application);
+		"# Legacy tables that a separate, confirmed command may drop, after a verified "
+		"bump:\n"
+		"# drop: [",
+		application);
 	for (size_t i = 0; st == KVF_OK && i < n; i++)
 		st = kvf_init_emit(out, err, "%s%c", i ? ", " : "", tables[i].name);
 	return st == KVF_OK ? kvf_init_emit(out, err, "]\n") : st;
@@ -336,21 +353,29 @@ enum kvf_status kvf_init_package(struct kvf_buf *out, const char *application,
 	char label[LABEL_MAX];
 	enum kvf_status st;
 
-	st = kvf_init_emit(out, err,
-		"# One record for each table.  A row becomes one entry: partition, key and value.\n"
+	st = kvf_init_emit(
+		out, err,
+		"# One record for each table.  A row becomes one entry: partition, key and "
+		"value.\n"
 		"#\n"
-		"# Keys begin with the table's name and hold its primary key, so that no two rows\n"
-		"# can have the same.  Where several columns make the key, texts are urlencoded:\n"
-		"# a slash in one of them could be taken for the one between them.  Integers that\n"
+		"# Keys begin with the table's name and hold its primary key, so that no two "
+		"rows\n"
+		"# can have the same.  Where several columns make the key, texts are "
+		"urlencoded:\n"
+		"# a slash in one of them could be taken for the one between them.  Integers "
+		"that\n"
 		"# should sort by number: {id|pad:20}.\n"
 		"#\n"
-		"# Values are msgpack maps, a field for each column, NULLs left out.  A field's type\n"
+		"# Values are msgpack maps, a field for each column, NULLs left out.  A "
+		"field's type\n"
 		"# comes from the column's declared type; a row that holds something else is\n"
-		"# refused by name, never bent.  Rename a field: {type: string, from: \"{Column}\"}.\n");
+		"# refused by name, never bent.  Rename a field: {type: string, from: "
+		"\"{Column}\"}.\n");
 	if (st == KVF_OK)
 		st = kvf_init_example(out, tables, n, err);
 	if (st == KVF_OK)
-		st = kvf_init_emit(out, err, "\npackage: " KVF_INIT_PACKAGE "\nversion: 1\n\nrecords:\n");
+		st = kvf_init_emit(out, err,
+				   "\npackage: " KVF_INIT_PACKAGE "\nversion: 1\n\nrecords:\n");
 	for (size_t i = 0; st == KVF_OK && i < n; i++) {
 		label_of(tables, i, label);
 		st = record_text(out, application, &tables[i], label, err);
