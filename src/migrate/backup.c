@@ -83,8 +83,8 @@ static enum kvf_status open_store(struct backup *b, struct kvf_err *err)
 	return st;
 }
 
-static enum kvf_status
-put(struct backup *b, size_t n, const struct kvf_entry *e, struct kvf_err *err)
+static enum kvf_status put(struct backup *b, size_t n, const struct kvf_entry *e,
+			   struct kvf_err *err)
 {
 	static const struct kvf_origin nowhere;
 

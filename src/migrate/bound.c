@@ -44,8 +44,8 @@ static enum kvf_status unmatched(const char *option, const char *pattern,
 }
 
 /* Every table as it is, less what --table and --exclude-table leave out. */
-static enum kvf_status
-bind_tables(const struct kvf_options *o, struct kvf_bound *b, struct kvf_err *err)
+static enum kvf_status bind_tables(const struct kvf_options *o, struct kvf_bound *b,
+				   struct kvf_err *err)
 {
 	const struct kvf_table *all;
 	struct kvf_table *chosen;
@@ -85,8 +85,8 @@ out:
 	return st;
 }
 
-static enum kvf_status
-bind_definitions(const struct kvf_options *o, struct kvf_bound *b, struct kvf_err *err)
+static enum kvf_status bind_definitions(const struct kvf_options *o, struct kvf_bound *b,
+					struct kvf_err *err)
 {
 	enum kvf_status st;
 
@@ -136,8 +136,8 @@ static enum kvf_status describe_records(struct kvf_bound *b, struct kvf_err *err
 	return KVF_OK;
 }
 
-static enum kvf_status
-select_packages(const struct kvf_options *o, struct kvf_bound *b, struct kvf_err *err)
+static enum kvf_status select_packages(const struct kvf_options *o, struct kvf_bound *b,
+				       struct kvf_err *err)
 {
 	size_t np = b->app->npackages, p, i;
 

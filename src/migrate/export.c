@@ -87,8 +87,8 @@ void kvf_bound_begin(const struct kvf_bound *b, size_t package, uint64_t n,
 	begin->ntables = pkg->ntables;
 }
 
-enum kvf_status
-kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b, struct kvf_err *err)
+enum kvf_status kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b,
+				 struct kvf_err *err)
 {
 	size_t n = 0, i, k, p;
 
@@ -167,9 +167,9 @@ static void report_feed(struct kvf_report *r, const struct kvf_feed *f, size_t p
 	}
 }
 
-static enum kvf_status
-export_package(const struct kvf_export_job *job, struct kvf_writer *w, size_t n,
-	       const struct kvf_limits *limits, struct kvf_meter *meter, struct kvf_err *err)
+static enum kvf_status export_package(const struct kvf_export_job *job, struct kvf_writer *w,
+				      size_t n, const struct kvf_limits *limits,
+				      struct kvf_meter *meter, struct kvf_err *err)
 {
 	size_t package = job->bound->selected[n];
 	struct kvf_report_package *row = &job->report->packages[n];
@@ -316,6 +316,8 @@ enum kvf_status kvf_export(const struct kvf_options *o, const struct kvf_env *en
 		st = kvf_bound_open(o, source, 0, &bound, err);
 	if (!st)
 		st = kvf_report_bound(report, &bound, err);
+	if (!st && o->dry_run)
+		st = kvf_report_count(report, &bound, err);
 	if (st || o->dry_run)
 		goto out;
 	if (!out)

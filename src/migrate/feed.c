@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum kvf_status
-feed_put(void *ctx, const struct kvf_entry *entry, unsigned flags, struct kvf_err *err)
+static enum kvf_status feed_put(void *ctx, const struct kvf_entry *entry, unsigned flags,
+				struct kvf_err *err)
 {
 	struct kvf_feed *f = ctx;
 
@@ -20,10 +20,10 @@ feed_put(void *ctx, const struct kvf_entry *entry, unsigned flags, struct kvf_er
 	return kvf_sorter_put(f->sorter, entry, flags, f->reading, err);
 }
 
-enum kvf_status
-kvf_feed_open(struct kvf_feed *f, const struct kvf_bound *b, size_t package,
-	      const struct kvf_limits *limits, const char *scratch, const struct kvf_env *env,
-	      struct kvf_meter *meter, struct kvf_err *err)
+enum kvf_status kvf_feed_open(struct kvf_feed *f, const struct kvf_bound *b, size_t package,
+			      const struct kvf_limits *limits, const char *scratch,
+			      const struct kvf_env *env, struct kvf_meter *meter,
+			      struct kvf_err *err)
 {
 	struct kvf_sink_caps caps = { limits->part, limits->key, limits->value };
 	size_t n = b->app->packages[package]->nrecords;

@@ -28,8 +28,8 @@ KVF_MUST_CHECK enum kvf_status kvf_import_acquire(struct kvf_import *im, struct 
 KVF_MUST_CHECK enum kvf_status kvf_import_load(struct kvf_import *im, struct kvf_err *err);
 
 /* prove.c: is it the stream that was promised? */
-KVF_MUST_CHECK enum kvf_status
-kvf_import_check_root(const struct kvf_import *im, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_import_check_root(const struct kvf_import *im,
+						     struct kvf_err *err);
 /* Is all of it in the stage, and nothing else?  Conflicts of a merge, too. */
 KVF_MUST_CHECK enum kvf_status kvf_import_prove(struct kvf_import *im, struct kvf_err *err);
 

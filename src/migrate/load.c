@@ -53,8 +53,8 @@ static int goes_back(const struct kvf_import *im, const struct kvf_entry *e, uin
 	       kvf_kind_match(own->kinds, own->nkinds, e) < own->nkinds;
 }
 
-static enum kvf_status
-put_chunk(struct kvf_import *im, const struct kvf_chunk *chunk, struct kvf_err *err)
+static enum kvf_status put_chunk(struct kvf_import *im, const struct kvf_chunk *chunk,
+				 struct kvf_err *err)
 {
 	const struct kvf_head *h = im->head;
 	struct kvf_entry e;
@@ -84,8 +84,8 @@ put_chunk(struct kvf_import *im, const struct kvf_chunk *chunk, struct kvf_err *
 	return st;
 }
 
-static enum kvf_status
-begin_package(struct kvf_import *im, const struct kvf_item *item, struct kvf_err *err)
+static enum kvf_status begin_package(struct kvf_import *im, const struct kvf_item *item,
+				     struct kvf_err *err)
 {
 	enum kvf_status st = kvf_begin_parse(item->raw, &im->units.begins[im->units.n], err);
 
@@ -97,8 +97,8 @@ begin_package(struct kvf_import *im, const struct kvf_item *item, struct kvf_err
 	return kvf_store_keep_unit(im->store, "begin", item->u.begin->n, item->raw, err);
 }
 
-static enum kvf_status
-end_package(struct kvf_import *im, const struct kvf_item *item, struct kvf_err *err)
+static enum kvf_status end_package(struct kvf_import *im, const struct kvf_item *item,
+				   struct kvf_err *err)
 {
 	const struct kvf_end *end = item->u.end;
 	struct kvf_report_package *row = &im->job->report->packages[end->n];

@@ -24,8 +24,8 @@
 
 #define MANIFEST_MAX (4u << 20)
 
-static enum kvf_status
-put_contents(struct kvf_buf *b, const struct kvf_report *r, struct kvf_err *err)
+static enum kvf_status put_contents(struct kvf_buf *b, const struct kvf_report *r,
+				    struct kvf_err *err)
 {
 	char root[65], m[33];
 	enum kvf_status st;

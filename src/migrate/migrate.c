@@ -37,8 +37,8 @@ struct migrate {
 
 /* ---- refusals ---------------------------------------------------------------- */
 
-static enum kvf_status
-source_totals(struct migrate *m, struct kvf_totals *t, struct kvf_err *err)
+static enum kvf_status source_totals(struct migrate *m, struct kvf_totals *t,
+				     struct kvf_err *err)
 {
 	struct kvf_limits limits = kvf_options_limits(m->o);
 	enum kvf_status st = KVF_OK;
@@ -60,8 +60,8 @@ source_totals(struct migrate *m, struct kvf_totals *t, struct kvf_err *err)
 }
 
 /* The store holds data: are they these?  Then there is nothing to do. */
-static enum kvf_status
-compare_with_live(struct migrate *m, struct kvf_store *store, struct kvf_err *err)
+static enum kvf_status compare_with_live(struct migrate *m, struct kvf_store *store,
+					 struct kvf_err *err)
 {
 	struct kvf_report *r = m->report;
 	enum kvf_status st;
@@ -347,6 +347,8 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	st = kvf_report_init(report, err);
 	if (!st)
 		st = prepare(&m, err);
+	if (!st && o->dry_run && !report->already)
+		st = kvf_report_count(report, &m.bound, err);
 	if (st || report->already || o->dry_run)
 		goto out;
 	st = kvf_report_init(&m.exported, err);

@@ -23,8 +23,8 @@ static void estimate_space(struct kvf_report *r)
 }
 
 /* What the shapes do not know for nothing is counted. */
-static enum kvf_status count_rows(struct kvf_report *r, const struct kvf_bound *b,
-				  struct kvf_err *err)
+enum kvf_status kvf_report_count(struct kvf_report *r, const struct kvf_bound *b,
+				 struct kvf_err *err)
 {
 	enum kvf_status st = KVF_OK;
 	size_t i, k, at = 0;
@@ -69,7 +69,7 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 	if (!st)
 		st = kvf_report_bound(report, &bound, err);
 	if (!st)
-		st = count_rows(report, &bound, err);
+		st = kvf_report_count(report, &bound, err);
 	if (!st && store)
 		st = kvf_import_preflight(o, store, bound.app->name, report, err);
 	if (st)

@@ -40,8 +40,8 @@ static enum kvf_status refuse_busy(const struct kvf_control *c, struct kvf_err *
 	return KVF_EBUSY;
 }
 
-enum kvf_status
-kvf_refuse_not_empty(const struct kvf_report *r, const char *place, struct kvf_err *err)
+enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r, const char *place,
+				     struct kvf_err *err)
 {
 	kvf_fail(err, KVF_EPREFLIGHT, "the store is not empty: it holds %" PRIu64 " entries",
 		 r->facts.entries);
@@ -55,9 +55,9 @@ kvf_refuse_not_empty(const struct kvf_report *r, const char *place, struct kvf_e
 	return KVF_EPREFLIGHT;
 }
 
-enum kvf_status
-kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store, const char *app,
-		     struct kvf_report *report, struct kvf_err *err)
+enum kvf_status kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store,
+				     const char *app, struct kvf_report *report,
+				     struct kvf_err *err)
 {
 	enum kvf_status st = kvf_store_inspect(store, &report->facts, err);
 

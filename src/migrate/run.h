@@ -33,9 +33,9 @@ void kvf_report_warn(struct kvf_report *r, const char *fmt, ...) KVF_PRINTF(2, 3
 size_t kvf_report_step(struct kvf_report *r, const char *name);
 void kvf_report_step_end(struct kvf_report *r, size_t step, uint64_t entries, uint64_t bytes);
 /* One row of kvf_report.packages for each name. */
-KVF_MUST_CHECK enum kvf_status
-kvf_report_packages(struct kvf_report *r, const char *const *names, size_t n,
-		    struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_report_packages(struct kvf_report *r,
+						   const char *const *names, size_t n,
+						   struct kvf_err *err);
 
 int kvf_stopped(const struct kvf_env *env);
 /* KVF_EINTERRUPTED when somebody asked to stop. */
@@ -84,9 +84,9 @@ struct kvf_bound {
  * Load -f, or make the application of the tables, and bind it.  Checks the
  * source's schema version (KVF_EVERSION) unless `any_version`.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_bound_open(const struct kvf_options *o, struct kvf_source *source, int any_version,
-	       struct kvf_bound *b, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_bound_open(const struct kvf_options *o,
+					      struct kvf_source *source, int any_version,
+					      struct kvf_bound *b, struct kvf_err *err);
 void kvf_bound_close(struct kvf_bound *b);
 /* "products row 17 (sku A-1)": for messages; reads the record again. */
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
@@ -116,14 +116,14 @@ struct kvf_feed {
 	int in_order;                           /* every record came in order */
 	uint64_t *record_rows, *record_entries; /* per record of the package */
 };
-KVF_MUST_CHECK enum kvf_status
-kvf_feed_open(struct kvf_feed *f, const struct kvf_bound *b, size_t package,
-	      const struct kvf_limits *limits, const char *scratch, const struct kvf_env *env,
-	      struct kvf_meter *meter, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_feed_open(struct kvf_feed *f, const struct kvf_bound *b,
+					     size_t package, const struct kvf_limits *limits,
+					     const char *scratch, const struct kvf_env *env,
+					     struct kvf_meter *meter, struct kvf_err *err);
 /* The next entry, valid until the next call; KVF_EOF.  Equal keys are
  * KVF_EDEFINITION, with both rows named. */
-KVF_MUST_CHECK enum kvf_status
-kvf_feed_next(struct kvf_feed *f, struct kvf_entry *entry, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_feed_next(struct kvf_feed *f, struct kvf_entry *entry,
+					     struct kvf_err *err);
 void kvf_feed_close(struct kvf_feed *f);
 
 /* ---- units.c: the head, begin and end units that a store keeps ---------------- */
@@ -134,8 +134,8 @@ struct kvf_units {
 	size_t n;
 };
 /* Leaves `u` empty where the store keeps none. */
-KVF_MUST_CHECK enum kvf_status
-kvf_units_load(struct kvf_store *store, struct kvf_units *u, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
+					      struct kvf_err *err);
 /*
  * The package that an entry belongs to: the first with a kind that matches it,
  * else the last.  Needs at least one package.
@@ -157,15 +157,15 @@ const char *kvf_side_identity(const struct kvf_side_entries *s);
 /* Package names in order; a store has none. */
 size_t kvf_side_packages(const struct kvf_side_entries *s, const char *const **names);
 /* Count, bytes and m of everything, by the fastest way. */
-KVF_MUST_CHECK enum kvf_status
-kvf_side_totals(struct kvf_side_entries *s, struct kvf_totals *t, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_side_totals(struct kvf_side_entries *s, struct kvf_totals *t,
+					       struct kvf_err *err);
 /*
  * Begin to hand out entries: `by_package` in the order of the packages, else in
  * the order of keys over all of them.  A side can be begun more than once,
  * unless it is a pipe.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_side_begin(struct kvf_side_entries *s, int by_package, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_side_begin(struct kvf_side_entries *s, int by_package,
+					      struct kvf_err *err);
 /* `begin` is NULL where the place does not say; KVF_EOF at the end. */
 KVF_MUST_CHECK enum kvf_status
 kvf_side_next(struct kvf_side_entries *s, struct kvf_entry *entry, size_t *package,
@@ -203,11 +203,14 @@ struct kvf_export_job {
 	unsigned step, steps;      /* for progress */
 	struct kvf_report *report; /* packages, records, tail */
 };
-KVF_MUST_CHECK enum kvf_status
-kvf_export_run(const struct kvf_export_job *job, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_export_run(const struct kvf_export_job *job,
+					      struct kvf_err *err);
+/* plan.c: count the rows of every record that the shapes do not know. */
+KVF_MUST_CHECK enum kvf_status kvf_report_count(struct kvf_report *r, const struct kvf_bound *b,
+						struct kvf_err *err);
 /* The `records` of the report; row counts come from the shapes. */
-KVF_MUST_CHECK enum kvf_status
-kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b,
+						struct kvf_err *err);
 
 /* import.c: a stream into a store. */
 struct kvf_import_job {
@@ -233,17 +236,17 @@ KVF_MUST_CHECK enum kvf_status
 kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store, const char *app,
 		     struct kvf_report *report, struct kvf_err *err);
 /* "the store is not empty": what an import says without --replace or --merge. */
-KVF_MUST_CHECK enum kvf_status
-kvf_refuse_not_empty(const struct kvf_report *r, const char *place, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
+						    const char *place, struct kvf_err *err);
 /* Is the run that the control row names still at work, as far as one can tell? */
 int kvf_owner_alive(const struct kvf_control *c);
 
 /* manifest.c */
-KVF_MUST_CHECK enum kvf_status
-kvf_manifest_write(const char *path, const struct kvf_report *r, const char *stream_path,
-		   int replace, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_manifest_write(const char *path, const struct kvf_report *r,
+						  const char *stream_path, int replace,
+						  struct kvf_err *err);
 /* The root that a manifest promises. */
-KVF_MUST_CHECK enum kvf_status
-kvf_manifest_root(const char *path, uint8_t root[32], struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_manifest_root(const char *path, uint8_t root[32],
+						 struct kvf_err *err);
 
 #endif

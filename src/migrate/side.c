@@ -66,8 +66,8 @@ static enum kvf_status open_tables(struct kvf_side_entries *s, struct kvf_err *e
 	return KVF_OK;
 }
 
-static enum kvf_status
-open_store(struct kvf_side_entries *s, int *is_store, struct kvf_err *err)
+static enum kvf_status open_store(struct kvf_side_entries *s, int *is_store,
+				  struct kvf_err *err)
 {
 	struct kvf_store_options so = { .table = s->o->table };
 	struct kvf_store_facts facts;
@@ -143,9 +143,9 @@ static enum kvf_status open_stream(struct kvf_side_entries *s, struct kvf_err *e
 	return KVF_OK;
 }
 
-enum kvf_status
-kvf_side_open(const struct kvf_options *o, const char *place, const struct kvf_env *env,
-	      struct kvf_meter *meter, struct kvf_side_entries **out, struct kvf_err *err)
+enum kvf_status kvf_side_open(const struct kvf_options *o, const char *place,
+			      const struct kvf_env *env, struct kvf_meter *meter,
+			      struct kvf_side_entries **out, struct kvf_err *err)
 {
 	struct kvf_side_entries *s = calloc(1, sizeof(*s));
 	enum kvf_status st;
@@ -228,8 +228,8 @@ size_t kvf_side_packages(const struct kvf_side_entries *s, const char *const **n
 
 /* ---- walking by package --------------------------------------------------------- */
 
-static enum kvf_status
-next_of_tables(struct kvf_side_entries *s, struct kvf_entry *entry, struct kvf_err *err)
+static enum kvf_status next_of_tables(struct kvf_side_entries *s, struct kvf_entry *entry,
+				      struct kvf_err *err)
 {
 	size_t package;
 	enum kvf_status st;
@@ -260,8 +260,8 @@ next_of_tables(struct kvf_side_entries *s, struct kvf_entry *entry, struct kvf_e
 	}
 }
 
-static enum kvf_status
-next_of_stream(struct kvf_side_entries *s, struct kvf_entry *entry, struct kvf_err *err)
+static enum kvf_status next_of_stream(struct kvf_side_entries *s, struct kvf_entry *entry,
+				      struct kvf_err *err)
 {
 	struct kvf_item item;
 	enum kvf_status st;
@@ -288,8 +288,8 @@ next_of_stream(struct kvf_side_entries *s, struct kvf_entry *entry, struct kvf_e
 	}
 }
 
-static enum kvf_status
-next_raw(struct kvf_side_entries *s, struct kvf_entry *entry, struct kvf_err *err)
+static enum kvf_status next_raw(struct kvf_side_entries *s, struct kvf_entry *entry,
+				struct kvf_err *err)
 {
 	switch (s->kind) {
 	case KVF_SIDE_TABLES: return next_of_tables(s, entry, err);
@@ -331,9 +331,9 @@ enum kvf_status kvf_side_begin(struct kvf_side_entries *s, int by_package, struc
 	return st;
 }
 
-enum kvf_status
-kvf_side_next(struct kvf_side_entries *s, struct kvf_entry *entry, size_t *package,
-	      const struct kvf_begin **begin, struct kvf_err *err)
+enum kvf_status kvf_side_next(struct kvf_side_entries *s, struct kvf_entry *entry,
+			      size_t *package, const struct kvf_begin **begin,
+			      struct kvf_err *err)
 {
 	struct kvf_origin origin;
 	enum kvf_status st;
@@ -359,8 +359,8 @@ kvf_side_next(struct kvf_side_entries *s, struct kvf_entry *entry, size_t *packa
 	return KVF_OK;
 }
 
-enum kvf_status
-kvf_side_totals(struct kvf_side_entries *s, struct kvf_totals *t, struct kvf_err *err)
+enum kvf_status kvf_side_totals(struct kvf_side_entries *s, struct kvf_totals *t,
+				struct kvf_err *err)
 {
 	struct kvf_item item;
 	struct kvf_entry e;

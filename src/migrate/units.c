@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kvf_status
-kvf_units_load(struct kvf_store *store, struct kvf_units *u, struct kvf_err *err)
+enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
+			       struct kvf_err *err)
 {
 	struct kvf_bytes unit;
 	enum kvf_status st;

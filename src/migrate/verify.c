@@ -27,9 +27,9 @@ static const char *package_name(const struct kvf_side_entries *s, size_t package
 	return package < kvf_side_packages(s, &names) ? names[package] : "";
 }
 
-static enum kvf_status
-add_difference(struct comparison *c, enum kvf_difference_side side, const char *package,
-	       const struct kvf_entry *left, const struct kvf_entry *right, struct kvf_err *err)
+static enum kvf_status add_difference(struct comparison *c, enum kvf_difference_side side,
+				      const char *package, const struct kvf_entry *left,
+				      const struct kvf_entry *right, struct kvf_err *err)
 {
 	struct kvf_report *r = c->report;
 	const struct kvf_entry *e = left ? left : right;
@@ -68,8 +68,8 @@ struct walker {
 	int end;
 };
 
-static enum kvf_status
-advance(struct comparison *c, struct walker *w, struct kvf_totals *t, struct kvf_err *err)
+static enum kvf_status advance(struct comparison *c, struct walker *w, struct kvf_totals *t,
+			       struct kvf_err *err)
 {
 	const struct kvf_begin *begin;
 	enum kvf_status st = kvf_side_next(w->side, &w->entry, &w->package, &begin, err);

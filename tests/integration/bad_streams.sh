@@ -1,5 +1,5 @@
 # Streams that must not be believed; after each the store is as it was.
-. "$TOP/tests/integration/lib.sh"
+. "$TOP/tests/support/integration.sh"
 legacy a.db
 sqlite3 old.db "CREATE TABLE t(a PRIMARY KEY); INSERT INTO t VALUES('old')"
 expect 0 export --chunk 4096 sqlite:a.db a.kvf

@@ -1,5 +1,5 @@
 # A disk that fills up, a folder and a file that cannot be written.
-. "$TOP/tests/integration/lib.sh"
+. "$TOP/tests/support/integration.sh"
 legacy a.db 20000
 expect 0 export sqlite:a.db a.kvf
 mkdir small ro
@@ -15,9 +15,14 @@ fi
 expect 5 export sqlite:a.db small/x.kvf
 says small/
 equal "$(ls -A small)" "" "a failed export left something"
-expect 5 import a.kvf sqlite:small/s.db
+# what can be known beforehand is refused beforehand
+expect 13 import a.kvf sqlite:small/s.db
+says space
+equal "$(ls -A small)" "" "a refused import left something"
+# through a pipe it cannot be known
+cat a.kvf | "$K" import - sqlite:small/s.db >out 2>err; equal $? 5 "a full disk"
 says small/s.db
-expect 0 status sqlite:small/s.db || true
+expect 0 status sqlite:small/s.db
 umount small; trap - EXIT
 # a store that has room for the old data but not for the new
 mount -t tmpfs -o size=1536k none small && trap 'umount small' EXIT

@@ -1,5 +1,5 @@
 # Source and store are one file: the legacy tables stay, kv appears beside them.
-. "$TOP/tests/integration/lib.sh"
+. "$TOP/tests/support/integration.sh"
 for mode in delete wal; do
     rm -f a.db*
     legacy a.db

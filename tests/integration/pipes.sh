@@ -1,5 +1,5 @@
 # Streams through pipes, both directions; what breaks a pipe breaks the run.
-. "$TOP/tests/integration/lib.sh"
+. "$TOP/tests/support/integration.sh"
 legacy a.db 3000
 expect 0 export sqlite:a.db a.kvf
 "$K" export sqlite:a.db - 2>err | "$K" import - sqlite:p.db 2>err2 >out || die "export | import"

@@ -1,5 +1,5 @@
 # What happens when the store holds something already.
-. "$TOP/tests/integration/lib.sh"
+. "$TOP/tests/support/integration.sh"
 legacy a.db
 legacy b.db 400
 expect 0 export sqlite:a.db a.kvf
@@ -73,9 +73,9 @@ expect 2 export --table nosuch sqlite:a.db x.kvf
 
 # --dry-run
 cp a.db dry.db
-ls -la --time-style=full-iso | grep -v -e ' out$' -e ' err$' -e ' \.$' >before
+ls -la --time-style=full-iso | grep -v -e '^total' -e ' out$' -e ' err$' -e ' \.$' -e ' \.\.$' >before
 expect 0 migrate -n sqlite:dry.db sqlite:new.db
 expect 0 import -n a.kvf sqlite:new.db
 expect 0 export -n sqlite:dry.db new.kvf
-ls -la --time-style=full-iso | grep -v -e ' out$' -e ' err$' -e ' \.$' -e ' before$' >after
+ls -la --time-style=full-iso | grep -v -e '^total' -e ' out$' -e ' err$' -e ' \.$' -e ' \.\.$' -e ' before$' >after
 grep -v ' before$' before | cmp - after || die "--dry-run left something"
