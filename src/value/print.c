@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "value/number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -125,26 +126,17 @@ void kvf_print_u64(struct kvf_printer *p, uint64_t v)
 	kvf_print_put(p, text);
 }
 
-/* The shortest form that reads back as the same number. */
 void kvf_print_real(struct kvf_printer *p, double v)
 {
-	char text[40];
-	int digits;
+	char text[KVF_NUMBER_TEXT];
+	size_t len = kvf_format_real(v, text);
 
-	if (isnan(v) || isinf(v)) {
+	if (len)
+		kvf_print_put_n(p, text, len);
+	else
 		kvf_print_put(p, isnan(v) ? "\"NaN\""
 				 : v > 0  ? "\"Infinity\""
 					  : "\"-Infinity\"");
-		return;
-	}
-	for (digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, v);
-		if (digits == 17 || !(strtod(text, NULL) < v || strtod(text, NULL) > v))
-			break;
-	}
-	if (!strpbrk(text, ".e"))
-		memcpy(text + strlen(text), ".0", 3);
-	kvf_print_put(p, text);
 }
 
 /* May the bytes stand as text, by the rule of kvf_bytes_print()? */

@@ -5,20 +5,18 @@
  */
 #include "value/print.h"
 
-#include "base/text.h"
+#include "value/protobuf.h"
+#include "value/timestamp.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 /* One field on the wire. */
 struct wire {
 	uint32_t number;
 	unsigned type;
 	uint64_t v;         /* varint, 64 or 32 bits */
-	struct kvf_bytes b; /* WIRE_BYTES */
+	struct kvf_bytes b; /* KVF_PB_LEN */
 };
 
 enum scalar {
@@ -127,10 +125,10 @@ static int next(struct kvf_bytes *b, struct wire *w)
 	w->number = (uint32_t)(tag >> 3);
 	w->type = (unsigned)tag & 7;
 	switch (w->type) {
-	case WIRE_VARINT: return varint(b, &w->v);
-	case WIRE_64: return fixed(b, 8, &w->v);
-	case WIRE_32: return fixed(b, 4, &w->v);
-	case WIRE_BYTES:
+	case KVF_PB_VARINT: return varint(b, &w->v);
+	case KVF_PB_I64: return fixed(b, 8, &w->v);
+	case KVF_PB_I32: return fixed(b, 4, &w->v);
+	case KVF_PB_LEN:
 		if (!varint(b, &len) || len > b->len)
 			return 0;
 		w->b.ptr = b->ptr;
@@ -147,14 +145,14 @@ static unsigned wire_of(enum scalar s)
 	switch (s) {
 	case S_DOUBLE:
 	case S_FIXED64:
-	case S_SFIXED64: return WIRE_64;
+	case S_SFIXED64: return KVF_PB_I64;
 	case S_FLOAT:
 	case S_FIXED32:
-	case S_SFIXED32: return WIRE_32;
+	case S_SFIXED32: return KVF_PB_I32;
 	case S_STRING:
 	case S_BYTES:
 	case S_MESSAGE:
-	case S_TIMESTAMP: return WIRE_BYTES;
+	case S_TIMESTAMP: return KVF_PB_LEN;
 	case S_INT32:
 	case S_INT64:
 	case S_UINT32:
@@ -163,9 +161,9 @@ static unsigned wire_of(enum scalar s)
 	case S_SINT64:
 	case S_BOOL:
 	case S_ENUM:
-	case S_UNKNOWN: return WIRE_VARINT;
+	case S_UNKNOWN: return KVF_PB_VARINT;
 	}
-	return WIRE_VARINT;
+	return KVF_PB_VARINT;
 }
 
 static double real_of(enum scalar s, uint64_t v)
@@ -187,38 +185,30 @@ static double real_of(enum scalar s, uint64_t v)
 
 static void timestamp(struct kvf_printer *p, struct kvf_bytes b)
 {
-	int64_t seconds = 0;
-	int32_t nanos = 0;
+	struct kvf_timestamp t = { 0, 0 };
+	char text[KVF_TIMESTAMP_TEXT], plain[80];
+	struct kvf_bytes printed = { (const uint8_t *)text, 0 };
 	struct wire w;
-	struct tm tm;
-	time_t t;
-	char text[128], fraction[16] = "";
 
 	while (b.len) {
 		if (!next(&b, &w)) {
 			p->bad = 1;
 			return;
 		}
-		if (w.number == 1 && w.type == WIRE_VARINT)
-			seconds = (int64_t)w.v;
-		else if (w.number == 2 && w.type == WIRE_VARINT)
-			nanos = (int32_t)w.v;
+		if (w.number == 1 && w.type == KVF_PB_VARINT)
+			t.seconds = (int64_t)w.v;
+		else if (w.number == 2 && w.type == KVF_PB_VARINT)
+			t.nanos = (int32_t)w.v;
 	}
-	t = (time_t)seconds;
-	if (nanos < 0 || nanos > 999999999 || seconds < YEAR_1 || seconds > YEAR_9999 ||
-	    !gmtime_r(&t, &tm)) {
-		snprintf(text, sizeof(text), "{\"seconds\":\"%lld\",\"nanos\":%ld}",
-			 (long long)seconds, (long)nanos);
-		kvf_print_put(p, text);
+	if (t.nanos >= 0 && t.nanos <= 999999999 && t.seconds >= YEAR_1 &&
+	    t.seconds <= YEAR_9999) {
+		printed.len = kvf_timestamp_format(t, text);
+		kvf_print_text(p, printed);
 		return;
 	}
-	if (nanos % 1000000)
-		snprintf(fraction, sizeof(fraction), ".%09ld", (long)nanos);
-	else if (nanos)
-		snprintf(fraction, sizeof(fraction), ".%03ld", (long)nanos / 1000000);
-	snprintf(text, sizeof(text), "\"%04d-%02d-%02dT%02d:%02d:%02d%sZ\"", tm.tm_year + 1900,
-		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, fraction);
-	kvf_print_put(p, text);
+	snprintf(plain, sizeof(plain), "{\"seconds\":\"%lld\",\"nanos\":%ld}",
+		 (long long)t.seconds, (long)t.nanos);
+	kvf_print_put(p, plain);
 }
 
 static void enumerator(struct kvf_printer *p, int64_t ref, uint64_t v)
@@ -297,9 +287,9 @@ static void packed(struct kvf_printer *p, enum scalar s, int64_t ref, struct kvf
 	int ok;
 
 	while (b.len && !p->bad && !p->st) {
-		ok = type == WIRE_VARINT ? varint(&b, &v)
-		     : type == WIRE_64   ? fixed(&b, 8, &v)
-					 : fixed(&b, 4, &v);
+		ok = type == KVF_PB_VARINT ? varint(&b, &v)
+		     : type == KVF_PB_I64  ? fixed(&b, 8, &v)
+					   : fixed(&b, 4, &v);
 		if (!ok) {
 			p->bad = 1;
 			return;
@@ -378,14 +368,14 @@ static void field(struct kvf_printer *p, const struct kvf_field *f, struct kvf_b
 		last = w;
 		if (!t.map && !t.repeated)
 			continue;
-		if (t.repeated && w.type == WIRE_BYTES && wire_of(t.value) != WIRE_BYTES) {
+		if (t.repeated && w.type == KVF_PB_LEN && wire_of(t.value) != KVF_PB_LEN) {
 			packed(p, t.value, f->ref, w.b, &first);
 			continue;
 		}
 		if (!first)
 			kvf_print_put(p, ",");
 		first = 0;
-		if (t.map && w.type != WIRE_BYTES)
+		if (t.map && w.type != KVF_PB_LEN)
 			p->bad = 1;
 		else if (t.map)
 			map_entry(p, &t, f->ref, w.b, depth);
@@ -404,7 +394,7 @@ static void unknown(struct kvf_printer *p, const struct wire *w)
 
 	snprintf(text, sizeof(text), "{\"field\":%lu,\"value\":", (unsigned long)w->number);
 	kvf_print_put(p, text);
-	if (w->type == WIRE_BYTES)
+	if (w->type == KVF_PB_LEN)
 		kvf_print_hex(p, w->b);
 	else
 		kvf_print_u64(p, w->v);
