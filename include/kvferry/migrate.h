@@ -174,6 +174,9 @@ kvf_diff(const struct kvf_options *o, const struct kvf_env *env, struct kvf_repo
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
 		 struct kvf_report *report, struct kvf_err *err);
+/* Is the run that the control row names still at work, as far as one can tell
+ * from this machine? */
+KVF_API int kvf_owner_alive(const struct kvf_control *c);
 /* Each row of the ledger of o->target, oldest first, to `row`. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_history(const struct kvf_options *o, const struct kvf_env *env,

@@ -238,8 +238,6 @@ kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store, const
 /* "the store is not empty": what an import says without --replace or --merge. */
 KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
 						    const char *place, struct kvf_err *err);
-/* Is the run that the control row names still at work, as far as one can tell? */
-int kvf_owner_alive(const struct kvf_control *c);
 
 /* manifest.c */
 KVF_MUST_CHECK enum kvf_status kvf_manifest_write(const char *path, const struct kvf_report *r,
