@@ -18,12 +18,12 @@ extern "C" {
 struct kvf_store;
 
 enum kvf_store_mode {
-	KVF_STORE_READ,   /* must exist; read-only, nothing is created or locked */
-	KVF_STORE_WRITE   /* created when missing, by the first call that writes */
+	KVF_STORE_READ, /* must exist; read-only, nothing is created or locked */
+	KVF_STORE_WRITE /* created when missing, by the first call that writes */
 };
 
 struct kvf_store_options {
-	const char *table;   /* the live table; NULL = the one that kvferry keeps
+	const char *table; /* the live table; NULL = the one that kvferry keeps
 				there, else "kv" */
 };
 
@@ -45,22 +45,25 @@ KVF_API const char *kvf_store_identity(const struct kvf_store *s);
 /* ---- looking ------------------------------------------------------------ */
 
 struct kvf_store_facts {
-	int exists;              /* there is a database at the place */
-	int has_table;           /* the kv table is there */
-	int table_fits;          /* ... and has the layout that we publish */
-	int has_control;         /* kvferry's own objects are there */
-	uint64_t entries;        /* live entries, counted without the version record */
-	uint64_t size;           /* bytes on disk, or 0 */
-	uint64_t free;           /* bytes free where it lies, UINT64_MAX = unknown */
-	int writable;            /* permissions allow writing */
-	char blocker[512];       /* why a publication would be refused (triggers,
+	int exists;        /* there is a database at the place */
+	int has_table;     /* the kv table is there */
+	int table_fits;    /* ... and has the layout that we publish */
+	int has_control;   /* kvferry's own objects are there */
+	uint64_t entries;  /* live entries, counted without the version record */
+	uint64_t size;     /* bytes on disk, or 0 */
+	uint64_t free;     /* bytes free where it lies, UINT64_MAX = unknown */
+	int writable;      /* permissions allow writing */
+	char blocker[512]; /* why a publication would be refused (triggers,
 				    foreign layout ...), or "" */
 };
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *facts, struct kvf_err *err);
 
 enum kvf_run_state { /* on disk by name; never rename */
-	KVF_RUN_IDLE, KVF_RUN_STAGING, KVF_RUN_SEALED, KVF_RUN_LIVE
+		     KVF_RUN_IDLE,
+		     KVF_RUN_STAGING,
+		     KVF_RUN_SEALED,
+		     KVF_RUN_LIVE
 };
 KVF_API const char *kvf_run_state_name(enum kvf_run_state st);
 
@@ -68,28 +71,28 @@ KVF_API const char *kvf_run_state_name(enum kvf_run_state st);
 struct kvf_control {
 	uint64_t epoch;
 	enum kvf_run_state state;
-	uint64_t ver;            /* live schema version; 0 = none yet */
+	uint64_t ver;                 /* live schema version; 0 = none yet */
 	uint64_t active, stage, prev; /* generations; 0 = none */
-	int prev_legacy;         /* no data were live before: the way back is the
+	int prev_legacy;              /* no data were live before: the way back is the
 				    legacy tables */
-	char run[64];            /* the owner, "" = none */
+	char run[64];                 /* the owner, "" = none */
 	char host[256];
-	int64_t pid, pid_start;  /* pid_start: its start time, against pid reuse */
-	int64_t started, beat;   /* microseconds since 1970, UTC */
+	int64_t pid, pid_start; /* pid_start: its start time, against pid reuse */
+	int64_t started, beat;  /* microseconds since 1970, UTC */
 	char tool[32];
-	char why[768];           /* last failure, for people */
+	char why[768]; /* last failure, for people */
 	/*
 	 * Of what is staged while the state is STAGING or SEALED, else of what is
 	 * live; kvf_store_generation() tells either at any time.
 	 */
 	char app[65];
-	uint8_t stream[32];      /* identity of the stream */
-	uint8_t root[32];        /* R, known from the seal on */
+	uint8_t stream[32]; /* identity of the stream */
+	uint8_t root[32];   /* R, known from the seal on */
 	int has_root;
-	struct kvf_totals totals; /* known from the seal on */
+	struct kvf_totals totals;                    /* known from the seal on */
 	uint8_t version_part[256], version_key[256]; /* the application's own */
 	size_t version_part_len, version_key_len;    /* record; both 0 = none */
-	int exact_packages;      /* kinds name the package of every entry */
+	int exact_packages;                          /* kinds name the package of every entry */
 };
 /* KVF_ENOTFOUND when kvferry never touched this store. */
 KVF_API KVF_MUST_CHECK enum kvf_status
@@ -100,9 +103,9 @@ enum kvf_scan { KVF_SCAN_LIVE, KVF_SCAN_STAGE };
 /* What is known of one generation of the data. */
 struct kvf_generation {
 	uint64_t gen;
-	uint64_t ver;            /* schema version it was published with, or 0 */
-	int64_t published;       /* microseconds since 1970, or 0 */
-	char run[64];            /* the run that made it; "" = it was there before */
+	uint64_t ver;      /* schema version it was published with, or 0 */
+	int64_t published; /* microseconds since 1970, or 0 */
+	char run[64];      /* the run that made it; "" = it was there before */
 	char app[65];
 	char tool[32];
 	uint8_t stream[32], root[32];
@@ -156,7 +159,7 @@ kvf_store_unit(struct kvf_store *s, enum kvf_scan which, const char *name, uint6
 /* What a run claims the store with. */
 struct kvf_claim {
 	const char *run, *host, *tool, *app;
-	int64_t pid, pid_start, now;   /* now: microseconds since 1970 */
+	int64_t pid, pid_start, now; /* now: microseconds since 1970 */
 	uint8_t stream[32];
 	struct kvf_bytes version_part, version_key, version_started;
 };
@@ -180,8 +183,8 @@ kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_cla
  * a2 and a7: drop generations that are neither staged, active nor previous,
  * then create the stage; `copy_live` fills it with the live entries (--merge).
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_stage(struct kvf_store *s, int copy_live, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_stage(struct kvf_store *s, int copy_live,
+						       struct kvf_err *err);
 
 /*
  * a3: add an entry of the current chunk; it is copied.  Entries should come
@@ -205,24 +208,24 @@ kvf_store_chunk(struct kvf_store *s, const struct kvf_chunk_info *info, struct k
 
 /* Keep a unit with the stage; see kvf_store_unit(). */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_keep_unit(struct kvf_store *s, const char *name, uint64_t n,
-		    struct kvf_bytes unit, struct kvf_err *err);
+kvf_store_keep_unit(struct kvf_store *s, const char *name, uint64_t n, struct kvf_bytes unit,
+		    struct kvf_err *err);
 
 /* Commit whatever kvf_store_chunk() left open; what is stored is durable. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_flush(struct kvf_store *s, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_flush(struct kvf_store *s,
+						       struct kvf_err *err);
 
 /* The first progress row of the stage at or after (n, i); KVF_EOF if none. */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i,
-		   struct kvf_chunk_info *info, struct kvf_err *err);
+kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i, struct kvf_chunk_info *info,
+		   struct kvf_err *err);
 
 #define KVF_CONFLICTS_NAMED 20
 /* What --merge found. */
 struct kvf_merge_stats {
-	struct kvf_totals copied;    /* live entries that were copied */
-	struct kvf_totals same;      /* entries of the stream that were there, equal */
-	uint64_t conflicts;          /* keys held with different values */
+	struct kvf_totals copied; /* live entries that were copied */
+	struct kvf_totals same;   /* entries of the stream that were there, equal */
+	uint64_t conflicts;       /* keys held with different values */
 	size_t nnamed;
 	char named[KVF_CONFLICTS_NAMED][192]; /* printed partition and key */
 };
@@ -240,8 +243,8 @@ struct kvf_ledger_row {
 	const char *run, *event; /* event: begin publish fail refuse backup ... */
 	const char *outcome;     /* "ok" or a status word */
 	const char *who, *host, *tool, *app;
-	uint64_t from, to;       /* schema versions */
-	const char *document;    /* JSON object with everything else */
+	uint64_t from, to;    /* schema versions */
+	const char *document; /* JSON object with everything else */
 };
 
 /*
@@ -257,8 +260,7 @@ kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_
 		 const struct kvf_ledger_row *row, struct kvf_err *err);
 
 /* After commit: drop what is no longer needed (older generations, progress). */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
 
 /*
  * Remember why a run failed (control.why); best effort, guarded by epoch.  What
@@ -267,13 +269,13 @@ kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
 KVF_API void kvf_store_note_failure(struct kvf_store *s, const char *why);
 
 /* The event is on its own: it needs no epoch, only kvferry's objects. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_ledger_append(struct kvf_store *s, const struct kvf_ledger_row *row,
-			struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_append(struct kvf_store *s,
+							       const struct kvf_ledger_row *row,
+							       struct kvf_err *err);
 /* The row with the smallest id > after; valid until the next call; KVF_EOF. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_ledger_next(struct kvf_store *s, int64_t after, struct kvf_ledger_row *row,
-		      struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_next(struct kvf_store *s, int64_t after,
+							     struct kvf_ledger_row *row,
+							     struct kvf_err *err);
 
 /* ---- the memory driver, for tests and embedding -------------------------- */
 

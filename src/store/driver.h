@@ -24,11 +24,11 @@
 
 /* How far a handle that writes has come; put to commit in this order. */
 enum kvf_store_phase {
-	KVF_PHASE_LOOKING,  /* not acquired */
+	KVF_PHASE_LOOKING, /* not acquired */
 	KVF_PHASE_ACQUIRED,
-	KVF_PHASE_STAGING,  /* the stage is there: put, chunk, keep_unit, flush */
+	KVF_PHASE_STAGING, /* the stage is there: put, chunk, keep_unit, flush */
 	KVF_PHASE_SEALED,
-	KVF_PHASE_DONE      /* committed */
+	KVF_PHASE_DONE /* committed */
 };
 
 struct kvf_store_ops;
@@ -39,9 +39,9 @@ struct kvf_store {
 	const struct kvf_env *env;
 	enum kvf_store_mode mode;
 	enum kvf_store_phase phase;
-	uint64_t epoch;              /* ours, from acquire on */
-	uint64_t puts;               /* entries since the last chunk ended */
-	struct kvf_err failed;       /* sticky, from put to commit */
+	uint64_t epoch;                              /* ours, from acquire on */
+	uint64_t puts;                               /* entries since the last chunk ended */
+	struct kvf_err failed;                       /* sticky, from put to commit */
 	uint8_t version_part[256], version_key[256]; /* of our claim */
 	size_t version_part_len, version_key_len;
 	char identity[512];

@@ -3,10 +3,9 @@
  * transactions that can be lost.  For tests, and for programs that embed the
  * library and want the entries themselves.
  *
- * The data outlive their handles as long as one is open, so that two handles
- * can race for them.  What was put since the last whole chunk belongs to the
- * handle alone and goes with it.  Not thread-safe: handles on the same data
- * belong to the same thread.
+ * The data live as long as one handle on them, so that two handles can race for
+ * them.  What was put since the last whole chunk belongs to the handle alone.
+ * Handles on the same data belong to the same thread.
  */
 #include "store/memory_data.h"
 
@@ -265,7 +264,8 @@ static enum kvf_status stage(struct kvf_store *base, int copy_live, struct kvf_e
 {
 	struct memory *s = (struct memory *)base;
 	struct kvf_mem_data *d = s->data;
-	struct kvf_mem_table *live = kvf_mem_table_for(d, KVF_SCAN_LIVE), *t = kvf_mem_table_for(d, KVF_SCAN_STAGE);
+	struct kvf_mem_table *live = kvf_mem_table_for(d, KVF_SCAN_LIVE),
+			     *t = kvf_mem_table_for(d, KVF_SCAN_STAGE);
 	enum kvf_status st = guard(s, KVF_RUN_STAGING, err);
 	size_t i;
 
@@ -371,7 +371,8 @@ static enum kvf_status flush(struct kvf_store *base, struct kvf_err *err)
 static enum kvf_status progress(struct kvf_store *base, uint64_t n, uint64_t i,
 				struct kvf_chunk_info *info, struct kvf_err *err)
 {
-	struct kvf_mem_table *t = kvf_mem_table_for(((struct memory *)base)->data, KVF_SCAN_STAGE);
+	struct kvf_mem_table *t =
+		kvf_mem_table_for(((struct memory *)base)->data, KVF_SCAN_STAGE);
 	struct kvf_mem_chunk *c;
 
 	if (!t)
@@ -446,7 +447,8 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 {
 	struct memory *s = (struct memory *)base;
 	struct kvf_mem_data *d = s->data;
-	struct kvf_mem_table *t = kvf_mem_table_for(d, KVF_SCAN_STAGE), *live = kvf_mem_table_for(d, KVF_SCAN_LIVE);
+	struct kvf_mem_table *t = kvf_mem_table_for(d, KVF_SCAN_STAGE),
+			     *live = kvf_mem_table_for(d, KVF_SCAN_LIVE);
 	enum kvf_status st = guard(s, KVF_RUN_SEALED, err);
 	struct kvf_mem_item *record = NULL;
 	struct kvf_entry e;
@@ -463,7 +465,8 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 	e.value = done;
 	if (e.key.len) { /* the last thing that can fail */
 		record = kvf_mem_item_new(&e);
-		st = record ? kvf_mem_insert(t, kvf_mem_find(t, &e, &found), record, err) : kvf_fail_nomem(err);
+		st = record ? kvf_mem_insert(t, kvf_mem_find(t, &e, &found), record, err)
+			    : kvf_fail_nomem(err);
 		if (st) {
 			free(record);
 			kvf_mem_line_free(l);
@@ -553,8 +556,8 @@ static const struct kvf_store_ops ops = {
 	.ledger_next = ledger_next,
 };
 
-static enum kvf_status open_on(struct kvf_mem_data *d, const struct kvf_env *env, struct kvf_store **out,
-			       struct kvf_err *err)
+static enum kvf_status open_on(struct kvf_mem_data *d, const struct kvf_env *env,
+			       struct kvf_store **out, struct kvf_err *err)
 {
 	struct memory *s = calloc(1, sizeof(*s));
 

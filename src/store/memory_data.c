@@ -32,7 +32,8 @@ struct kvf_mem_item *kvf_mem_item_new(const struct kvf_entry *e)
 	return it;
 }
 
-enum kvf_status kvf_mem_grow(struct kvf_mem_item ***items, size_t len, size_t *size, struct kvf_err *err)
+enum kvf_status kvf_mem_grow(struct kvf_mem_item ***items, size_t len, size_t *size,
+			     struct kvf_err *err)
 {
 	size_t want = *size ? *size * 2 : 64;
 	struct kvf_mem_item **p;
@@ -76,7 +77,7 @@ size_t kvf_mem_find(const struct kvf_mem_table *t, const struct kvf_entry *e, in
 }
 
 enum kvf_status kvf_mem_insert(struct kvf_mem_table *t, size_t at, struct kvf_mem_item *it,
-				    struct kvf_err *err)
+			       struct kvf_err *err)
 {
 	enum kvf_status st = kvf_mem_grow(&t->items, t->len, &t->size, err);
 
@@ -130,7 +131,8 @@ void kvf_mem_drop_orphans(struct kvf_mem_data *d)
 	struct kvf_mem_table **p = &d->tables, *t;
 
 	while ((t = *p)) {
-		if (t->g.gen == d->c.stage || t->g.gen == d->c.active || t->g.gen == d->c.prev) {
+		if (t->g.gen == d->c.stage || t->g.gen == d->c.active ||
+		    t->g.gen == d->c.prev) {
 			p = &t->next;
 		} else {
 			*p = t->next;
@@ -158,7 +160,8 @@ enum kvf_status kvf_mem_move(struct kvf_mem_table *t, struct kvf_mem_item **item
 		if (merge)
 			kvf_merge_count(merge, &e, kvf_bytes_cmp(is.value, e.value) == 0);
 		else
-			st = kvf_store_duplicate(&e, kvf_bytes_cmp(is.value, e.value) == 0, err);
+			st = kvf_store_duplicate(&e, kvf_bytes_cmp(is.value, e.value) == 0,
+						 err);
 	}
 	/* Undo, or free what was not moved: an item is in the table or it is not. */
 	while (i--) {
@@ -170,7 +173,8 @@ enum kvf_status kvf_mem_move(struct kvf_mem_table *t, struct kvf_mem_item **item
 				free(items[i]);
 		} else if (st) {
 			t->len--;
-			memmove(t->items + at, t->items + at + 1, (t->len - at) * sizeof(t->items[0]));
+			memmove(t->items + at, t->items + at + 1,
+				(t->len - at) * sizeof(t->items[0]));
 		}
 	}
 	return st;
@@ -178,7 +182,8 @@ enum kvf_status kvf_mem_move(struct kvf_mem_table *t, struct kvf_mem_item **item
 
 int kvf_mem_is_version(const struct kvf_mem_table *t, const struct kvf_entry *e)
 {
-	return kvf_is_record(e->part, e->key, kvf_mem_bytes(t->g.version_part, t->g.version_part_len),
+	return kvf_is_record(e->part, e->key,
+			     kvf_mem_bytes(t->g.version_part, t->g.version_part_len),
 			     kvf_mem_bytes(t->g.version_key, t->g.version_key_len));
 }
 
@@ -193,8 +198,10 @@ void kvf_mem_line_free(struct kvf_mem_line *l)
 struct kvf_mem_line *kvf_mem_line_new(const struct kvf_ledger_row *row)
 {
 	struct kvf_mem_line *l = calloc(1, sizeof(*l));
-	const char **texts[] = { &l->row.run, &l->row.event, &l->row.outcome, &l->row.who,
-				 &l->row.host, &l->row.tool, &l->row.app, &l->row.document };
+	const char **texts[] = {
+		&l->row.run,  &l->row.event, &l->row.outcome, &l->row.who,
+		&l->row.host, &l->row.tool,  &l->row.app,     &l->row.document
+	};
 	size_t i;
 
 	if (!l)

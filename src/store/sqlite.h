@@ -38,37 +38,37 @@
 /* Copies of entries that were put, not yet given to SQLite. */
 struct kvf_lite_batch {
 	struct kvf_entry entries[KVF_LITE_BATCH_ENTRIES];
-	size_t len, at;          /* at: the row that SQLite is reading */
-	size_t used;             /* of bytes[] */
+	size_t len, at; /* at: the row that SQLite is reading */
+	size_t used;    /* of bytes[] */
 	uint8_t bytes[KVF_LITE_BATCH_BYTES];
 };
 
 enum kvf_lite_stmt { /* statements that are prepared once */
-	KVF_LITE_BEGIN,
-	KVF_LITE_END,
-	KVF_LITE_GUARD,
-	KVF_LITE_PUT,
-	KVF_LITE_STAGED,
-	KVF_LITE_CHUNK,
-	KVF_LITE_UNIT,
-	KVF_LITE_PROGRESS,
-	KVF_LITE_GET,
-	KVF_LITE_NSTMT
+		     KVF_LITE_BEGIN,
+		     KVF_LITE_END,
+		     KVF_LITE_GUARD,
+		     KVF_LITE_PUT,
+		     KVF_LITE_STAGED,
+		     KVF_LITE_CHUNK,
+		     KVF_LITE_UNIT,
+		     KVF_LITE_PROGRESS,
+		     KVF_LITE_GET,
+		     KVF_LITE_NSTMT
 };
 
 struct kvf_lite {
 	struct kvf_store base;
 	char *path;
-	char *table;             /* the live table */
-	int table_given;         /* ... was named by the caller */
-	sqlite3 *db;             /* NULL while there is no file */
-	int immutable;           /* opened so: nobody can be writing */
+	char *table;     /* the live table */
+	int table_given; /* ... was named by the caller */
+	sqlite3 *db;     /* NULL while there is no file */
+	int immutable;   /* opened so: nobody can be writing */
 	sqlite3_stmt *stmt[KVF_LITE_NSTMT];
-	int in_tx;               /* a transaction of the stage is open */
-	uint64_t stage;          /* the generation we fill */
+	int in_tx;      /* a transaction of the stage is open */
+	uint64_t stage; /* the generation we fill */
 	int copy_live;
-	uint64_t tx_bytes;       /* put since the last commit */
-	uint64_t samples;        /* keys kept as samples of this stage */
+	uint64_t tx_bytes; /* put since the last commit */
+	uint64_t samples;  /* keys kept as samples of this stage */
 	struct kvf_lite_batch batch;
 	struct kvf_merge_stats merge;
 	struct kvf_buf value;    /* of get and unit */
@@ -145,7 +145,8 @@ enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
 enum kvf_status kvf_lite_generation(struct kvf_store *base, enum kvf_scan which,
 				    struct kvf_generation *g, struct kvf_err *err);
 enum kvf_status kvf_lite_get(struct kvf_store *base, struct kvf_bytes part,
-			     struct kvf_bytes key, struct kvf_bytes *value, struct kvf_err *err);
+			     struct kvf_bytes key, struct kvf_bytes *value,
+			     struct kvf_err *err);
 enum kvf_status kvf_lite_unit(struct kvf_store *base, enum kvf_scan which, const char *name,
 			      uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
 enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i,

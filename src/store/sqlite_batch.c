@@ -26,7 +26,8 @@ static int connect(sqlite3 *db, void *ctx, int argc, const char *const *argv,
 		   sqlite3_vtab **out, char **message)
 {
 	struct batch_table *t;
-	int rc = sqlite3_declare_vtab(db, "CREATE TABLE batch (part BLOB, key BLOB, value BLOB)");
+	int rc = sqlite3_declare_vtab(db,
+				      "CREATE TABLE batch (part BLOB, key BLOB, value BLOB)");
 
 	(void)argc;
 	(void)argv;

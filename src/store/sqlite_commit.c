@@ -27,7 +27,8 @@ static enum kvf_status next_orphan(struct kvf_lite *s, uint64_t after, uint64_t 
 		" FROM sqlite_master WHERE type = 'table' AND name GLOB 'kvferry_g[0-9]*'"
 		" AND name = 'kvferry_g' || CAST(substr(name, 10) AS INTEGER))"
 		" WHERE gen > %lld AND gen NOT IN (SELECT stage FROM kvferry_control"
-		" UNION SELECT prev FROM kvferry_control)", (long long)after);
+		" UNION SELECT prev FROM kvferry_control)",
+		(long long)after);
 
 	*gen = n > 0 ? (uint64_t)n : 0;
 	return st;
@@ -51,7 +52,8 @@ enum kvf_status kvf_lite_drop_orphans(struct kvf_lite *s, struct kvf_err *err)
 				   "DELETE FROM kvferry_units WHERE gen NOT IN %s;"
 				   "DELETE FROM kvferry_generations WHERE gen NOT IN %s;"
 				   "DELETE FROM kvferry_progress WHERE gen NOT IN"
-				   " (SELECT stage FROM kvferry_control)", keep, keep);
+				   " (SELECT stage FROM kvferry_control)",
+				   keep, keep);
 	return st;
 }
 
@@ -87,9 +89,10 @@ enum kvf_status kvf_lite_seal(struct kvf_store *base, const uint8_t root[32],
 		return st;
 	st = kvf_lite_exec(s, s->db, err, "UPDATE kvferry_control SET state = 'SEALED'");
 	if (!st)
-		st = kvf_lite_prepare(s, s->db, &stmt, err,
-				      "UPDATE kvferry_generations SET root = ?1, entries = ?2,"
-				      " bytes = ?3, m = ?4, exact_packages = ?5 WHERE gen = ?6");
+		st = kvf_lite_prepare(
+			s, s->db, &stmt, err,
+			"UPDATE kvferry_generations SET root = ?1, entries = ?2,"
+			" bytes = ?3, m = ?4, exact_packages = ?5 WHERE gen = ?6");
 	if (!st) {
 		kvf_lite_bind(stmt, 1, r);
 		sqlite3_bind_int64(stmt, 2, (int64_t)t->entries);
@@ -120,9 +123,10 @@ static enum kvf_status insert_ledger(struct kvf_lite *s, const struct kvf_ledger
 				     struct kvf_err *err)
 {
 	sqlite3_stmt *stmt;
-	enum kvf_status st = kvf_lite_prepare(s, s->db, &stmt, err,
-					      "INSERT INTO kvferry_ledger VALUES (NULL, ?1, ?2, ?3,"
-					      " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+	enum kvf_status st =
+		kvf_lite_prepare(s, s->db, &stmt, err,
+				 "INSERT INTO kvferry_ledger VALUES (NULL, ?1, ?2, ?3,"
+				 " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
 
 	if (st)
 		return st;
@@ -197,18 +201,20 @@ static enum kvf_status retire_live(struct kvf_lite *s, const struct kvf_control 
 	if (!st && why[0])
 		return kvf_fail(err, KVF_ETARGET, "%s: %s", s->path, why);
 	if (!st)
-		st = kvf_lite_number(s, s->db, &filled, err, "SELECT EXISTS (SELECT 1 FROM \"%w\")",
-				     s->table);
+		st = kvf_lite_number(s, s->db, &filled, err,
+				     "SELECT EXISTS (SELECT 1 FROM \"%w\")", s->table);
 	if (st)
 		return st;
 	if (!filled)
 		return kvf_lite_exec(s, s->db, err, "DROP TABLE \"%w\"", s->table);
 	if (!c->active)
-		return kvf_fail(err, KVF_ETARGET, "%s: table \"%s\" was filled by another program "
-						  "during this run", s->path, s->table);
+		return kvf_fail(err, KVF_ETARGET,
+				"%s: table \"%s\" was filled by another program "
+				"during this run",
+				s->path, s->table);
 	*prev = c->active;
-	return kvf_lite_exec(s, s->db, err, "ALTER TABLE \"%w\" RENAME TO kvferry_g%llu", s->table,
-			     (unsigned long long)c->active);
+	return kvf_lite_exec(s, s->db, err, "ALTER TABLE \"%w\" RENAME TO kvferry_g%llu",
+			     s->table, (unsigned long long)c->active);
 }
 
 /*
@@ -235,7 +241,8 @@ static enum kvf_status set_version(struct kvf_lite *s, const struct kvf_control 
 		sqlite3_finalize(stmt);
 	}
 	if (!st && c->app[0] && schema && schema <= INT32_MAX)
-		st = kvf_lite_exec(s, s->db, err, "PRAGMA user_version = %lld", (long long)schema);
+		st = kvf_lite_exec(s, s->db, err, "PRAGMA user_version = %lld",
+				   (long long)schema);
 	return st;
 }
 
@@ -261,8 +268,9 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 				   " run = '', why = '';"
 				   "UPDATE kvferry_generations SET ver = %lld, published = %lld"
 				   " WHERE gen = %lld",
-				   (long long)schema, (long long)prev, prev == 0, (long long)schema,
-				   (long long)kvf_now_us(), (long long)s->stage);
+				   (long long)schema, (long long)prev, prev == 0,
+				   (long long)schema, (long long)kvf_now_us(),
+				   (long long)s->stage);
 	return st ? st : insert_ledger(s, row, err);
 }
 
@@ -292,11 +300,13 @@ static void find_out(struct kvf_lite *s, struct kvf_err *err)
 	if (kvf_lite_read_control(s, db, &c, NULL))
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
 	else if (c.state == KVF_RUN_LIVE && c.active == s->stage)
-		kvf_err_detail(err, "The new data are live, but the disk reported an error while "
-				    "they were made durable.");
+		kvf_err_detail(err,
+			       "The new data are live, but the disk reported an error while "
+			       "they were made durable.");
 	else
-		kvf_err_detail(err, "The live data are as they were; what was staged is discarded "
-				    "by the next run.");
+		kvf_err_detail(err,
+			       "The live data are as they were; what was staged is discarded "
+			       "by the next run.");
 }
 
 enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,

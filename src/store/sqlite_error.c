@@ -6,7 +6,10 @@
 
 #include <stdio.h>
 
-static const struct { int code; const char *name; } code_names[] = {
+static const struct {
+	int code;
+	const char *name;
+} code_names[] = {
 	{ SQLITE_ERROR, "SQLITE_ERROR" },
 	{ SQLITE_INTERNAL, "SQLITE_INTERNAL" },
 	{ SQLITE_PERM, "SQLITE_PERM" },
@@ -79,30 +82,38 @@ static void add_hint(struct kvf_lite *s, int code, struct kvf_err *err)
 {
 	switch (code & 0xff) {
 	case SQLITE_FULL:
-		kvf_err_hint(err, "Free space on the file system of %s, then give the same "
-				  "command again.", s->path);
+		kvf_err_hint(err,
+			     "Free space on the file system of %s, then give the same "
+			     "command again.",
+			     s->path);
 		break;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		kvf_err_hint(err, "Find the program that holds %s open in a transaction, end it, "
-				  "then give the same command again.", s->path);
+		kvf_err_hint(err,
+			     "Find the program that holds %s open in a transaction, end it, "
+			     "then give the same command again.",
+			     s->path);
 		break;
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
-		kvf_err_hint(err, "See to it that this user may write %s and its folder.", s->path);
+		kvf_err_hint(err, "See to it that this user may write %s and its folder.",
+			     s->path);
 		break;
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		kvf_err_hint(err, "See what `PRAGMA integrity_check` says of %s; restore it from a "
-				  "backup.", s->path);
+		kvf_err_hint(err,
+			     "See what `PRAGMA integrity_check` says of %s; restore it from a "
+			     "backup.",
+			     s->path);
 		break;
 	case SQLITE_IOERR:
 		kvf_err_hint(err, "Check the disk under %s, then give the same command again.",
 			     s->path);
 		break;
 	default:
-		kvf_err_hint(err, "See where the store stands: kvferry status sqlite:%s", s->path);
+		kvf_err_hint(err, "See where the store stands: kvferry status sqlite:%s",
+			     s->path);
 		break;
 	}
 }
@@ -119,11 +130,15 @@ enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing
 	if ((code & 0xff) == SQLITE_BUSY && kvf_store_stopped(&s->base, NULL))
 		st = kvf_store_stopped(&s->base, err);
 	else if (code == SQLITE_BUSY_SNAPSHOT)
-		st = kvf_fail(err, KVF_ETARGET, "%s: cannot %s: another program has written to it "
-						"meanwhile", s->path, doing);
+		st = kvf_fail(err, KVF_ETARGET,
+			      "%s: cannot %s: another program has written to it "
+			      "meanwhile",
+			      s->path, doing);
 	else if ((code & 0xff) == SQLITE_BUSY)
-		st = kvf_fail(err, KVF_ETARGET, "%s: cannot %s: locked by another program for %d "
-						"seconds", s->path, doing, KVF_LITE_BUSY_MS / 1000);
+		st = kvf_fail(err, KVF_ETARGET,
+			      "%s: cannot %s: locked by another program for %d "
+			      "seconds",
+			      s->path, doing, KVF_LITE_BUSY_MS / 1000);
 	else if ((code & 0xff) == SQLITE_IOERR && sys)
 		st = kvf_fail_errno(err, KVF_ETARGET, sys, "%s: cannot %s: %s", s->path, doing,
 				    sqlite3_errmsg(db));
@@ -137,8 +152,9 @@ enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing
 	if (s->base.mode == KVF_STORE_READ)
 		kvf_err_detail(err, "Nothing was changed.");
 	else
-		kvf_err_detail(err, "The live data are as they were; what was staged is discarded "
-				    "by the next run.");
+		kvf_err_detail(err,
+			       "The live data are as they were; what was staged is discarded "
+			       "by the next run.");
 	add_hint(s, code, err);
 	return st;
 }

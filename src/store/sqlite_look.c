@@ -62,10 +62,12 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 	enum kvf_status st;
 	int rc;
 
-	st = kvf_lite_prepare(s, db, &stmt, err,
-			      "SELECT gen, ver, published, run, app, tool, stream, root, entries,"
-			      " bytes, m, version_part, version_key, exact_packages"
-			      " FROM kvferry_generations WHERE gen = %lld", (long long)gen);
+	st = kvf_lite_prepare(
+		s, db, &stmt, err,
+		"SELECT gen, ver, published, run, app, tool, stream, root, entries,"
+		" bytes, m, version_part, version_key, exact_packages"
+		" FROM kvferry_generations WHERE gen = %lld",
+		(long long)gen);
 	if (st)
 		return st;
 	rc = sqlite3_step(stmt);
@@ -79,8 +81,10 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 		fixed(stmt, 6, g->stream, sizeof(g->stream));
 		g->has_root = fixed(stmt, 7, g->root, sizeof(g->root));
 		totals(stmt, 8, &g->totals);
-		g->version_part_len = short_blob(stmt, 11, g->version_part, sizeof(g->version_part));
-		g->version_key_len = short_blob(stmt, 12, g->version_key, sizeof(g->version_key));
+		g->version_part_len =
+			short_blob(stmt, 11, g->version_part, sizeof(g->version_part));
+		g->version_key_len =
+			short_blob(stmt, 12, g->version_key, sizeof(g->version_key));
 		g->exact_packages = sqlite3_column_int(stmt, 13) != 0;
 	} else if (rc == SQLITE_DONE) {
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds no generation %llu", s->path,
@@ -99,19 +103,21 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	const char *name;
 
 	if (rc == SQLITE_DONE)
-		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control has lost its row", s->path);
+		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control has lost its row",
+				s->path);
 	if (rc != SQLITE_ROW)
 		return kvf_lite_fail(s, sqlite3_db_handle(stmt), "read", err);
 	if (sqlite3_column_int(stmt, 0) != 1) {
-		enum kvf_status st = kvf_fail(err, KVF_EVERSION, "%s was written by a newer kvferry",
-					      s->path);
+		enum kvf_status st = kvf_fail(err, KVF_EVERSION,
+					      "%s was written by a newer kvferry", s->path);
 		kvf_err_hint(err, "Use that release of kvferry on it.");
 		return st;
 	}
 	name = (const char *)sqlite3_column_text(stmt, 2);
 	state = name ? kvf_run_state_parse(name) : -1;
 	if (state < 0)
-		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control holds an unknown state", s->path);
+		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control holds an unknown state",
+				s->path);
 	c->state = (enum kvf_run_state)state;
 	c->epoch = number(stmt, 1);
 	c->ver = number(stmt, 3);
@@ -143,10 +149,11 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 	st = is_touched(s, db, err);
 	if (st)
 		return st;
-	st = kvf_lite_prepare(s, db, &stmt, err,
-			      "SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
-			      " run, host, pid, pid_start, started, beat, tool, why"
-			      " FROM kvferry_control WHERE id = 1");
+	st = kvf_lite_prepare(
+		s, db, &stmt, err,
+		"SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
+		" run, host, pid, pid_start, started, beat, tool, why"
+		" FROM kvferry_control WHERE id = 1");
 	if (st)
 		return st;
 	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);
@@ -263,7 +270,8 @@ enum kvf_status kvf_lite_get(struct kvf_store *base, struct kvf_bytes part,
 	if (!st && !*stmt)
 		st = kvf_lite_prepare(s, s->db, stmt, err,
 				      "SELECT value FROM \"%w\" WHERE partition_key = ?1 AND"
-				      " key = ?2", s->table);
+				      " key = ?2",
+				      s->table);
 	if (st)
 		return st;
 	kvf_lite_bind(*stmt, 1, part);
@@ -285,9 +293,10 @@ enum kvf_status kvf_lite_unit(struct kvf_store *base, enum kvf_scan which, const
 		return st;
 	st = which_generation(s, which, &gen, err);
 	if (!st)
-		st = kvf_lite_prepare(s, s->db, &stmt, err,
-				      "SELECT unit FROM kvferry_units WHERE gen = ?1 AND name = ?2"
-				      " AND n = ?3");
+		st = kvf_lite_prepare(
+			s, s->db, &stmt, err,
+			"SELECT unit FROM kvferry_units WHERE gen = ?1 AND name = ?2"
+			" AND n = ?3");
 	if (!st) {
 		sqlite3_bind_int64(stmt, 1, (int64_t)gen);
 		sqlite3_bind_text(stmt, 2, name, -1, SQLITE_STATIC);
@@ -336,8 +345,8 @@ enum kvf_status kvf_lite_ledger_next(struct kvf_store *base, int64_t after,
 				     struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
-	const char **texts[] = { &row->run, &row->event, &row->outcome, &row->who, &row->host,
-				 &row->tool, &row->app, &row->document };
+	const char **texts[] = { &row->run,  &row->event, &row->outcome, &row->who,
+				 &row->host, &row->tool,  &row->app,     &row->document };
 	sqlite3_stmt *stmt = NULL;
 	enum kvf_status st;
 	int rc, i;
@@ -345,10 +354,11 @@ enum kvf_status kvf_lite_ledger_next(struct kvf_store *base, int64_t after,
 	st = is_touched(s, s->db, err);
 	if (st)
 		return st;
-	st = kvf_lite_prepare(s, s->db, &stmt, err,
-			      "SELECT run, event, outcome, who, host, tool, app, document, id, at,"
-			      " from_version, to_version FROM kvferry_ledger WHERE id > ?1"
-			      " ORDER BY id LIMIT 1");
+	st = kvf_lite_prepare(
+		s, s->db, &stmt, err,
+		"SELECT run, event, outcome, who, host, tool, app, document, id, at,"
+		" from_version, to_version FROM kvferry_ledger WHERE id > ?1"
+		" ORDER BY id LIMIT 1");
 	if (st)
 		return st;
 	sqlite3_bind_int64(stmt, 1, after);

@@ -72,7 +72,8 @@ enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 	if (!st && has_live)
 		st = kvf_lite_exec(s, s->db, err,
 				   "INSERT INTO kvferry_control VALUES (1, 1, %Q, 1, 'IDLE', 0,"
-				   " 1, 0, 0, 0, '', '', 0, 0, 0, 0, '', '')", s->table);
+				   " 1, 0, 0, 0, '', '', 0, 0, 0, 0, '', '')",
+				   s->table);
 	return st;
 }
 
@@ -80,9 +81,11 @@ enum kvf_status kvf_lite_has(struct kvf_lite *s, sqlite3 *db, const char *type,
 			     const char *name, int *has, struct kvf_err *err)
 {
 	int64_t n;
-	enum kvf_status st = kvf_lite_number(s, db, &n, err,
-					     "SELECT count(*) FROM sqlite_master WHERE type = %Q AND"
-					     " name = %Q COLLATE NOCASE", type, name);
+	enum kvf_status st =
+		kvf_lite_number(s, db, &n, err,
+				"SELECT count(*) FROM sqlite_master WHERE type = %Q AND"
+				" name = %Q COLLATE NOCASE",
+				type, name);
 
 	*has = n > 0;
 	return st;
@@ -98,15 +101,17 @@ static enum kvf_status has_our_layout(struct kvf_lite *s, sqlite3 *db, int *fits
 	enum kvf_status st;
 
 	*fits = 0;
-	st = kvf_lite_number(s, db, &columns, err, "SELECT count(*) FROM pragma_table_xinfo(%Q)",
-			     s->table);
+	st = kvf_lite_number(s, db, &columns, err,
+			     "SELECT count(*) FROM pragma_table_xinfo(%Q)", s->table);
 	if (!st)
-		st = kvf_lite_number(
-			s, db, &ours, err,
-			"SELECT count(*) FROM pragma_table_xinfo(%Q) WHERE type = 'BLOB' COLLATE"
-			" NOCASE AND hidden = 0 AND (name = 'partition_key' AND pk = 1 AND cid = 0 OR"
-			" name = 'key' AND pk = 2 AND cid = 1 OR"
-			" name = 'value' AND pk = 0 AND cid = 2)", s->table);
+		st = kvf_lite_number(s, db, &ours, err,
+				     "SELECT count(*) FROM pragma_table_xinfo(%Q) WHERE type = "
+				     "'BLOB' COLLATE"
+				     " NOCASE AND hidden = 0 AND (name = 'partition_key' AND "
+				     "pk = 1 AND cid = 0 OR"
+				     " name = 'key' AND pk = 2 AND cid = 1 OR"
+				     " name = 'value' AND pk = 0 AND cid = 2)",
+				     s->table);
 	if (!st)
 		*fits = columns == 3 && ours == 3;
 	return st;
@@ -123,15 +128,17 @@ static enum kvf_status find_attached(struct kvf_lite *s, sqlite3 *db, char *buf,
 	st = kvf_lite_prepare(s, db, &stmt, err,
 			      "SELECT group_concat(type || ' \"' || name || '\"', ', ') FROM"
 			      " sqlite_master WHERE tbl_name = %Q COLLATE NOCASE AND"
-			      " type IN ('index', 'trigger') AND sql IS NOT NULL", s->table);
+			      " type IN ('index', 'trigger') AND sql IS NOT NULL",
+			      s->table);
 	if (st)
 		return st;
 	if (sqlite3_step(stmt) != SQLITE_ROW) {
 		st = kvf_lite_fail(s, db, "read the schema", err);
 	} else if (sqlite3_column_type(stmt, 0) != SQLITE_NULL) {
 		kvf_lite_text(stmt, 0, list, sizeof(list));
-		snprintf(buf, size, "table \"%.64s\" has objects that a publication would leave "
-				    "behind: %s; drop them, and create them again afterwards",
+		snprintf(buf, size,
+			 "table \"%.64s\" has objects that a publication would leave "
+			 "behind: %s; drop them, and create them again afterwards",
 			 s->table, list);
 	}
 	sqlite3_finalize(stmt);
@@ -156,8 +163,10 @@ static enum kvf_status check_live_name(struct kvf_lite *s, sqlite3 *db, char *bu
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
 		kvf_lite_text(stmt, 0, live, sizeof(live));
 		if (sqlite3_stricmp(live, s->table) != 0)
-			snprintf(buf, size, "kvferry keeps table \"%.64s\" in this database; it "
-					    "cannot keep \"%.64s\" as well", live, s->table);
+			snprintf(buf, size,
+				 "kvferry keeps table \"%.64s\" in this database; it "
+				 "cannot keep \"%.64s\" as well",
+				 live, s->table);
 	}
 	return kvf_lite_finish(s, stmt, KVF_OK, err);
 }
@@ -189,15 +198,18 @@ enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, cha
 		return st;
 	st = kvf_lite_number(s, db, &virtual, err,
 			     "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND"
-			     " name = %Q COLLATE NOCASE AND rootpage = 0", s->table);
+			     " name = %Q COLLATE NOCASE AND rootpage = 0",
+			     s->table);
 	if (!st)
 		st = has_our_layout(s, db, fits, err);
 	if (st)
 		return st;
 	if (virtual || !*fits) {
 		*fits = 0;
-		snprintf(buf, size, "table \"%.64s\" has another layout than (partition_key BLOB, "
-				    "key BLOB, value BLOB, PRIMARY KEY (partition_key, key))", s->table);
+		snprintf(buf, size,
+			 "table \"%.64s\" has another layout than (partition_key BLOB, "
+			 "key BLOB, value BLOB, PRIMARY KEY (partition_key, key))",
+			 s->table);
 		return KVF_OK;
 	}
 	return find_attached(s, db, buf, size, err);
@@ -220,8 +232,9 @@ static void look_at_folder(const struct kvf_lite *s, struct kvf_store_facts *f)
 	if (stat(folder, &st) || !S_ISDIR(st.st_mode))
 		snprintf(f->blocker, sizeof(f->blocker), "there is no folder %.256s", folder);
 	else if (access(folder, W_OK | X_OK))
-		snprintf(f->blocker, sizeof(f->blocker), "the folder %.256s cannot be written: %s",
-			 folder, strerrordesc_np(errno));
+		snprintf(f->blocker, sizeof(f->blocker),
+			 "the folder %.256s cannot be written: %s", folder,
+			 strerrordesc_np(errno));
 	if (!statvfs(folder, &fs))
 		f->free = (uint64_t)fs.f_bavail * fs.f_frsize;
 	f->writable = !f->blocker[0];
@@ -247,8 +260,8 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 	if (access(s->path, W_OK)) {
 		f->writable = 0;
 		if (!f->blocker[0])
-			snprintf(f->blocker, sizeof(f->blocker), "%.256s cannot be written: %s", s->path,
-				 strerrordesc_np(errno));
+			snprintf(f->blocker, sizeof(f->blocker), "%.256s cannot be written: %s",
+				 s->path, strerrordesc_np(errno));
 	}
 	st = kvf_lite_has(s, s->db, "table", s->table, &f->has_table, err);
 	if (!st)
@@ -260,7 +273,8 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 
 		st = kvf_lite_blocker(s, s->db, &f->table_fits, later, sizeof(later), err);
 	} else {
-		st = kvf_lite_blocker(s, s->db, &f->table_fits, f->blocker, sizeof(f->blocker), err);
+		st = kvf_lite_blocker(s, s->db, &f->table_fits, f->blocker, sizeof(f->blocker),
+				      err);
 	}
 	if (st || !f->table_fits)
 		return st;

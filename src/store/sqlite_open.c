@@ -288,7 +288,8 @@ static enum kvf_status connect_to_read(struct kvf_lite *s, sqlite3 **db, struct 
 		sqlite3_close(*db);
 		st = open_as(s, SQLITE_OPEN_READWRITE, "", db, err);
 		if (!st)
-			st = kvf_lite_number(s, *db, &n, err, "SELECT count(*) FROM sqlite_master");
+			st = kvf_lite_number(s, *db, &n, err,
+					     "SELECT count(*) FROM sqlite_master");
 	}
 	return st;
 }
@@ -328,7 +329,8 @@ enum kvf_status kvf_lite_create(struct kvf_lite *s, struct kvf_err *err)
 	 * then its file is ours as well, and the epoch decides between us. */
 	fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 && errno != EEXIST) {
-		st = kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot create the store", s->path);
+		st = kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot create the store",
+				    s->path);
 		kvf_err_detail(err, "Nothing was changed.");
 		return st;
 	}
@@ -386,7 +388,8 @@ static enum kvf_status check_table_name(const char *name, struct kvf_err *err)
 {
 	enum kvf_status st;
 
-	if (name[0] && sqlite3_strnicmp(name, "sqlite_", 7) && sqlite3_strnicmp(name, "kvferry_", 8))
+	if (name[0] && sqlite3_strnicmp(name, "sqlite_", 7) &&
+	    sqlite3_strnicmp(name, "kvferry_", 8))
 		return KVF_OK;
 	st = kvf_fail(err, KVF_EUSAGE, "\"%.100s\" cannot be the name of the live table", name);
 	kvf_err_hint(err, "Names that begin with sqlite_ or kvferry_ are taken.");
@@ -405,13 +408,15 @@ static enum kvf_status look_at_file(struct kvf_lite *s, int *exists, struct kvf_
 			return kvf_fail(err, KVF_ENOTFOUND, "there is no store at %s", s->path);
 		if (errno == ENOENT)
 			return KVF_OK;
-		return kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot open the store", s->path);
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot open the store",
+				      s->path);
 	}
 	*exists = 1;
 	if (!S_ISREG(st.st_mode))
 		return kvf_fail(err, KVF_ETARGET, "%s is not a file", s->path);
 	if (access(s->path, R_OK))
-		return kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot open the store", s->path);
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "%s: cannot open the store",
+				      s->path);
 	if (st.st_size == 0)
 		return KVF_OK;
 	if (read_header(s->path, head) < 16 || memcmp(head, "SQLite format 3", 16) != 0)
@@ -463,7 +468,8 @@ enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
 		if (st)
 			return st;
 		if (strlen(table) > 255)
-			return kvf_fail(err, KVF_EUSAGE, "a table's name has at most 255 bytes");
+			return kvf_fail(err, KVF_EUSAGE,
+					"a table's name has at most 255 bytes");
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s)
@@ -473,13 +479,13 @@ enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
 	s->base.mode = mode;
 	kvf_buf_init(&s->value, SIZE_MAX / 2);
 	kvf_arena_init(&s->ledger);
-	snprintf(s->base.identity, sizeof(s->base.identity), "SQLite %s, %s", sqlite3_libversion(),
-		 rest);
+	snprintf(s->base.identity, sizeof(s->base.identity), "SQLite %s, %s",
+		 sqlite3_libversion(), rest);
 	s->path = strdup(rest);
 	st = s->path ? look_at_file(s, &exists, err) : kvf_fail_nomem(err);
 	if (!st && exists)
-		st = kvf_lite_connect(s, mode == KVF_STORE_WRITE && access(rest, W_OK) == 0, &s->db,
-				      err);
+		st = kvf_lite_connect(s, mode == KVF_STORE_WRITE && access(rest, W_OK) == 0,
+				      &s->db, err);
 	if (!st)
 		st = find_table(s, table, err);
 	if (st) {

@@ -12,7 +12,7 @@
 struct lite_cursor {
 	struct kvf_cursor base;
 	sqlite3 *db;
-	sqlite3_stmt *stmt;      /* NULL: there is no table */
+	sqlite3_stmt *stmt; /* NULL: there is no table */
 	struct kvf_generation of;
 	struct kvf_bytes skip_part, skip_key; /* the version record: into `of` */
 };
@@ -106,7 +106,8 @@ enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
 	if (!st && table[0])
 		st = kvf_lite_prepare(s, c->db, &c->stmt, err,
 				      "SELECT partition_key, key, value FROM \"%w\" %s"
-				      " ORDER BY partition_key, key", table,
+				      " ORDER BY partition_key, key",
+				      table,
 				      from ? "WHERE (partition_key, key) >= (?1, ?2)" : "");
 	if (!st && c->stmt && from) {
 		if (bind_copy(c->stmt, 1, from->part) || bind_copy(c->stmt, 2, from->key))

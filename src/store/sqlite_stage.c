@@ -45,7 +45,8 @@ enum kvf_status kvf_lite_begin(struct kvf_lite *s, enum kvf_run_state state,
 	enum kvf_status st = KVF_OK;
 
 	if (!s->stmt[KVF_LITE_BEGIN])
-		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_BEGIN], err, "BEGIN IMMEDIATE");
+		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_BEGIN], err,
+				      "BEGIN IMMEDIATE");
 	if (!st && !s->stmt[KVF_LITE_GUARD])
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_GUARD], err,
 				      "UPDATE kvferry_control SET beat = ?3 WHERE id = 1 AND"
@@ -107,11 +108,12 @@ static enum kvf_status write_claim(struct kvf_lite *s, const struct kvf_claim *c
 	sqlite3_stmt *stmt;
 	enum kvf_status st;
 
-	st = kvf_lite_prepare(s, s->db, &stmt, err,
-			      "INSERT OR REPLACE INTO kvferry_control SELECT 1, 1, ?1, ?2, 'STAGING',"
-			      " coalesce(max(ver), 0), coalesce(max(active), 0), ?2,"
-			      " coalesce(max(prev), 0), coalesce(max(prev_legacy), 0),"
-			      " ?3, ?4, ?5, ?6, ?7, ?7, ?8, '' FROM kvferry_control");
+	st = kvf_lite_prepare(
+		s, s->db, &stmt, err,
+		"INSERT OR REPLACE INTO kvferry_control SELECT 1, 1, ?1, ?2, 'STAGING',"
+		" coalesce(max(ver), 0), coalesce(max(active), 0), ?2,"
+		" coalesce(max(prev), 0), coalesce(max(prev_legacy), 0),"
+		" ?3, ?4, ?5, ?6, ?7, ?7, ?8, '' FROM kvferry_control");
 	if (st)
 		return st;
 	sqlite3_bind_text(stmt, 1, s->table, -1, SQLITE_STATIC);
@@ -125,9 +127,10 @@ static enum kvf_status write_claim(struct kvf_lite *s, const struct kvf_claim *c
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
 	if (!st)
-		st = kvf_lite_prepare(s, s->db, &stmt, err,
-				      "INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
-				      " ?5, NULL, 0, 0, x'', ?6, ?7, 0)");
+		st = kvf_lite_prepare(
+			s, s->db, &stmt, err,
+			"INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
+			" ?5, NULL, 0, 0, x'', ?6, ?7, 0)");
 	if (st)
 		return st;
 	sqlite3_bind_int64(stmt, 1, (int64_t)epoch);
@@ -229,15 +232,19 @@ static enum kvf_status prepare_stage(struct kvf_lite *s, struct kvf_err *err)
 	}
 	st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_PUT], err,
 			      "INSERT OR FAIL INTO kvferry_g%llu SELECT part, key, value FROM"
-			      " kvferry_batch", g);
+			      " kvferry_batch",
+			      g);
 	if (!st)
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_STAGED], err,
 				      "SELECT value FROM kvferry_g%llu WHERE partition_key = ?1"
-				      " AND key = ?2", g);
+				      " AND key = ?2",
+				      g);
 	if (!st)
-		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_CHUNK], err,
-				      "INSERT INTO kvferry_progress VALUES (%llu, ?1, ?2, ?3, ?4, ?5,"
-				      " ?6)", g);
+		st = kvf_lite_prepare(
+			s, s->db, &s->stmt[KVF_LITE_CHUNK], err,
+			"INSERT INTO kvferry_progress VALUES (%llu, ?1, ?2, ?3, ?4, ?5,"
+			" ?6)",
+			g);
 	if (!st)
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_UNIT], err,
 				      "INSERT INTO kvferry_units VALUES (%llu, ?1, ?2, ?3)", g);
@@ -438,7 +445,8 @@ static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
 	lkey = (struct kvf_bytes){ live.version_key, live.version_key_len };
 	st = kvf_lite_prepare(s, s->db, &stmt, err,
 			      "SELECT partition_key, key, value FROM \"%w\""
-			      " ORDER BY partition_key, key", s->table);
+			      " ORDER BY partition_key, key",
+			      s->table);
 	while (!st && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		st = kvf_lite_entry(s, stmt, &e, err);
 		if (st || kvf_is_record(e.part, e.key, vpart, vkey) ||

@@ -29,7 +29,7 @@ struct range {
 struct job {
 	struct kvf_lite *s;
 	sqlite3 *db[THREADS_MAX];
-	unsigned threads;        /* connections that are open */
+	unsigned threads; /* connections that are open */
 	char table[256];
 	struct kvf_generation of;
 	struct kvf_arena keys;
@@ -45,7 +45,8 @@ static enum kvf_status prepare_range(struct job *j, sqlite3 *db, const struct ra
 				     sqlite3_stmt **stmt, struct kvf_err *err)
 {
 	static const char *const where[] = {
-		"", "WHERE (partition_key, key) < (?3, ?4)", "WHERE (partition_key, key) >= (?1, ?2)",
+		"", "WHERE (partition_key, key) < (?3, ?4)",
+		"WHERE (partition_key, key) >= (?1, ?2)",
 		"WHERE (partition_key, key) >= (?1, ?2) AND (partition_key, key) < (?3, ?4)"
 	};
 	enum kvf_status st;
@@ -113,11 +114,12 @@ static enum kvf_status read_samples(struct job *j, struct kvf_err *err)
 	j->samples = calloc(RANGES_MAX, sizeof(*j->samples));
 	if (!j->samples)
 		return kvf_fail_nomem(err);
-	st = kvf_lite_prepare(j->s, j->db[0], &stmt, err,
-			      "SELECT unit FROM kvferry_units WHERE gen = %lld AND name = 'sample'"
-			      " AND n %% (SELECT count(*) / %d + 1 FROM kvferry_units WHERE"
-			      " gen = %lld AND name = 'sample') = 0", (long long)j->of.gen,
-			      RANGES_MAX, (long long)j->of.gen);
+	st = kvf_lite_prepare(
+		j->s, j->db[0], &stmt, err,
+		"SELECT unit FROM kvferry_units WHERE gen = %lld AND name = 'sample'"
+		" AND n %% (SELECT count(*) / %d + 1 FROM kvferry_units WHERE"
+		" gen = %lld AND name = 'sample') = 0",
+		(long long)j->of.gen, RANGES_MAX, (long long)j->of.gen);
 	while (!st && j->nsamples < RANGES_MAX - 1 && sqlite3_step(stmt) == SQLITE_ROW) {
 		struct kvf_bytes b = kvf_lite_blob(stmt, 0);
 		uint8_t *copy = b.len > 4 ? kvf_arena_alloc(&j->keys, b.len) : NULL;
@@ -180,10 +182,13 @@ static enum kvf_status open_more(struct job *j, enum kvf_scan which, unsigned th
 	/* The first one again, so that it too begins after `before`. */
 	close_from(j, 0);
 	while (!st && j->threads < threads) {
-		st = kvf_lite_snapshot(s, which, &j->db[j->threads++], &g, table, sizeof(table), err);
+		st = kvf_lite_snapshot(s, which, &j->db[j->threads++], &g, table, sizeof(table),
+				       err);
 		if (!st && (strcmp(table, j->table) != 0 || g.gen != j->of.gen))
-			return kvf_fail(err, KVF_ETARGET, "%s: the data were replaced while they were "
-							  "read", s->path);
+			return kvf_fail(err, KVF_ETARGET,
+					"%s: the data were replaced while they were "
+					"read",
+					s->path);
 	}
 	if (!st)
 		st = kvf_lite_number(s, s->db, &after, err, "PRAGMA data_version");

@@ -159,12 +159,14 @@ static enum kvf_status busy(const char *verb, const struct kvf_control *c, struc
 	char since[32];
 
 	print_time(c->started, since);
-	st = kvf_fail(err, KVF_EBUSY, "%s run %s (host %s, process %lld, since %s)", verb, c->run,
-		      c->host, (long long)c->pid, since);
-	kvf_err_detail(err, "This run changed nothing more; the store belongs to epoch %llu, "
-			    "state %s.",
+	st = kvf_fail(err, KVF_EBUSY, "%s run %s (host %s, process %lld, since %s)", verb,
+		      c->run, c->host, (long long)c->pid, since);
+	kvf_err_detail(err,
+		       "This run changed nothing more; the store belongs to epoch %llu, "
+		       "state %s.",
 		       (unsigned long long)c->epoch, kvf_run_state_name(c->state));
-	kvf_err_hint(err, "See `kvferry status`; give the command again when that run is over.");
+	kvf_err_hint(err,
+		     "See `kvferry status`; give the command again when that run is over.");
 	return st;
 }
 
@@ -183,7 +185,8 @@ static void print_entry(const struct kvf_entry *e, char *buf, size_t size)
 {
 	char part[512], key[512];
 
-	snprintf(buf, size, "%s %s", kvf_bytes_print(e->part, part, size / 3 < 512 ? size / 3 : 512),
+	snprintf(buf, size, "%s %s",
+		 kvf_bytes_print(e->part, part, size / 3 < 512 ? size / 3 : 512),
 		 kvf_bytes_print(e->key, key, size / 2 < 512 ? size / 2 : 512));
 }
 
@@ -196,8 +199,9 @@ enum kvf_status kvf_store_duplicate(const struct kvf_entry *entry, int equal,
 	print_entry(entry, name, sizeof(name));
 	st = kvf_fail(err, KVF_ESTREAM, "a key comes twice, with %s: %s",
 		      equal ? "the same value" : "different values", name);
-	kvf_err_detail(err, "Two packages of the stream hold it.  The live data are as they were; "
-			    "what was staged is discarded by the next run.");
+	kvf_err_detail(err,
+		       "Two packages of the stream hold it.  The live data are as they were; "
+		       "what was staged is discarded by the next run.");
 	kvf_err_hint(err, "Two packages must not make the same key: see `kvferry check`.");
 	return st;
 }
@@ -265,8 +269,8 @@ void kvf_cursor_close(struct kvf_cursor *c)
 		c->store->ops->cursor_close(c);
 }
 
-enum kvf_status kvf_store_totals(struct kvf_store *s, enum kvf_scan which,
-				 struct kvf_totals *t, struct kvf_err *err)
+enum kvf_status kvf_store_totals(struct kvf_store *s, enum kvf_scan which, struct kvf_totals *t,
+				 struct kvf_err *err)
 {
 	enum kvf_status st = settle(s, which, err);
 
@@ -301,8 +305,9 @@ static enum kvf_status check_claim(const struct kvf_claim *claim, struct kvf_err
 				sizeof(c->app) - 1);
 	if (claim->version_part.len > sizeof(c->version_part) ||
 	    claim->version_key.len > sizeof(c->version_key))
-		return kvf_fail(err, KVF_EUSAGE, "partition and key of the version record have at "
-						 "most %zu bytes each",
+		return kvf_fail(err, KVF_EUSAGE,
+				"partition and key of the version record have at "
+				"most %zu bytes each",
 				sizeof(c->version_key));
 	return KVF_OK;
 }
@@ -358,8 +363,9 @@ enum kvf_status kvf_store_put(struct kvf_store *s, const struct kvf_entry *entry
 	if (st)
 		return st;
 	if (kvf_is_record(entry->part, entry->key, vpart, vkey)) {
-		st = kvf_fail(err, KVF_ESTREAM, "the stream holds the version record of the "
-						"application, which only a commit may write");
+		st = kvf_fail(err, KVF_ESTREAM,
+			      "the stream holds the version record of the "
+			      "application, which only a commit may write");
 		kvf_err_hint(err, "A package must not make that key: see `kvferry check`.");
 		return keep(s, st, err);
 	}
@@ -376,11 +382,14 @@ enum kvf_status kvf_store_chunk(struct kvf_store *s, const struct kvf_chunk_info
 	if (st)
 		return st;
 	if (s->puts != info->totals.entries)
-		return keep(s, kvf_fail(err, KVF_EINTERNAL, "chunk %llu of package %llu has %llu "
-				"entries, %llu were put", (unsigned long long)info->i,
-				(unsigned long long)info->n,
-				(unsigned long long)info->totals.entries,
-				(unsigned long long)s->puts), err);
+		return keep(s,
+			    kvf_fail(err, KVF_EINTERNAL,
+				     "chunk %llu of package %llu has %llu "
+				     "entries, %llu were put",
+				     (unsigned long long)info->i, (unsigned long long)info->n,
+				     (unsigned long long)info->totals.entries,
+				     (unsigned long long)s->puts),
+			    err);
 	s->puts = 0;
 	return keep(s, s->ops->chunk(s, info, err), err);
 }
@@ -430,8 +439,8 @@ enum kvf_status kvf_store_seal(struct kvf_store *s, const uint8_t root[32],
 }
 
 enum kvf_status kvf_store_commit(struct kvf_store *s, uint64_t schema,
-				 struct kvf_bytes version_done, const struct kvf_ledger_row *row,
-				 struct kvf_err *err)
+				 struct kvf_bytes version_done,
+				 const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	enum kvf_status st = may(s, KVF_PHASE_SEALED, "commit", err);
 

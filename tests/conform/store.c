@@ -101,12 +101,17 @@ static void a_run_publishes_all_that_was_put(void **state)
 
 static void bytes_of_any_kind_come_back_in_order(void **state)
 {
-	static const struct { const char *part; size_t plen; const char *key; size_t klen; } in[] = {
-		{ "", 0, "\0", 1 },          { "", 0, "\0\0", 2 },      { "", 0, "a", 1 },
-		{ "", 0, "a\0", 2 },         { "", 0, "a\0b", 3 },      { "", 0, "ab", 2 },
-		{ "", 0, "\x7f", 1 },        { "", 0, "\x80", 1 },      { "", 0, "\xff\xff", 2 },
-		{ "\0", 1, "\xff", 1 },      { "p", 1, "\0", 1 },       { "p\0", 2, "\0", 1 },
-		{ "\xff", 1, "\0", 1 },      { "\xff\0\xff", 3, "k", 1 },
+	static const struct {
+		const char *part;
+		size_t plen;
+		const char *key;
+		size_t klen;
+	} in[] = {
+		{ "", 0, "\0", 1 },     { "", 0, "\0\0", 2 },        { "", 0, "a", 1 },
+		{ "", 0, "a\0", 2 },    { "", 0, "a\0b", 3 },        { "", 0, "ab", 2 },
+		{ "", 0, "\x7f", 1 },   { "", 0, "\x80", 1 },        { "", 0, "\xff\xff", 2 },
+		{ "\0", 1, "\xff", 1 }, { "p", 1, "\0", 1 },         { "p\0", 2, "\0", 1 },
+		{ "\xff", 1, "\0", 1 }, { "\xff\0\xff", 3, "k", 1 },
 	};
 	struct place *p = *state;
 	struct kvf_store *s = open_store(p);
@@ -141,8 +146,8 @@ static void bytes_of_any_kind_come_back_in_order(void **state)
 	gives(kvf_cursor_next(cursor, &e, &test_err), KVF_EOF);
 	kvf_cursor_close(cursor);
 	for (i = 0; i < n; i++) { /* from each key on */
-		struct kvf_entry from = { raw(in[i].part, in[i].plen), raw(in[i].key, in[i].klen),
-					  raw("", 0) };
+		struct kvf_entry from = { raw(in[i].part, in[i].plen),
+					  raw(in[i].key, in[i].klen), raw("", 0) };
 		size_t rest = 0;
 
 		ok(kvf_store_scan(s, KVF_SCAN_STAGE, &from, &cursor, &test_err));
@@ -219,7 +224,8 @@ static void a_key_that_comes_twice_is_an_error(void **state)
 			st = kvf_store_chunk(s, &info, &test_err);
 		assert_int_equal(st, KVF_ESTREAM);
 		assert_non_null(strstr(test_err.message, "p a000005"));
-		assert_non_null(strstr(test_err.message, equal ? "the same value" : "different"));
+		assert_non_null(
+			strstr(test_err.message, equal ? "the same value" : "different"));
 		gives(kvf_store_flush(s, &test_err), KVF_ESTREAM);
 		kvf_store_close(s);
 	}
@@ -238,8 +244,8 @@ static void merge_counts_what_was_copied_equal_and_in_conflict(void **state)
 	s = open_store(p);
 	acquire(s, "merge", &c);
 	ok(kvf_store_stage(s, 1, &test_err));
-	put_chunk(s, 0, "resources", "a/", 400, "base", &t);  /* there, equal */
-	put_chunk(s, 1, "resources", "b/", 30, "other", &t);  /* there, another value */
+	put_chunk(s, 0, "resources", "a/", 400, "base", &t); /* there, equal */
+	put_chunk(s, 1, "resources", "b/", 30, "other", &t); /* there, another value */
 	put_chunk(s, 2, "resources", "c/", 50, "more", &fresh);
 	ok(kvf_store_flush(s, &test_err));
 	kvf_store_merge_stats(s, &m);

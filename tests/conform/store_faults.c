@@ -24,7 +24,7 @@ enum base { NO_FILE, ROLLBACK, WAL };
 
 struct bench {
 	char folder[64], path[96], text[112];
-	char *image;             /* the file that every round begins with */
+	char *image; /* the file that every round begins with */
 	size_t size;
 	int wal;
 };
@@ -127,7 +127,8 @@ static int64_t user_version(const struct bench *b)
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	assert_string_equal((const char *)sqlite3_column_text(stmt, 0), "ok");
 	sqlite3_finalize(stmt);
-	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	v = sqlite3_column_int64(stmt, 0);
 	sqlite3_finalize(stmt);
@@ -163,7 +164,8 @@ static uint64_t look(const struct bench *b)
 	assert_int_equal(n, c.ver == 7 ? OLD : NEW);
 	ok(kvf_store_totals(s, KVF_SCAN_LIVE, &t, &test_err));
 	assert_int_equal(t.entries, n);
-	ok(kvf_store_get(s, kvf_bytes_str("meta"), kvf_bytes_str("schema/version"), &v, &test_err));
+	ok(kvf_store_get(s, kvf_bytes_str("meta"), kvf_bytes_str("schema/version"), &v,
+			 &test_err));
 	assert_int_equal(kvf_bytes_cmp(v, kvf_bytes_str(c.ver == 7 ? "7" : "8")), 0);
 	kvf_store_close(s);
 	assert_int_equal(user_version(b), c.ver);
@@ -312,8 +314,8 @@ static void fail_everywhere(enum base base, enum vfs_fault_mode mode)
 		run_again(&b);
 	}
 	assert_true(failed > 10);
-	print_message("# base %d mode %d: %u faults, %u runs failed\n", (int)base, (int)mode, n - 2,
-		      failed);
+	print_message("# base %d mode %d: %u faults, %u runs failed\n", (int)base, (int)mode,
+		      n - 2, failed);
 	finish(&b);
 }
 

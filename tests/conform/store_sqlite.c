@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define KV                                                                             \
-	"CREATE TABLE kv (partition_key BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL," \
+#define KV                                                                                     \
+	"CREATE TABLE kv (partition_key BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT "     \
+	"NULL,"                                                                                \
 	" PRIMARY KEY (partition_key, key)) WITHOUT ROWID;"
 
 static sqlite3 *application(struct place *p)
@@ -91,26 +93,27 @@ static void views_triggers_and_references_go_on_naming_the_live_table(void **sta
 	struct place *p = *state;
 	sqlite3 *db;
 
-	sql(p, KV
-	    "INSERT INTO kv VALUES (x'70', x'6b', x'76');"
-	    "CREATE VIEW names AS SELECT CAST(key AS TEXT) AS name FROM kv;"
-	    "CREATE VIEW broken AS SELECT gone FROM nowhere;"
-	    "CREATE TABLE cart (id INTEGER PRIMARY KEY, part BLOB, key BLOB,"
-	    " FOREIGN KEY (part, key) REFERENCES kv (partition_key, key));"
-	    "CREATE TABLE log (n);"
-	    "CREATE TRIGGER remember AFTER INSERT ON cart BEGIN"
-	    " INSERT INTO log SELECT count(*) FROM kv; END;");
+	sql(p, KV "INSERT INTO kv VALUES (x'70', x'6b', x'76');"
+		  "CREATE VIEW names AS SELECT CAST(key AS TEXT) AS name FROM kv;"
+		  "CREATE VIEW broken AS SELECT gone FROM nowhere;"
+		  "CREATE TABLE cart (id INTEGER PRIMARY KEY, part BLOB, key BLOB,"
+		  " FOREIGN KEY (part, key) REFERENCES kv (partition_key, key));"
+		  "CREATE TABLE log (n);"
+		  "CREATE TRIGGER remember AFTER INSERT ON cart BEGIN"
+		  " INSERT INTO log SELECT count(*) FROM kv; END;");
 	publish(p, "run", 30, "v");
 	db = application(p);
 	assert_string_equal(ask(db, "SELECT count(*) FROM names"), "31"); /* + version record */
-	assert_string_equal(ask(db, "SELECT name FROM names WHERE name LIKE 'b/%'"), "b/000000");
+	assert_string_equal(ask(db, "SELECT name FROM names WHERE name LIKE 'b/%'"),
+			    "b/000000");
 	run(db, "INSERT INTO cart VALUES (1, x'00', x'00')");
 	assert_string_equal(ask(db, "SELECT n FROM log"), "31");
 	assert_non_null(strstr(ask(db, "SELECT sql FROM sqlite_master WHERE name = 'cart'"),
 			       "REFERENCES kv "));
 	/* What was there is the previous generation, number 1. */
 	assert_string_equal(ask(db, "SELECT count(*) FROM kvferry_g1"), "1");
-	assert_string_equal(ask(db, "SELECT prev || ' ' || active FROM kvferry_control"), "1 2");
+	assert_string_equal(ask(db, "SELECT prev || ' ' || active FROM kvferry_control"),
+			    "1 2");
 	assert_string_equal(ask(db, "PRAGMA user_version"), "7");
 	assert_string_equal(ask(db, "PRAGMA integrity_check"), "ok");
 	sqlite3_close(db);
@@ -130,7 +133,8 @@ static void the_application_sees_no_table_until_the_commit(void **state)
 	put_chunk(s, 0, "p", "a", 10, "v", &t);
 	ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
 	db = application(p);
-	assert_string_equal(ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'kv'"), "0");
+	assert_string_equal(ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'kv'"),
+			    "0");
 	assert_string_equal(ask(db, "PRAGMA user_version"), "0");
 	ok(kvf_store_commit(s, 8, kvf_bytes_str("1"), line("r"), &test_err));
 	assert_string_equal(ask(db, "SELECT count(*) FROM kv"), "11");
@@ -160,8 +164,9 @@ static void legacy_tables_in_the_same_file_are_untouched(void **state)
 	publish(p, "one", 20, "v");
 	publish(p, "two", 20, "w");
 	db = application(p);
-	assert_string_equal(ask(db, "SELECT group_concat(sql) || (SELECT group_concat(name) FROM"
-				    " products) FROM sqlite_master WHERE tbl_name = 'products'"),
+	assert_string_equal(ask(db,
+				"SELECT group_concat(sql) || (SELECT group_concat(name) FROM"
+				" products) FROM sqlite_master WHERE tbl_name = 'products'"),
 			    before);
 	sqlite3_close(db);
 }
@@ -198,7 +203,8 @@ static void a_reader_holds_a_commit_up_and_no_more(void **state)
 
 	publish(p, "one", 200, "v");
 	db = application(p);
-	assert_int_equal(sqlite3_prepare_v2(db, "SELECT * FROM kv", -1, &reader, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT * FROM kv", -1, &reader, NULL),
+			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(reader), SQLITE_ROW);
 	/* Asked to stop, we do not wait the whole time. */
 	env.stopped = always;
@@ -213,21 +219,65 @@ static void a_reader_holds_a_commit_up_and_no_more(void **state)
 	publish(p, "three", 200, "x");
 }
 
+/* Eight processes that have seen the same epoch: the file decides. */
+static void of_many_processes_one_acquires(void **state)
+{
+	struct place *p = *state;
+	pid_t pids[8];
+	int i, status, won = 0, round;
+
+	for (round = 0; round < 3; round++) { /* the first makes the file */
+		won = 0;
+		for (i = 0; i < 8; i++) {
+			pids[i] = fork();
+			assert_true(pids[i] >= 0);
+			if (pids[i] == 0) {
+				struct kvf_store *s = NULL;
+				struct kvf_control c;
+				struct kvf_err err;
+				enum kvf_status st;
+
+				st = p->driver->open(p, KVF_STORE_WRITE, &s, &err);
+				if (!st)
+					st = kvf_store_acquire(s, (uint64_t)round, claim("r"), &c,
+							       &err);
+				kvf_store_close(s);
+				_exit((int)st);
+			}
+		}
+		for (i = 0; i < 8; i++) {
+			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+			assert_true(WIFEXITED(status));
+			won += WEXITSTATUS(status) == KVF_OK;
+			if (WEXITSTATUS(status))
+				assert_int_equal(WEXITSTATUS(status), KVF_EBUSY);
+		}
+		assert_int_equal(won, 1);
+	}
+}
+
 /* ---- what stands in the way ------------------------------------------------------------ */
 
 static void what_a_publication_would_break_is_named_before(void **state)
 {
-	static const struct { const char *sql, *says; } cases[] = {
-		{ "CREATE VIEW kv AS SELECT 1 AS partition_key, 2 AS key, 3 AS value", "is a view" },
+	static const struct {
+		const char *sql, *says;
+	} cases[] = {
+		{ "CREATE VIEW kv AS SELECT 1 AS partition_key, 2 AS key, 3 AS value",
+		  "is a view" },
 		{ "CREATE TABLE other (a); CREATE INDEX kv ON other (a)", "is an index" },
 		{ "CREATE TABLE kv (key TEXT PRIMARY KEY, value)", "another layout" },
 		{ "CREATE TABLE kv (partition_key TEXT, key BLOB, value BLOB,"
-		  " PRIMARY KEY (partition_key, key))", "another layout" },
+		  " PRIMARY KEY (partition_key, key))",
+		  "another layout" },
 		{ "CREATE TABLE kv (partition_key BLOB, key BLOB, value BLOB, more BLOB,"
-		  " PRIMARY KEY (partition_key, key))", "another layout" },
+		  " PRIMARY KEY (partition_key, key))",
+		  "another layout" },
 		{ "CREATE TABLE kv (partition_key BLOB, key BLOB, value BLOB,"
-		  " PRIMARY KEY (key, partition_key))", "another layout" },
-		{ "CREATE VIRTUAL TABLE kv USING fts5 (partition_key, key, value)", "another layout" },
+		  " PRIMARY KEY (key, partition_key))",
+		  "another layout" },
+		{ "CREATE VIRTUAL TABLE kv USING fts5 (partition_key, key, value)",
+		  "another layout" },
 		{ KV "CREATE INDEX by_value ON kv (value)", "index \"by_value\"" },
 		{ KV "CREATE TRIGGER watch AFTER INSERT ON kv BEGIN SELECT 1; END",
 		  "trigger \"watch\"" },
@@ -283,7 +333,8 @@ static void what_is_no_database_is_refused(void **state)
 	gives(kvf_store_open("sqlite:", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_EUSAGE);
 	gives(kvf_store_open("mysql:x", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_EUSAGE);
 	gives(kvf_store_open("shop.db", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_EUSAGE);
-	gives(kvf_store_open("sqlite:/tmp", KVF_STORE_READ, NULL, NULL, &s, &test_err), KVF_ETARGET);
+	gives(kvf_store_open("sqlite:/tmp", KVF_STORE_READ, NULL, NULL, &s, &test_err),
+	      KVF_ETARGET);
 	assert_null(s);
 }
 
@@ -293,8 +344,8 @@ static void a_folder_that_is_missing_is_named(void **state)
 	struct kvf_store_facts f;
 
 	(void)state;
-	ok(kvf_store_open("sqlite:/tmp/no-such-folder-here/x.db", KVF_STORE_WRITE, NULL, NULL, &s,
-			  &test_err));
+	ok(kvf_store_open("sqlite:/tmp/no-such-folder-here/x.db", KVF_STORE_WRITE, NULL, NULL,
+			  &s, &test_err));
 	ok(kvf_store_inspect(s, &f, &test_err));
 	assert_string_equal(f.blocker, "there is no folder /tmp/no-such-folder-here/");
 	assert_false(f.writable);
@@ -303,7 +354,8 @@ static void a_folder_that_is_missing_is_named(void **state)
 
 static void a_path_is_a_path_whatever_it_looks_like(void **state)
 {
-	static const char *const names[] = { ":memory:", "file:x?mode=memory", "a#b%41 c", "-x" };
+	static const char *const names[] = { ":memory:", "file:x?mode=memory", "a#b%41 c",
+					     "-x" };
 	struct place *p = *state;
 	char before[4096], place[128];
 	size_t i;
@@ -435,8 +487,7 @@ static void the_database_itself_refuses_wrong_states_and_a_changed_ledger(void *
 		"UPDATE kvferry_ledger SET outcome = 'x'",
 		"DELETE FROM kvferry_ledger",
 		"INSERT OR REPLACE INTO kvferry_ledger SELECT * FROM kvferry_ledger",
-		"REPLACE INTO kvferry_ledger (id, at, event, from_version, to_version)"
-		" VALUES (1, 1, 'x', 0, 0)",
+		"REPLACE INTO kvferry_ledger VALUES (1,1,'','','','','','','',0,0,'')",
 		"UPDATE kvferry_control SET state = 'live'",
 		"UPDATE kvferry_control SET state = 'DONE'",
 		"UPDATE kvferry_control SET epoch = 0",
@@ -455,6 +506,31 @@ static void the_database_itself_refuses_wrong_states_and_a_changed_ledger(void *
 	assert_string_equal(ask(db, "SELECT count(*) || run || outcome FROM kvferry_ledger"),
 			    "1rok");
 	sqlite3_close(db);
+}
+
+/* docs/objects.md says how; the data stay, and the next run takes them as found. */
+static void all_that_kvferry_made_can_be_removed(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s;
+	struct kvf_control c;
+	sqlite3 *db;
+
+	publish(p, "one", 10, "v");
+	publish(p, "two", 20, "w");
+	db = application(p);
+	run(db, "BEGIN; DROP TABLE kvferry_ledger; DROP TABLE kvferry_progress;"
+		"DROP TABLE kvferry_units; DROP TABLE kvferry_generations;"
+		"DROP TABLE kvferry_control; DROP TABLE kvferry_g1; COMMIT");
+	assert_string_equal(ask(db, "SELECT group_concat(name) FROM sqlite_master"), "kv");
+	sqlite3_close(db);
+	publish(p, "three", 30, "x");
+	s = open_store(p);
+	ok(kvf_store_control(s, &c, &test_err));
+	assert_int_equal(c.active, 2);
+	assert_int_equal(c.prev, 1);
+	assert_int_equal(count_live(s, "x"), 30);
+	kvf_store_close(s);
 }
 
 static void damaged_control_rows_are_refused(void **state)
@@ -534,8 +610,10 @@ static void totals_are_the_same_for_any_number_of_threads(void **state)
 	ok(kvf_store_seal(s, test_root, &want, 1, &test_err));
 	kvf_store_close(s);
 	db = application(p);
-	assert_string_equal(ask(db, "SELECT count(*) FROM kvferry_units WHERE name = 'sample'"), "5");
-	run(db, "UPDATE kvferry_units SET unit = x'ffffffff41' WHERE name = 'sample' AND n = 2");
+	assert_string_equal(ask(db, "SELECT count(*) FROM kvferry_units WHERE name = 'sample'"),
+			    "5");
+	run(db,
+	    "UPDATE kvferry_units SET unit = x'ffffffff41' WHERE name = 'sample' AND n = 2");
 	sqlite3_close(db);
 	for (env.threads = 1; env.threads < 20; env.threads += 3) {
 		ok(kvf_store_open(p->text, KVF_STORE_READ, NULL, &env, &s, &test_err));
@@ -553,6 +631,7 @@ int main(void)
 		STORE_TEST(legacy_tables_in_the_same_file_are_untouched),
 		STORE_TEST(a_large_schema_version_leaves_user_version_alone),
 		STORE_TEST(a_reader_holds_a_commit_up_and_no_more),
+		STORE_TEST(of_many_processes_one_acquires),
 		STORE_TEST(what_a_publication_would_break_is_named_before),
 		STORE_TEST(an_index_made_during_a_run_stops_its_commit),
 		STORE_TEST(what_is_no_database_is_refused),
@@ -563,6 +642,7 @@ int main(void)
 		STORE_TEST(a_wal_store_in_use_is_read_as_it_stands),
 		STORE_TEST(a_key_that_is_no_blob_is_reported_with_its_key),
 		STORE_TEST(the_database_itself_refuses_wrong_states_and_a_changed_ledger),
+		STORE_TEST(all_that_kvferry_made_can_be_removed),
 		STORE_TEST(damaged_control_rows_are_refused),
 		STORE_TEST(another_live_table_has_its_own_name),
 		STORE_TEST(totals_are_the_same_for_any_number_of_threads),

@@ -24,8 +24,9 @@ static void wal_make(struct place *p)
 
 	sqlite_make(p);
 	assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode=WAL; CREATE TABLE legacy (a)", NULL,
-				      NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA journal_mode=WAL; CREATE TABLE legacy (a)",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
 	sqlite3_close(db);
 }
 
@@ -122,7 +123,7 @@ void acquire(struct kvf_store *s, const char *run, struct kvf_control *c)
 }
 
 void put_chunk(struct kvf_store *s, uint64_t i, const char *part, const char *prefix,
-		      unsigned n, const char *value, struct kvf_totals *sum)
+	       unsigned n, const char *value, struct kvf_totals *sum)
 {
 	struct kvf_chunk_info info;
 	char key[64];
@@ -159,9 +160,8 @@ const struct kvf_ledger_row *line(const char *run)
 	return &row;
 }
 
-enum kvf_status publish_on(struct kvf_store *s, const char *run, unsigned n,
-			   const char *value, uint64_t schema, const char *done,
-			   struct kvf_err *err)
+enum kvf_status publish_on(struct kvf_store *s, const char *run, unsigned n, const char *value,
+			   uint64_t schema, const char *done, struct kvf_err *err)
 {
 	const char *const prefix[2] = { "a/", "b/" };
 	struct kvf_totals t = { 0, 0, { 0 } };

@@ -20,7 +20,7 @@ struct place {
 
 struct store_driver {
 	const char *name;
-	int whole_chunks;         /* a chunk and its progress row are one transaction */
+	int whole_chunks; /* a chunk and its progress row are one transaction */
 	void (*make)(struct place *p);
 	enum kvf_status (*open)(struct place *p, enum kvf_store_mode mode, struct kvf_store **s,
 				struct kvf_err *err);
@@ -33,11 +33,11 @@ extern const size_t store_ndrivers;
 /* The one error record of the test. */
 extern struct kvf_err test_err;
 
-#define ok(call)                                                                       \
-	do {                                                                           \
-		enum kvf_status ok_st = (call);                                        \
-		if (ok_st)                                                             \
-			fail_msg("%s: %d %s", #call, (int)ok_st, test_err.message);    \
+#define ok(call)                                                                               \
+	do {                                                                                   \
+		enum kvf_status ok_st = (call);                                                \
+		if (ok_st)                                                                     \
+			fail_msg("%s: %d %s", #call, (int)ok_st, test_err.message);            \
 	} while (0)
 #define gives(call, status) assert_int_equal((call), (status))
 
@@ -59,9 +59,8 @@ extern const uint8_t test_root[32];
  * A whole run that publishes `n` entries ("resources", "a/000000" ...) of one
  * value in two chunks, with version record `done`.  The first error ends it.
  */
-enum kvf_status publish_on(struct kvf_store *s, const char *run, unsigned n,
-			   const char *value, uint64_t schema, const char *done,
-			   struct kvf_err *err);
+enum kvf_status publish_on(struct kvf_store *s, const char *run, unsigned n, const char *value,
+			   uint64_t schema, const char *done, struct kvf_err *err);
 void publish(struct place *p, const char *run, unsigned n, const char *value);
 
 /* Live entries, checked to ascend; all have this value, if one is given. */
@@ -71,6 +70,9 @@ uint64_t count_live(struct kvf_store *s, const char *value);
 int run_on_every_store(const struct CMUnitTest *tests, size_t n);
 int store_set_up(void **state);
 int store_tear_down(void **state);
-#define STORE_TEST(f) { #f, f, store_set_up, store_tear_down, NULL }
+#define STORE_TEST(f)                                                                          \
+	{                                                                                      \
+#f, f, store_set_up, store_tear_down, NULL                                     \
+	}
 
 #endif

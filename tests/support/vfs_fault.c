@@ -31,7 +31,7 @@ static struct undo *undos;
 struct fault_file {
 	sqlite3_file base;
 	char *path;
-	sqlite3_file *real;         /* behind this struct */
+	sqlite3_file *real; /* behind this struct */
 };
 
 static struct fault_file *of(sqlite3_file *f)

@@ -7,13 +7,13 @@
 #define VFS_FAULT_H
 
 enum vfs_fault_mode {
-	VFS_COUNT,        /* nothing happens; calls are counted */
-	VFS_FAIL_ONCE,    /* the n-th call fails */
-	VFS_FAIL_EVER,    /* the n-th call and all that follow fail */
-	VFS_KILL,         /* the process dies before the n-th call takes effect */
-	VFS_TEAR,         /* ... after half of the n-th call, if it is a write */
-	VFS_POWER_ALL,    /* the machine stops: no unsynced write is on the disk */
-	VFS_POWER_SOME    /* ... some of the unsynced writes are */
+	VFS_COUNT,     /* nothing happens; calls are counted */
+	VFS_FAIL_ONCE, /* the n-th call fails */
+	VFS_FAIL_EVER, /* the n-th call and all that follow fail */
+	VFS_KILL,      /* the process dies before the n-th call takes effect */
+	VFS_TEAR,      /* ... after half of the n-th call, if it is a write */
+	VFS_POWER_ALL, /* the machine stops: no unsynced write is on the disk */
+	VFS_POWER_SOME /* ... some of the unsynced writes are */
 };
 
 /* Make it the default VFS.  It wraps the one that was; fsync is left out. */
