@@ -270,7 +270,7 @@ enum kvf_status kvf_intake_go_split(struct kvf_reader *r, int ended, struct kvf_
 	r->hold = KVF_HOLD_NO;
 	r->split.head_seen = r->head != NULL;
 	r->split.offset = r->l1_at;
-	r->split.unit_max = (size_t)(r->lim.unit ? r->lim.unit : KVF_CONTROL_MAX);
+	kvf_split_limit(&r->split, r->lim.unit ? (size_t)r->lim.unit : KVF_CONTROL_MAX);
 	r->split.ended = ended;
 	return KVF_OK;
 }

@@ -201,7 +201,7 @@ enum kvf_status kvf_reader_open(struct kvf_input *in, const struct kvf_reader_op
 	if (st)
 		goto fail;
 	r->lim = r->head->lim;
-	r->split.unit_max = (size_t)r->lim.unit;
+	kvf_split_limit(&r->split, (size_t)r->lim.unit);
 	r->unit = 1;
 	*out = r;
 	return KVF_OK;

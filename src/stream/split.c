@@ -6,13 +6,19 @@
 void kvf_split_init(struct kvf_split *s)
 {
 	memset(s, 0, sizeof(*s));
-	kvf_buf_init(&s->buf, KVF_UNIT_MAX + SLACK);
-	s->unit_max = KVF_CONTROL_MAX;
+	kvf_buf_init(&s->buf, 1);
+	kvf_split_limit(s, KVF_CONTROL_MAX);
 }
 
 void kvf_split_release(struct kvf_split *s)
 {
 	kvf_buf_release(&s->buf);
+}
+
+void kvf_split_limit(struct kvf_split *s, size_t unit_max)
+{
+	s->unit_max = unit_max;
+	s->buf.cap = (unit_max > KVF_CONTROL_MAX ? unit_max : KVF_CONTROL_MAX) + SLACK;
 }
 
 enum kvf_status kvf_split_feed(struct kvf_split *s, const void *bytes, size_t len,

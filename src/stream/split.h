@@ -22,6 +22,8 @@ struct kvf_split {
 
 void kvf_split_init(struct kvf_split *s);
 void kvf_split_release(struct kvf_split *s);
+/* The largest chunk unit, once the head has said it; memory follows. */
+void kvf_split_limit(struct kvf_split *s, size_t unit_max);
 
 /* Append L1 bytes. */
 KVF_MUST_CHECK enum kvf_status

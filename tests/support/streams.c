@@ -226,7 +226,7 @@ void stream_units(struct kvf_bytes l1, struct units *units)
 	size_t len, at = 0;
 
 	kvf_split_init(&s);
-	s.unit_max = KVF_UNIT_MAX;
+	kvf_split_limit(&s, KVF_UNIT_MAX);
 	kvf_buf_init(&unit, KVF_UNIT_MAX);
 	units->n = 0;
 	MUST(!kvf_split_feed(&s, l1.ptr, l1.len, &err));
