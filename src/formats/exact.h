@@ -4,7 +4,7 @@
  * A key is readable, and injective: two different lists of cells never give
  * the same key.  The first byte of a cell tells its type.
  *
- *   NULL ~ | INT decimal | REAL with '.' or 'e', +inf, -inf, +nan:BITS
+ *   NULL ~ (no key has it) | INT decimal | REAL with '.' or 'e', +inf, -inf, +nan:BITS
  *   TEXT as it is after a letter, else behind ' | BLOB 0x and hex
  *   BOOL +true, +false
  *

@@ -307,13 +307,6 @@ static enum kvf_status add_ddl(struct kvf_sqlite *s, struct kvf_table *t, const 
 		t->ddl = ddl;
 		if (s->has_control && kvf_sqlite_starts_with(item.name, "kvferry_"))
 			continue;
-		if (kvf_utf8_valid(item.sql, strlen(item.sql)) != strlen(item.sql) ||
-		    kvf_utf8_valid(item.name, strlen(item.name)) != strlen(item.name)) {
-			kvf_source_log(&s->base, KVF_LOG_WARN, "the %s that belongs to table "
-				       "\"%s\" is not carried: its text is not UTF-8", item.kind,
-				       t->name);
-			continue;
-		}
 		ddl[t->nddl++] = item;
 	}
 	if (!st)
