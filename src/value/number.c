@@ -250,7 +250,7 @@ static int split(struct kvf_bytes text, char *digits, size_t *n, int64_t *point)
 			if (e < 1000000)
 				e = e * 10 + (text.ptr[i] - '0');
 	}
-	if (e > KVF_DECIMAL_EXPONENT_MAX)
+	if (!negative && e > KVF_DECIMAL_EXPONENT_MAX)
 		return 0;
 	*point += negative ? -e : e;
 	return 1;
@@ -271,13 +271,15 @@ enum kvf_decimal kvf_decimal_scale(struct kvf_bytes text, unsigned scale, char *
 		return KVF_DECIMAL_HUGE;
 	for (i = 0; i < n; i++)
 		zero &= digits[i] == '0';
+	if (zero)
+		point = 1; /* whatever the exponent says */
 	for (k = point + (int64_t)scale > 0 ? point + (int64_t)scale : 0; k < (int64_t)n; k++)
 		if (digits[k] != '0')
 			return KVF_DECIMAL_INEXACT;
 	if (text.ptr[0] == '-' && !zero)
 		out[at++] = '-';
 	for (k = 0; k < point && k < (int64_t)n && k + 1 < point && digits[k] == '0';)
-		k++; /* leading zeros, as of 0e5 */
+		k++; /* leading zeros, as of 0.05e2 */
 	if (point <= 0)
 		out[at++] = '0';
 	for (; k < point; k++)
