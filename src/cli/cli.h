@@ -124,7 +124,7 @@ json_t *cli_json_hex(struct cli *c, const uint8_t *bytes, size_t len);
 json_t *cli_json_object(struct cli *c);
 json_t *cli_json_array(struct cli *c);
 /* Print the one document. */
-void cli_json_document(struct cli *c, enum kvf_status st, int exit_status);
+void cli_json_document(struct cli *c, int exit_status);
 
 /* ---- progress.c ---------------------------------------------------------- */
 

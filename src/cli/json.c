@@ -119,7 +119,7 @@ static json_t *error_object(struct cli *c)
 	return e;
 }
 
-void cli_json_document(struct cli *c, enum kvf_status st, int exit_status)
+void cli_json_document(struct cli *c, int exit_status)
 {
 	json_t *doc = cli_json_object(c);
 	char *text = NULL;
@@ -127,7 +127,7 @@ void cli_json_document(struct cli *c, enum kvf_status st, int exit_status)
 
 	cli_json_set(c, doc, "kvferry", cli_json_text(c, kvf_version()));
 	cli_json_set(c, doc, "verb", c->verb ? cli_json_text(c, c->verb->name) : json_null());
-	cli_json_set(c, doc, "ok", json_boolean(st == KVF_OK));
+	cli_json_set(c, doc, "ok", json_boolean(!failed));
 	cli_json_set(c, doc, "exit", made(c, json_integer(exit_status)));
 	cli_json_set(c, doc, "error", failed ? error_object(c) : json_null());
 	cli_json_set(c, doc, "warnings", c->warnings ? json_incref(c->warnings) : NULL);

@@ -108,13 +108,15 @@ int main(int argc, char **argv)
 		st = KVF_OK;
 	if (cli_signals_ended_stdin() && (st == KVF_ETRUNC || st == KVF_ESTREAM))
 		st = kvf_fail(&c.err, KVF_EINTERRUPTED, "stopped on request");
+	if (c.err.status != st) /* left over from something that was dealt with */
+		kvf_err_clear(&c.err);
 	/* A difference found is a result, not an error, where nothing else was said. */
 	if (st && !c.err.status && st != KVF_EMISMATCH && st != KVF_PENDING &&
-	    st != KVF_EUNFINISHED)
+	    st != KVF_EBUSY && st != KVF_EUNFINISHED)
 		kvf_fail(&c.err, st, "%s", kvf_status_word(st));
 	status = st == KVF_EINTERRUPTED ? interrupted(&c) : kvf_exit_status(st);
 	if (c.json)
-		cli_json_document(&c, st, status);
+		cli_json_document(&c, status);
 	else if (c.err.status)
 		cli_tell_error(&c);
 	if (c.json && c.json_bad && status == 0)

@@ -67,7 +67,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_APP] = { 0, "app", "NAME", NULL,
 		      "the application's name (default: the folder's name)", NULL },
 	[OPT_EXIT_CODE] = { 0, "exit-code", NULL, NULL,
-			    "exit 10 when there is something to do, 9 when a run is unfinished",
+			    "exit 10: something to do, 9: a run is unfinished, 8: one is at "
+			    "work",
 			    NULL },
 	[OPT_DRY_RUN] = { 'n', "dry-run", NULL, NULL,
 			  "say what would happen; nothing is created, locked or written",

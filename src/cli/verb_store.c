@@ -62,10 +62,10 @@ static json_t *control_json(struct cli *c, const struct kvf_control *k)
 
 /* One assessment, from which the three lines, the word and the exit status come. */
 struct standing {
-	const char *word; /* "absent" "empty" "foreign" "unfinished" "live" */
+	const char *word; /* "absent" "empty" "foreign" "busy" "unfinished" "live" */
 	char now[900];
 	char old[256]; /* may the old application run? */
-	char next[700];
+	char next[1200];
 	enum kvf_status code; /* with --exit-code */
 };
 
@@ -95,15 +95,16 @@ static void untouched(struct standing *s, const struct kvf_report *r, const char
 static void unfinished(struct standing *s, const struct kvf_report *r, const char *place)
 {
 	const struct kvf_control *k = &r->control;
+	int alive = kvf_owner_alive(k);
 	char time[40];
 	int n;
 
-	s->word = "unfinished";
-	s->code = KVF_EUNFINISHED;
-	n = snprintf(s->now, sizeof(s->now),
-		     "%s: run %s (process %lld on %s, begun %s) is not finished", place, k->run,
-		     (long long)k->pid, k->host, cli_time(k->started, time));
-	if (k->why[0] && n > 0 && (size_t)n < sizeof(s->now))
+	s->word = alive ? "busy" : "unfinished";
+	s->code = alive ? KVF_EBUSY : KVF_EUNFINISHED;
+	n = snprintf(s->now, sizeof(s->now), "%s: run %s (process %lld on %s, begun %s) %s",
+		     place, k->run, (long long)k->pid, k->host, cli_time(k->started, time),
+		     alive ? "is at work" : "has ended unfinished");
+	if (!alive && k->why[0] && n > 0 && (size_t)n < sizeof(s->now))
 		snprintf(s->now + n, sizeof(s->now) - (size_t)n, ": %s", k->why);
 	if (k->active)
 		snprintf(s->old, sizeof(s->old),
@@ -112,8 +113,13 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 	else
 		snprintf(s->old, sizeof(s->old),
 			 "the old application's data are unchanged, and nothing is published");
-	snprintf(s->next, sizeof(s->next),
-		 "wait for it; if it has died, the same command again does all of it");
+	if (alive)
+		snprintf(s->next, sizeof(s->next), "wait for it; kvferry status %s", place);
+	else
+		snprintf(s->next, sizeof(s->next),
+			 "the same command again: kvferry migrate SOURCE %s, or import STREAM "
+			 "%s",
+			 place, place);
 }
 
 static void live(struct standing *s, const struct kvf_report *r, const char *place)

@@ -56,9 +56,32 @@ json '.ok == false and .exit == 130 and .error.status == "interrupted"'
 # The unfinished run is visible, the old data are live, the exit code says so.
 run kvferry status sqlite:store.db
 is 0
-out_has 'is not finished'
+out_has 'has ended unfinished: stopped on request'
+out_has 'the same command again'
 run kvferry status --exit-code sqlite:store.db
 is 9
+run kvferry status --exit-code --json sqlite:store.db
+is 9
+json '.ok and .exit == 9 and .result.state == "unfinished" and .error == null'
+
+# A run at work is told from one that has died.
+setsid env --default-signal kvferry -q import --replace big.kvf sqlite:store.db &
+pid=$!
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    sleep 0.1
+    run kvferry status --exit-code sqlite:store.db
+    [ "$rc" -eq 9 ] || break
+done
+is 8
+out_has 'is at work'
+run kvferry import --replace big.kvf sqlite:store.db
+is 8
+err_has "process $pid"
+kill -s KILL $pid
+wait $pid 2>/dev/null
+run kvferry status --exit-code sqlite:store.db
+is 9
+out_has 'has ended unfinished'
 
 # A pipe whose other end stays silent can be left, too.
 mkfifo fifo
@@ -74,14 +97,13 @@ rc=$?
 is 130
 kill $sleeper
 
-# No scratch or temporary files are left behind.
-run sh -c 'ls -A | grep -v -e "^big" -e "^old" -e "^store.db$" -e "^out$" -e "^err$" -e "^wanted$" -e "^fifo$" -e "^ok.log$" -e "^pipe.db"'
-out </dev/null
-
 # The same command again does the rest.
 run kvferry import --replace big.kvf sqlite:store.db
 is 0
 out_has 'published: 1,000,000 entries verified'
 run kvferry verify big.kvf sqlite:store.db
 is 0
+# No scratch or temporary files are left behind.
+run sh -c 'ls -A | grep -v -e "^big" -e "^old" -e "^store.db$" -e "^out$" -e "^err$" -e "^wanted$" -e "^fifo$" -e "^ok.log$" -e "^pipe.db"'
+out </dev/null
 finish
