@@ -72,6 +72,7 @@ CREATE TABLE product_tags (
     product_id INTEGER NOT NULL REFERENCES products (id),
     tag        TEXT NOT NULL
 );
+CREATE INDEX product_tags_by_product ON product_tags (product_id);
 
 CREATE TABLE collections (
     id           INTEGER PRIMARY KEY,
