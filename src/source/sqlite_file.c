@@ -36,7 +36,7 @@ enum kvf_status kvf_sqlite_file_open(const char *path, struct kvf_sqlite_file *f
 	}
 	rc = vfs->xOpen(vfs, f->name, f->file, flags, &flags);
 	if (rc) {
-		int e = access(path, R_OK) ? errno : EIO;
+		int e = faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) ? errno : EIO;
 
 		kvf_sqlite_file_close(f);
 		if (rc == SQLITE_NOMEM)
