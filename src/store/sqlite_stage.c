@@ -251,21 +251,34 @@ static enum kvf_status prepare_stage(struct kvf_lite *s, struct kvf_err *err)
 	return st;
 }
 
-/* The key is staged already: find out with which value. */
-static enum kvf_status staged_already(struct kvf_lite *s, const struct kvf_entry *e,
-				      struct kvf_err *err)
+/* Is the key staged, and with the same value? */
+static enum kvf_status look_up(struct kvf_lite *s, const struct kvf_entry *e, int *found,
+			       int *equal, struct kvf_err *err)
 {
 	sqlite3_stmt *stmt = s->stmt[KVF_LITE_STAGED];
-	struct kvf_bytes value;
-	int equal;
+	enum kvf_status st = KVF_OK;
+	int rc;
 
 	kvf_lite_bind(stmt, 1, e->part);
 	kvf_lite_bind(stmt, 2, e->key);
-	if (sqlite3_step(stmt) != SQLITE_ROW)
-		return kvf_lite_fail(s, s->db, "read", err);
-	value = kvf_lite_blob(stmt, 0);
-	equal = kvf_bytes_cmp(value, e->value) == 0;
-	sqlite3_reset(stmt);
+	rc = sqlite3_step(stmt);
+	*found = rc == SQLITE_ROW;
+	*equal = *found && kvf_bytes_cmp(kvf_lite_blob(stmt, 0), e->value) == 0;
+	/* A value that could not be had looks empty, and shows in the reset. */
+	if (sqlite3_reset(stmt))
+		st = kvf_lite_fail(s, s->db, "read", err);
+	return st;
+}
+
+/* SQLite says that the key is staged already. */
+static enum kvf_status staged_already(struct kvf_lite *s, const struct kvf_entry *e,
+				      struct kvf_err *err)
+{
+	int found, equal;
+	enum kvf_status st = look_up(s, e, &found, &equal, err);
+
+	if (st)
+		return st;
 	if (!s->copy_live)
 		return kvf_store_duplicate(e, equal, err);
 	kvf_merge_count(&s->merge, e, equal);
@@ -314,6 +327,22 @@ static enum kvf_status add(struct kvf_lite *s, const struct kvf_entry *e, struct
 	return write_batch(s, err);
 }
 
+/*
+ * With --merge most keys may be there: looking first is cheaper than a statement
+ * that fails.  A key that waits in the batch is still found by the statement.
+ */
+static enum kvf_status add_merging(struct kvf_lite *s, const struct kvf_entry *e,
+				   struct kvf_err *err)
+{
+	int found, equal;
+	enum kvf_status st = look_up(s, e, &found, &equal, err);
+
+	if (st || !found)
+		return st ? st : add(s, e, err);
+	kvf_merge_count(&s->merge, e, equal);
+	return KVF_OK;
+}
+
 enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
 			     struct kvf_err *err)
 {
@@ -321,7 +350,7 @@ enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *ent
 	enum kvf_status st = staging(s, err);
 
 	if (!st)
-		st = add(s, entry, err);
+		st = s->copy_live ? add_merging(s, entry, err) : add(s, entry, err);
 	return st ? give_up(s, st) : KVF_OK;
 }
 
