@@ -250,6 +250,7 @@ static enum kvf_status scan_native(struct kvf_reader *r, struct kvf_err *err)
 		job_free(j);
 		return st;
 	}
+	r->skips = 0;
 	kvf_feed_skip(f, KVF_HINT_LEN + size);
 	r->l1_at += content;
 	kvf_intake_count_frame(r, KVF_HINT_LEN, 0);

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <zstd.h>
 
+#define UNITS_MAX 64 /* that are repaired: more show nothing new, slowly */
+
 static const char *const items[] = { "begin", "chunk", "end", "tail" };
 
 static enum kvf_status read_all(struct kvf_bytes file, struct kvf_tail *tail)
@@ -198,6 +200,7 @@ static struct bytes repair(uint8_t *p, size_t n)
 {
 	struct bytes out = { NULL, 0 };
 	size_t at = KVF_MAGIC_LEN, next;
+	size_t units = 0;
 	struct chains c;
 	struct kvf_buf b;
 	uint8_t d[32];
@@ -211,7 +214,7 @@ static struct bytes repair(uint8_t *p, size_t n)
 	kvf_sha256(p, next, c.root);
 	memcpy(c.h, c.root, 8);
 	add_native(&out, p, next);
-	for (at = next; at < n; at = next) {
+	for (at = next; at < n && units < UNITS_MAX; at = next, units++) {
 		enum kvf_record_type type = kvf_record_peek(p + at, n - at);
 
 		next = object_end(p, n, at);
