@@ -338,8 +338,7 @@ enum kvf_status kvf_init_application(struct kvf_buf *out, const char *applicatio
 		"\n"
 		"packages: [" KVF_INIT_PACKAGE "]\n"
 		"\n"
-		"# Legacy tables that a separate, confirmed command may drop, after a verified "
-		"bump:\n"
+		"# Legacy tables that are of no use any more after a verified bump:\n"
 		"# drop: [",
 		application);
 	for (size_t i = 0; st == KVF_OK && i < n; i++)

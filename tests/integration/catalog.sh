@@ -93,4 +93,14 @@ refused 64 uid "UPDATE products SET uid = 'not a uuid' WHERE id = 1"
 refused 64 creationTimestamp "UPDATE products SET created_at = '2024-02-30' WHERE id = 1"
 refused 64 name "INSERT INTO categories VALUES (99, 'outlet', NULL, 'a.b', 'a.b', 'A dot', 1)"
 refused 7 6 "UPDATE settings SET value = '6' WHERE name = 'schema_version'"
+
+# A key that two rows share: both are named, nothing is written.
+mkdir twice
+cp "$f"/*.yaml twice
+sed -i 's|"Product/{shop.dns_label}/{name.dns_label}"|"Product/{name\|dns_label}"|' twice/catalog.yaml
+rc=0; "$KVFERRY" export -q -f twice sqlite:shop.db twice.kvf 2>err || rc=$?
+[ "$rc" -eq 3 ] || { cat err; fail "a key that is not unique ended with $rc, not 3"; }
+grep -q 'sku=COF-001' err && grep -q 'sku=OUT-001' err || { cat err; fail "not both rows are named"; }
+[ ! -e twice.kvf ] || fail "a stream with a key twice was written"
+
 echo "REPORT catalog: 113 resources, $((n + 5)) damaged shops refused"
