@@ -76,7 +76,9 @@ static enum kvf_status fetch(const struct origin *from, struct kvf_arena *arena,
 	char *path;
 	size_t i;
 
-	if (from->dir)
+	if (from->dir && *from->dir && from->dir[strlen(from->dir) - 1] == '/')
+		path = kvf_arena_printf(arena, "%s%s.yaml", from->dir, name);
+	else if (from->dir)
 		path = kvf_arena_printf(arena, "%s/%s.yaml", from->dir, name);
 	else
 		path = kvf_arena_printf(arena, "%s.yaml", name);

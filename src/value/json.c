@@ -107,6 +107,27 @@ static enum kvf_status check_escape(struct parser *p, struct kvf_err *err)
 	return KVF_OK;
 }
 
+/* Eight at a time where eight are left. */
+size_t kvf_json_plain_len(const uint8_t *p, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t w, quote, slash;
+	size_t i = 0;
+
+	for (; len - i >= 8; i += 8) {
+		memcpy(&w, p + i, 8);
+		quote = w ^ ones * '"';
+		slash = w ^ ones * '\\';
+		/* The high bit of each byte that is a control, quote or backslash. */
+		if ((((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
+		     ((slash - ones) & ~slash)) & ones * 0x80)
+			break;
+	}
+	while (i < len && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
 static enum kvf_status parse_string(struct parser *p, struct kvf_err *err)
 {
 	size_t start = ++p->at;
@@ -114,9 +135,7 @@ static enum kvf_status parse_string(struct parser *p, struct kvf_err *err)
 	int escaped = 0;
 
 	for (;;) {
-		while (p->at < p->len && p->text[p->at] >= 0x20 && p->text[p->at] != '"' &&
-		       p->text[p->at] != '\\')
-			p->at++;
+		p->at += kvf_json_plain_len(p->text + p->at, p->len - p->at);
 		if (p->at == p->len)
 			return bad(p, "a string without an end", err);
 		if (p->text[p->at] == '"')

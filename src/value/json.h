@@ -87,6 +87,10 @@ KVF_MUST_CHECK enum kvf_status kvf_json_sorted(const struct kvf_json *j, uint32_
 /* Put a list into the order of its names. */
 void kvf_json_sort(struct kvf_json_pair *list, size_t n);
 
+/* How many bytes from `p` on mean themselves in a string: no control character,
+ * quote or backslash. */
+size_t kvf_json_plain_len(const uint8_t *p, size_t len);
+
 /* Append a JSON string with the fewest escapes.  `s` is valid UTF-8. */
 KVF_MUST_CHECK enum kvf_status kvf_json_write_string(struct kvf_buf *b, struct kvf_bytes s,
 						     struct kvf_err *err);

@@ -106,7 +106,7 @@ enum kvf_status kvf_json_write_string(struct kvf_buf *b, struct kvf_bytes s, str
 	static const char digits[] = "0123456789abcdef";
 	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
 	enum kvf_status st;
-	size_t i = 0, run;
+	size_t i = 0, plain;
 
 	st = kvf_buf_reserve(b, s.len + 2, err);
 	if (!st)
@@ -116,10 +116,9 @@ enum kvf_status kvf_json_write_string(struct kvf_buf *b, struct kvf_bytes s, str
 		const char *e;
 		size_t n = 2;
 
-		for (run = i; i < s.len; i++)
-			if (s.ptr[i] < 0x20 || s.ptr[i] == '"' || s.ptr[i] == '\\')
-				break;
-		st = kvf_buf_append(b, s.ptr + run, i - run, err);
+		plain = kvf_json_plain_len(s.ptr + i, s.len - i);
+		st = kvf_buf_append(b, s.ptr + i, plain, err);
+		i += plain;
 		if (st || i == s.len)
 			break;
 		e = s.ptr[i] ? strchr(from, s.ptr[i]) : NULL;

@@ -50,11 +50,21 @@ enum kvf_status kvf_pb_fixed64(struct kvf_buf *b, uint64_t v, struct kvf_err *er
 enum kvf_status kvf_pb_bytes(struct kvf_buf *b, uint32_t number, struct kvf_bytes bytes,
 			     struct kvf_err *err)
 {
-	enum kvf_status st = kvf_pb_tag(b, number, KVF_PB_LEN, err);
+	uint8_t head[20];
+	size_t n = put_varint(head, (uint64_t)number << 3 | KVF_PB_LEN);
+	enum kvf_status st;
 
-	if (!st)
-		st = kvf_pb_varint(b, bytes.len, err);
-	return st ? st : kvf_buf_append(b, bytes.ptr, bytes.len, err);
+	n += put_varint(head + n, bytes.len);
+	if (bytes.len > SIZE_MAX - n) /* then it is over every cap */
+		bytes.len = SIZE_MAX - n;
+	st = kvf_buf_reserve(b, n + bytes.len, err);
+	if (st)
+		return st;
+	memcpy(b->ptr + b->len, head, n);
+	if (bytes.len)
+		memcpy(b->ptr + b->len + n, bytes.ptr, bytes.len);
+	b->len += n + bytes.len;
+	return KVF_OK;
 }
 
 enum kvf_status kvf_pb_open(struct kvf_buf *b, uint32_t number, size_t *mark,

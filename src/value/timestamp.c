@@ -1,8 +1,6 @@
 /* timestamp - points in time: legacy texts in, seconds and nanoseconds out. */
 #include "value/timestamp.h"
 
-#include <stdio.h>
-
 #define FIRST_SECOND (-INT64_C(62135596800)) /* 0001-01-01T00:00:00Z */
 #define LAST_SECOND INT64_C(253402300799)    /* 9999-12-31T23:59:59Z */
 
@@ -128,10 +126,27 @@ int kvf_timestamp_count(int64_t n, int64_t per_second, struct kvf_timestamp *out
 	return out->seconds >= FIRST_SECOND && out->seconds <= LAST_SECOND;
 }
 
+/* `n` digits of v at out, zeros in front; returns what is behind them. */
+static char *digits(char *out, int64_t v, int n)
+{
+	int i;
+
+	for (i = n; i-- > 0; v /= 10)
+		out[i] = (char)('0' + v % 10);
+	return out + n;
+}
+
+static char *two(char *out, char before, int64_t v)
+{
+	*out = before;
+	return digits(out + 1, v, 2);
+}
+
 size_t kvf_timestamp_format(struct kvf_timestamp t, char out[KVF_TIMESTAMP_TEXT])
 {
 	int64_t days = t.seconds / 86400, rest = t.seconds % 86400, era, doe, yoe, doy, mp, y;
-	int n, m;
+	char *at;
+	int64_t m;
 
 	if (rest < 0) {
 		rest += 86400;
@@ -143,17 +158,23 @@ size_t kvf_timestamp_format(struct kvf_timestamp t, char out[KVF_TIMESTAMP_TEXT]
 	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
 	mp = (5 * doy + 2) / 153;
-	m = (int)(mp < 10 ? mp + 3 : mp - 9);
+	m = mp < 10 ? mp + 3 : mp - 9;
 	y = yoe + era * 400 + (m <= 2);
-	n = snprintf(out, KVF_TIMESTAMP_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (int)y, m,
-		     (int)(doy - (153 * mp + 2) / 5 + 1), (int)(rest / 3600),
-		     (int)(rest / 60 % 60), (int)(rest % 60));
-	if (t.nanos % 1000)
-		n += snprintf(out + n, 11, ".%09d", (int)t.nanos);
-	else if (t.nanos % 1000000)
-		n += snprintf(out + n, 8, ".%06d", (int)(t.nanos / 1000));
-	else if (t.nanos)
-		n += snprintf(out + n, 5, ".%03d", (int)(t.nanos / 1000000));
-	out[n] = 'Z';
-	return (size_t)n + 1;
+	at = digits(out, y, 4);
+	at = two(at, '-', m);
+	at = two(at, '-', doy - (153 * mp + 2) / 5 + 1);
+	at = two(at, 'T', rest / 3600);
+	at = two(at, ':', rest / 60 % 60);
+	at = two(at, ':', rest % 60);
+	if (t.nanos) {
+		*at++ = '.';
+		if (t.nanos % 1000)
+			at = digits(at, t.nanos, 9);
+		else if (t.nanos % 1000000)
+			at = digits(at, t.nanos / 1000, 6);
+		else
+			at = digits(at, t.nanos / 1000000, 3);
+	}
+	*at++ = 'Z';
+	return (size_t)(at - out);
 }
