@@ -114,6 +114,8 @@ void cli_log(void *ctx, enum kvf_log_level level, const char *message);
 
 /* ---- json.c: the envelope ------------------------------------------------ */
 
+/* Before any other use of jansson. */
+void cli_json_init(void);
 /* Set a member; consumes `value`; notes lack of memory in c->json_bad. */
 void cli_json_set(struct cli *c, json_t *object, const char *name, json_t *value);
 void cli_json_add(struct cli *c, json_t *array, json_t *value);
@@ -121,6 +123,8 @@ json_t *cli_json_text(struct cli *c, const char *text);
 json_t *cli_json_bytes(struct cli *c, struct kvf_bytes b); /* text or hex:... */
 json_t *cli_json_u64(struct cli *c, uint64_t v);           /* a string */
 json_t *cli_json_hex(struct cli *c, const uint8_t *bytes, size_t len);
+/* Text that is JSON; NULL if it is not, or holds a number that jansson cannot. */
+json_t *cli_json_read(struct cli *c, struct kvf_bytes text);
 json_t *cli_json_object(struct cli *c);
 json_t *cli_json_array(struct cli *c);
 /* Print the one document. */

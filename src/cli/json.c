@@ -11,6 +11,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * jansson drops bytes of what it dumps, and says nothing, when its buffer
+ * cannot grow.  So its allocations are watched.
+ */
+static int no_memory;
+
+static void *watched_malloc(size_t size)
+{
+	void *p = malloc(size);
+
+	if (!p)
+		no_memory = 1;
+	return p;
+}
+
+void cli_json_init(void)
+{
+	json_set_alloc_funcs(watched_malloc, free);
+}
+
 static json_t *made(struct cli *c, json_t *value)
 {
 	if (!value)
@@ -132,8 +152,14 @@ void cli_json_document(struct cli *c, int exit_status)
 	cli_json_set(c, doc, "error", failed ? error_object(c) : json_null());
 	cli_json_set(c, doc, "warnings", c->warnings ? json_incref(c->warnings) : NULL);
 	cli_json_set(c, doc, "result", c->result ? json_incref(c->result) : json_null());
-	if (!c->json_bad)
+	if (!c->json_bad && !no_memory)
 		text = json_dumps(doc, JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (no_memory) {
+		free(text);
+		text = NULL;
+	}
+	if (!text)
+		c->json_bad = 1;
 	errno = 0;
 	if (text && (fputs(text, c->out) == EOF || fputc('\n', c->out) == EOF))
 		c->out_errno = errno;

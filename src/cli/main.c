@@ -99,6 +99,7 @@ int main(int argc, char **argv)
 		cli_man(stdout);
 		return flush(&c, 0);
 	}
+	cli_json_init();
 	c.warnings = json_array();
 	st = c.warnings ? cli_parse(&c, argc, argv) : kvf_fail_nomem(&c.err);
 	c.paint_err = cli_paint_for(&c, stderr);

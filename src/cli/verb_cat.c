@@ -34,23 +34,13 @@ static struct kvf_print_as print_as(const struct kvf_begin *begin, const struct 
 /* A value's text as JSON, for the document of --json. */
 static json_t *value_json(struct cli *c, const struct kvf_buf *text)
 {
-	json_t *v = json_loadb((const char *)text->ptr, text->len, JSON_DECODE_ANY, NULL);
-	char *copy;
+	json_t *v = cli_json_read(c, kvf_buf_bytes(text));
 
-	if (v)
-		return v;
 	/* Numbers that jansson cannot hold: the text itself, then. */
-	copy = malloc(text->len + 1);
-	if (!copy) {
-		c->json_bad = 1;
-		return NULL;
-	}
-	memcpy(copy, text->ptr, text->len);
-	copy[text->len] = '\0';
-	v = json_string(copy);
+	if (!v && !c->json_bad)
+		v = json_stringn((const char *)text->ptr, text->len);
 	if (!v)
 		c->json_bad = 1;
-	free(copy);
 	return v;
 }
 

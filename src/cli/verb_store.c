@@ -217,7 +217,7 @@ static void history_json(struct history *h, const struct kvf_ledger_row *row)
 {
 	struct cli *c = h->c;
 	json_t *o = cli_json_object(c);
-	json_t *doc = row->document ? json_loads(row->document, 0, NULL) : NULL;
+	json_t *doc = row->document ? cli_json_read(c, kvf_bytes_str(row->document)) : NULL;
 
 	cli_json_set(c, o, "id", cli_json_u64(c, (uint64_t)row->id));
 	cli_json_set(c, o, "at", time_json(c, row->at));
@@ -235,9 +235,11 @@ static void history_json(struct history *h, const struct kvf_ledger_row *row)
 }
 
 /* What the row's document says of the run, in a few words. */
-static void history_what(const struct kvf_ledger_row *row, char *buf, size_t size)
+static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *buf,
+			 size_t size)
 {
-	json_t *doc = row->document ? json_loads(row->document, 0, NULL) : NULL, *flag;
+	json_t *doc = row->document ? cli_json_read(c, kvf_bytes_str(row->document)) : NULL;
+	json_t *flag;
 	const char *entries = json_string_value(json_object_get(doc, "entries"));
 	const char *message = json_string_value(json_object_get(doc, "message"));
 
@@ -265,7 +267,9 @@ static void history_row(void *ctx, const struct kvf_ledger_row *row)
 		history_json(h, row);
 		return;
 	}
-	history_what(row, what, sizeof(what));
+	history_what(h->c, row, what, sizeof(what));
+	if (h->c->json_bad)
+		h->grid.bad = 1;
 	cli_grid_add(&h->grid, "%s", cli_time(row->at, time));
 	cli_grid_add(&h->grid, "%s", or_dash(row->event));
 	cli_grid_add(&h->grid, "%s", or_dash(row->outcome));
