@@ -38,7 +38,8 @@ static enum kvf_status fail_write(int fd, const char *name, uint64_t written, si
 	}
 	kvf_fail_errno(err, KVF_ETARGET, errnum, "cannot write to %s", name);
 	if (fstatvfs(fd, &fs) == 0 && fs.f_blocks > 0)
-		kvf_err_detail(err, "%llu bytes were written, at least %zu more are needed, "
+		kvf_err_detail(err,
+			       "%llu bytes were written, at least %zu more are needed, "
 			       "%llu are free on its file system",
 			       (unsigned long long)written, left,
 			       (unsigned long long)fs.f_bavail * fs.f_frsize);

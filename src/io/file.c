@@ -26,9 +26,9 @@
 struct file_output {
 	struct kvf_output base;
 	int fd;
-	int dir;               /* descriptor of the folder; -1: straight to `fd` */
+	int dir; /* descriptor of the folder; -1: straight to `fd` */
 	int replace;
-	char *target;          /* name within the folder */
+	char *target;              /* name within the folder */
 	char temp[TEMP_NAME_SIZE]; /* name of the unfinished file, "" = none */
 };
 
@@ -62,7 +62,8 @@ static int with_mode(int fd)
 /* A file without a name, or -1 with errno. */
 static int open_unnamed(int dir, int access)
 {
-	return with_mode(kvf_io_high_fd(openat(dir, ".", access | O_TMPFILE | O_CLOEXEC, 0600)));
+	return with_mode(
+		kvf_io_high_fd(openat(dir, ".", access | O_TMPFILE | O_CLOEXEC, 0600)));
 }
 
 /* A new file whose name nobody can guess, or -1 with errno. */
@@ -214,7 +215,8 @@ static enum kvf_status split_path(struct file_output *out, const char *path,
 	if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
 		return kvf_fail(err, KVF_EPREFLIGHT, "%s does not name a file", out->base.name);
 	out->target = strdup(last);
-	folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+	folder =
+		slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 	if (!out->target || !folder) {
 		free(folder);
 		return kvf_fail_nomem(err);
@@ -246,7 +248,8 @@ static enum kvf_status check_target(struct file_output *out, struct kvf_err *err
 	if (S_ISDIR(st.st_mode))
 		return kvf_fail(err, KVF_EPREFLIGHT, "%s is a folder", out->base.name);
 	if (!S_ISREG(st.st_mode))
-		return kvf_fail(err, KVF_EPREFLIGHT, "%s is not a regular file", out->base.name);
+		return kvf_fail(err, KVF_EPREFLIGHT, "%s is not a regular file",
+				out->base.name);
 	return out->replace ? KVF_OK : fail_exists(out, err);
 }
 

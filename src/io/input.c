@@ -81,8 +81,8 @@ struct fd_input {
 	struct kvf_input base;
 	int fd;
 	int owned;
-	char *path;            /* NULL for a borrowed descriptor */
-	struct stat st;        /* as it was when we opened it */
+	char *path;     /* NULL for a borrowed descriptor */
+	struct stat st; /* as it was when we opened it */
 };
 
 /* A read failed with errno: 1 = try again (after waiting), 0 = a real error. */
@@ -299,9 +299,8 @@ static void memory_close(struct kvf_input *base)
 	free(base);
 }
 
-static const struct input_ops memory_ops = {
-	memory_read, memory_pread, memory_changed, memory_close
-};
+static const struct input_ops memory_ops = { memory_read, memory_pread, memory_changed,
+					     memory_close };
 
 enum kvf_status kvf_input_memory(struct kvf_bytes data, const char *name,
 				 struct kvf_input **out, struct kvf_err *err)

@@ -18,8 +18,8 @@ struct input_ops {
 	enum kvf_status (*read)(struct kvf_input *in, void *buf, size_t want, size_t *got,
 				struct kvf_err *err);
 	/* The same at an offset; called only when `seekable`. */
-	enum kvf_status (*pread)(struct kvf_input *in, uint64_t offset, void *buf,
-				 size_t want, size_t *got, struct kvf_err *err);
+	enum kvf_status (*pread)(struct kvf_input *in, uint64_t offset, void *buf, size_t want,
+				 size_t *got, struct kvf_err *err);
 	int (*changed)(const struct kvf_input *in);
 	void (*close)(struct kvf_input *in); /* frees `in`, but not its name */
 };
@@ -28,7 +28,7 @@ struct kvf_input {
 	const struct input_ops *ops;
 	char *name;
 	int seekable;
-	uint64_t size;         /* when seekable */
+	uint64_t size; /* when seekable */
 };
 
 struct output_ops {
@@ -42,9 +42,9 @@ struct output_ops {
 struct kvf_output {
 	const struct output_ops *ops;
 	char *name;
-	uint64_t told;         /* bytes accepted */
+	uint64_t told; /* bytes accepted */
 	int committed;
-	struct kvf_err err;    /* the first error; sticky */
+	struct kvf_err err; /* the first error; sticky */
 };
 
 /*

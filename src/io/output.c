@@ -169,9 +169,8 @@ static void memory_close(struct kvf_output *base)
 	free(out);
 }
 
-static const struct output_ops memory_ops = {
-	memory_write, memory_commit, memory_bytes, memory_close
-};
+static const struct output_ops memory_ops = { memory_write, memory_commit, memory_bytes,
+					      memory_close };
 
 enum kvf_status kvf_output_memory(size_t cap, struct kvf_output **out, struct kvf_err *err)
 {

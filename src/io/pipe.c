@@ -139,9 +139,8 @@ static void pipe_input_close(struct kvf_input *base)
 	free(base);
 }
 
-static const struct input_ops input_ops = {
-	pipe_read, pipe_pread, pipe_changed, pipe_input_close
-};
+static const struct input_ops input_ops = { pipe_read, pipe_pread, pipe_changed,
+					    pipe_input_close };
 
 /* ---- the writing end ----------------------------------------------------------- */
 
@@ -217,9 +216,8 @@ static void pipe_output_close(struct kvf_output *base)
 	free(base);
 }
 
-static const struct output_ops output_ops = {
-	pipe_write, pipe_commit, pipe_bytes, pipe_output_close
-};
+static const struct output_ops output_ops = { pipe_write, pipe_commit, pipe_bytes,
+					      pipe_output_close };
 
 enum kvf_status kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
 			     struct kvf_err *err)

@@ -17,24 +17,20 @@ struct kvf_pool;
  * Run one job.  `worker` is 0 ... threads-1, so that a worker can own a context
  * (one ZSTD_CCtx each); `job` is the caller's.
  */
-typedef enum kvf_status kvf_pool_fn(void *ctx, unsigned worker, void *job,
-				    struct kvf_err *err);
+typedef enum kvf_status kvf_pool_fn(void *ctx, unsigned worker, void *job, struct kvf_err *err);
 
-KVF_MUST_CHECK enum kvf_status
-kvf_pool_new(unsigned threads, size_t window, kvf_pool_fn *fn, void *ctx,
-	     struct kvf_pool **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_pool_new(unsigned threads, size_t window, kvf_pool_fn *fn,
+					    void *ctx, struct kvf_pool **out,
+					    struct kvf_err *err);
 
 /*
  * Hand a job over.  Blocks while the window is full, so that a thread which
  * both submits and takes must ask kvf_pool_full() first.  Returns the first
  * failure, if there was one; the job then stays the caller's.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_pool_submit(struct kvf_pool *p, void *job, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_pool_submit(struct kvf_pool *p, void *job,
+					       struct kvf_err *err);
 int kvf_pool_full(struct kvf_pool *p);
-
-/* No more jobs will come: what is left is to take until KVF_EOF. */
-void kvf_pool_finish(struct kvf_pool *p);
 
 /*
  * The next result in order; waits for it.  KVF_EOF when nothing is under way, so
@@ -42,8 +38,8 @@ void kvf_pool_finish(struct kvf_pool *p);
  * failure the error is returned for ever; the first time *job is the job that
  * failed, later it is NULL.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_pool_take(struct kvf_pool *p, void **job, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_pool_take(struct kvf_pool *p, void **job,
+					     struct kvf_err *err);
 
 /* Stop and join.  Jobs that were not taken are given to `drop` (may be NULL). */
 void kvf_pool_free(struct kvf_pool *p, void (*drop)(void *ctx, void *job));

@@ -14,7 +14,6 @@
  */
 #include "par/par.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -35,21 +34,21 @@ struct worker {
 
 struct kvf_pool {
 	pthread_mutex_t lock;
-	pthread_cond_t work;    /* there is a job to start, or an end to all */
-	pthread_cond_t room;    /* the window has room, or a job failed */
-	pthread_cond_t result;  /* the next result is there, or no job runs */
+	pthread_cond_t work;   /* there is a job to start, or an end to all */
+	pthread_cond_t room;   /* the window has room, or a job failed */
+	pthread_cond_t result; /* the next result is there, or no job runs */
 	kvf_pool_fn *fn;
 	void *ctx;
 	size_t window;
 	uint64_t taken, started, submitted;
 	unsigned running;
-	int stop, finished;     /* finished: submitting is a bug from now on */
-	uint64_t failed;        /* serial of the winning failure; UINT64_MAX = none */
+	int stop;
+	uint64_t failed; /* serial of the winning failure; UINT64_MAX = none */
 	int failed_taken;
-	struct kvf_err err;     /* of job `failed` */
+	struct kvf_err err; /* of job `failed` */
 	struct slot *slots;
 	struct worker *workers;
-	unsigned nworkers;      /* that were started */
+	unsigned nworkers; /* that were started */
 };
 
 static struct slot *slot_of(struct kvf_pool *p, uint64_t serial)
@@ -108,8 +107,7 @@ static void *work(void *arg)
 }
 
 /* Start the workers, with all signals blocked: those are for the main thread. */
-static enum kvf_status start_workers(struct kvf_pool *p, unsigned threads,
-				     struct kvf_err *err)
+static enum kvf_status start_workers(struct kvf_pool *p, unsigned threads, struct kvf_err *err)
 {
 	sigset_t all, old;
 	unsigned i;
@@ -201,7 +199,6 @@ enum kvf_status kvf_pool_submit(struct kvf_pool *p, void *job, struct kvf_err *e
 	struct slot *s;
 
 	pthread_mutex_lock(&p->lock);
-	assert(!p->finished);
 	while (p->failed == UINT64_MAX && p->submitted - p->taken >= p->window)
 		pthread_cond_wait(&p->room, &p->lock);
 	if (p->failed != UINT64_MAX) {
@@ -226,13 +223,6 @@ int kvf_pool_full(struct kvf_pool *p)
 	full = p->submitted - p->taken >= p->window;
 	pthread_mutex_unlock(&p->lock);
 	return full;
-}
-
-void kvf_pool_finish(struct kvf_pool *p)
-{
-	pthread_mutex_lock(&p->lock);
-	p->finished = 1;
-	pthread_mutex_unlock(&p->lock);
 }
 
 /* The job at the front has failed: hand it over once, its error for ever. */

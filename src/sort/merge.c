@@ -44,7 +44,7 @@ void kvf_runs_release(struct runs *runs)
 /* ---- the heap ------------------------------------------------------------------------ */
 
 struct source {
-	struct record *rec;    /* the current one */
+	struct record *rec; /* the current one */
 	int in_memory;
 	struct walk walk;
 	struct spilled file;
@@ -54,8 +54,8 @@ struct merge {
 	struct source *sources; /* in the order in which their runs were put */
 	size_t nsources;
 	unsigned heap[FAN_IN + 1];
-	size_t n;              /* in the heap */
-	int begun;             /* the top was handed out: advance it first */
+	size_t n;  /* in the heap */
+	int begun; /* the top was handed out: advance it first */
 };
 
 static int source_less(const struct merge *m, unsigned a, unsigned b)

@@ -15,7 +15,7 @@
 
 #include "base/hash.h"
 
-#define SMALL 16          /* insertion sort up to here */
+#define SMALL 16           /* insertion sort up to here */
 #define EXHAUSTED SIZE_MAX /* `depth` of a range whose keys have no more bytes */
 
 static void swap(struct slot *a, struct slot *b)
@@ -188,7 +188,7 @@ static void partition(struct slot *s, size_t n, uint64_t pivot, size_t *lt, size
 struct part {
 	struct slot *a;
 	size_t n;
-	int equal;             /* all prefixes are the same: read on */
+	int equal; /* all prefixes are the same: read on */
 };
 
 static unsigned partitions_allowed(size_t n)

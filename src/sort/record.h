@@ -18,18 +18,18 @@
 #include <string.h>
 
 struct record {
-	uint64_t origin;       /* ordinal of the row << 1 | 1 if the key gets an ordinal */
-	uint32_t seq;          /* 0, 1, 2 ... in its run: equal keys keep their order */
-	uint32_t source;       /* record of the package that the row is of */
+	uint64_t origin; /* ordinal of the row << 1 | 1 if the key gets an ordinal */
+	uint32_t seq;    /* 0, 1, 2 ... in its run: equal keys keep their order */
+	uint32_t source; /* record of the package that the row is of */
 	uint32_t part_len;
-	uint32_t esc_len;      /* escaped partition with its end */
+	uint32_t esc_len; /* escaped partition with its end */
 	uint32_t key_len;
 	uint32_t value_len;
 	uint8_t bytes[];
 };
 
-#define RECORD_LIMIT (1u << 30)  /* partition, key and value together */
-#define ORDINAL_DIGITS 10u       /* behind a "." */
+#define RECORD_LIMIT (1u << 30) /* partition, key and value together */
+#define ORDINAL_DIGITS 10u      /* behind a "." */
 
 static inline size_t record_order_len(const struct record *r)
 {

@@ -26,7 +26,7 @@
 #define BLOCK_MAX (4u << 20)
 #define SPILL_BLOCK_MIN (16u << 10)
 #define SPILL_BLOCK_MAX (256u << 10)
-#define ASK_EVERY 1024        /* entries between two questions to env->stopped */
+#define ASK_EVERY 1024 /* entries between two questions to env->stopped */
 
 struct kvf_sorter {
 	const struct kvf_env *env;
@@ -34,18 +34,18 @@ struct kvf_sorter {
 	uint64_t budget;
 	size_t block_size;
 	struct memory mem;
-	uint64_t used;         /* bytes of this run: records, waste, index to be */
-	size_t shared;         /* ordering bytes that all records of the run share */
-	struct record *last;   /* put last in this run, NULL at its begin */
-	uint32_t seq;          /* of the next record in this run */
-	struct kvf_buf max;    /* ordering bytes of the record spilled last */
-	int ascending;         /* this run so far */
-	int in_order;          /* everything so far */
-	int joined;            /* finished, and the run in memory continues the last */
+	uint64_t used;       /* bytes of this run: records, waste, index to be */
+	size_t shared;       /* ordering bytes that all records of the run share */
+	struct record *last; /* put last in this run, NULL at its begin */
+	uint32_t seq;        /* of the next record in this run */
+	struct kvf_buf max;  /* ordering bytes of the record spilled last */
+	int ascending;       /* this run so far */
+	int in_order;        /* everything so far */
+	int joined;          /* finished, and the run in memory continues the last */
 	struct spill *spill;
 	struct runs runs;
-	int open;              /* the front of this run is being spilled ... */
-	int open_joins;        /* ... and continues the run spilled before */
+	int open;       /* the front of this run is being spilled ... */
+	int open_joins; /* ... and continues the run spilled before */
 	struct merge *merge;
 	struct kvf_buf flagged; /* key of the last entry that got an ordinal */
 	uint64_t ordinal;
@@ -64,8 +64,9 @@ enum kvf_status kvf_sorter_new(uint64_t budget, const char *scratch_dir,
 		return kvf_fail_nomem(err);
 	s->env = env;
 	s->budget = budget;
-	s->block_size = block < BLOCK_MIN ? BLOCK_MIN : block > BLOCK_MAX ? BLOCK_MAX
-									    : (size_t)block;
+	s->block_size = block < BLOCK_MIN   ? BLOCK_MIN
+			: block > BLOCK_MAX ? BLOCK_MAX
+					    : (size_t)block;
 	s->shared = SIZE_MAX;
 	s->ascending = 1;
 	s->in_order = 1;

@@ -23,10 +23,10 @@ struct kvf_origin {
 };
 
 struct kvf_sorter_stats {
-	uint64_t entries, bytes;      /* put so far */
-	uint64_t runs;                /* that are merged; 1 = nothing to merge */
-	uint64_t spilled_bytes;       /* written to the scratch file */
-	int in_order;                 /* non-zero: input ascended, nothing was sorted */
+	uint64_t entries, bytes; /* put so far */
+	uint64_t runs;           /* that are merged; 1 = nothing to merge */
+	uint64_t spilled_bytes;  /* written to the scratch file */
+	int in_order;            /* non-zero: input ascended, nothing was sorted */
 };
 
 /*
@@ -34,26 +34,25 @@ struct kvf_sorter_stats {
  * `scratch_dir` is where spilled runs go, should there be any: one file of mode
  * 0600 without a name.  `env` must outlive the sorter.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_sorter_new(uint64_t budget, const char *scratch_dir, const struct kvf_env *env,
-	       struct kvf_sorter **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sorter_new(uint64_t budget, const char *scratch_dir,
+					      const struct kvf_env *env,
+					      struct kvf_sorter **out, struct kvf_err *err);
 
 /*
  * Copy one entry in.  `flags` as for kvf_sink_put().  KVF_EREJECT above 1 GiB,
  * KVF_ETARGET when it cannot be spilled, KVF_EINTERRUPTED when env says stop;
  * after an error only kvf_sorter_free() is left.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_sorter_put(struct kvf_sorter *s, const struct kvf_entry *entry, unsigned flags,
-	       struct kvf_origin origin, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sorter_put(struct kvf_sorter *s,
+					      const struct kvf_entry *entry, unsigned flags,
+					      struct kvf_origin origin, struct kvf_err *err);
 
 /* No more entries; after this only _next(), _stats() and _free(). */
 KVF_MUST_CHECK enum kvf_status kvf_sorter_finish(struct kvf_sorter *s, struct kvf_err *err);
 
 /* The next entry, valid until the next call; KVF_EOF at the end. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sorter_next(struct kvf_sorter *s, struct kvf_entry *entry, struct kvf_origin *origin,
-		struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sorter_next(struct kvf_sorter *s, struct kvf_entry *entry,
+					       struct kvf_origin *origin, struct kvf_err *err);
 
 void kvf_sorter_stats(const struct kvf_sorter *s, struct kvf_sorter_stats *stats);
 void kvf_sorter_free(struct kvf_sorter *s);

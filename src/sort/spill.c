@@ -26,14 +26,14 @@ enum { BLOCK_RECORDS = 1, BLOCK_HEAD = 2, BLOCK_VALUE = 3 };
 
 struct block_head {
 	uint32_t kind, stored, raw, pad;
-	uint64_t at;           /* offset in the file */
-	uint64_t contents;     /* XXH64 of the stored bytes */
-	uint64_t check;        /* XXH64 of all before */
+	uint64_t at;       /* offset in the file */
+	uint64_t contents; /* XXH64 of the stored bytes */
+	uint64_t check;    /* XXH64 of all before */
 };
 
 /* A block on its way through the pool. */
 struct job {
-	struct job *next;      /* in the list of free ones */
+	struct job *next; /* in the list of free ones */
 	uint8_t *raw, *stored;
 	size_t raw_len, stored_len;
 	uint64_t contents;
@@ -44,14 +44,14 @@ struct spill {
 	struct kvf_output *out;
 	const struct kvf_env *env;
 	size_t block, bound;
-	uint64_t run_at;       /* where the run being written begins */
+	uint64_t run_at; /* where the run being written begins */
 	struct kvf_pool *pool;
-	ZSTD_CCtx **cctx;      /* one for each worker */
+	ZSTD_CCtx **cctx; /* one for each worker */
 	unsigned nworkers;
 	struct job *jobs, *free_jobs, *job; /* all; idle; being filled */
 	size_t njobs;
 	ZSTD_DCtx *dctx;
-	uint8_t *value;        /* the last large value that was read */
+	uint8_t *value; /* the last large value that was read */
 	size_t value_size;
 };
 
@@ -163,8 +163,11 @@ static enum kvf_status write_block(struct spill *sp, uint32_t kind, const void *
 				   struct kvf_err *err)
 {
 	struct block_head h = {
-		.kind = kind, .stored = (uint32_t)stored_len, .raw = (uint32_t)raw_len,
-		.at = kvf_output_tell(sp->out), .contents = contents,
+		.kind = kind,
+		.stored = (uint32_t)stored_len,
+		.raw = (uint32_t)raw_len,
+		.at = kvf_output_tell(sp->out),
+		.contents = contents,
 	};
 	enum kvf_status st;
 

@@ -44,14 +44,13 @@ static void hex64(char to[65], uint64_t seed, uint64_t first)
 		 mix(seed + 1), mix(seed + 2), mix(seed + 3));
 }
 
-static const char *const authors[] = {
-	"ada@example.com", "grace@example.com", "edsger@example.com", "barbara@example.com",
-	"ci-robot@example.com", "nightly-ingest@example.com"
-};
-static const char *const words[] = {
-	"fix", "add", "ingest", "partition", "table", "schema", "events", "nightly", "backfill",
-	"remove", "customers", "orders", "metrics", "late", "records", "merge"
-};
+static const char *const authors[] = { "ada@example.com",      "grace@example.com",
+				       "edsger@example.com",   "barbara@example.com",
+				       "ci-robot@example.com", "nightly-ingest@example.com" };
+static const char *const words[] = { "fix",      "add",    "ingest",    "partition",
+				     "table",    "schema", "events",    "nightly",
+				     "backfill", "remove", "customers", "orders",
+				     "metrics",  "late",   "records",   "merge" };
 
 static void make_message(char *to, size_t size, uint64_t h)
 {
@@ -100,7 +99,8 @@ static int fill(sqlite3 *db, const struct id *ids, size_t n)
 	static const char schema[] =
 		"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-1000000;"
 		"CREATE TABLE commits (repository_id TEXT NOT NULL, id TEXT NOT NULL,"
-		" committer TEXT NOT NULL, message TEXT NOT NULL, creation_date INTEGER NOT NULL,"
+		" committer TEXT NOT NULL, message TEXT NOT NULL, creation_date INTEGER NOT "
+		"NULL,"
 		" meta_range_id TEXT NOT NULL, metadata TEXT, parents TEXT NOT NULL,"
 		" PRIMARY KEY (repository_id, id));"
 		"BEGIN";
@@ -108,7 +108,8 @@ static int fill(sqlite3 *db, const struct id *ids, size_t n)
 	size_t i;
 
 	if (sqlite3_exec(db, schema, NULL, NULL, NULL) ||
-	    sqlite3_prepare_v2(db, "INSERT INTO commits VALUES (?,?,?,?,?,?,?,?)", -1, &stmt, NULL))
+	    sqlite3_prepare_v2(db, "INSERT INTO commits VALUES (?,?,?,?,?,?,?,?)", -1, &stmt,
+			       NULL))
 		return 0;
 	for (i = 0; i < n; i++)
 		if (!insert(stmt, &ids[i]))

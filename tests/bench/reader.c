@@ -41,8 +41,8 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_term);
 	if (sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READONLY, NULL) ||
 	    sqlite3_busy_timeout(db, 30000) ||
-	    sqlite3_prepare_v2(db, "SELECT value FROM kv ORDER BY partition_key, key LIMIT 1", -1,
-			       &stmt, NULL)) {
+	    sqlite3_prepare_v2(db, "SELECT value FROM kv ORDER BY partition_key, key LIMIT 1",
+			       -1, &stmt, NULL)) {
 		fprintf(stderr, "reader: %s\n", sqlite3_errmsg(db));
 		return 1;
 	}

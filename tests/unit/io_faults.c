@@ -69,7 +69,11 @@ static size_t names_here(void)
 }
 
 /* Write "new" to x; 0 if all is well, else the line where it was not. */
-#define CHECK(cond) do { if (!(cond)) return __LINE__; } while (0)
+#define CHECK(cond)                                                                            \
+	do {                                                                                   \
+		if (!(cond))                                                                   \
+			return __LINE__;                                                       \
+	} while (0)
 
 static int write_x(int replace, enum kvf_status want, int errnum)
 {

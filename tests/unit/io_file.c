@@ -200,8 +200,8 @@ static void links_and_folders_are_refused(void **state)
 	assert_int_equal(kvf_output_file("real/x", 0, &out, &err), KVF_ETARGET);
 	assert_int_equal(access("nowhere", F_OK), -1);
 	assert_file("real", "old");
-	assert_int_equal(unlink("real") | unlink("link") | unlink("dangling") |
-			 rmdir("folder"), 0);
+	assert_int_equal(unlink("real") | unlink("link") | unlink("dangling") | rmdir("folder"),
+			 0);
 }
 
 static void a_link_planted_meanwhile_is_replaced_and_not_followed(void **state)

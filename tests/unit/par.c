@@ -24,7 +24,7 @@ struct job {
 
 struct ctx {
 	atomic_uint ran, running, most;
-	atomic_uint gate;      /* jobs wait until it is open, when `gated` */
+	atomic_uint gate; /* jobs wait until it is open, when `gated` */
 	int gated;
 };
 
@@ -84,7 +84,6 @@ static void in_order(unsigned threads, size_t window, unsigned n)
 		assert_int_equal(kvf_pool_submit(p, &jobs[i], &err), KVF_OK);
 		assert_true(i + 1 - taken <= window);
 	}
-	kvf_pool_finish(p);
 	while (kvf_pool_take(p, &j, &err) == KVF_OK)
 		assert_ptr_equal(j, &jobs[taken++]);
 	assert_null(j);
@@ -121,7 +120,7 @@ static void one_thread_still_works_beside_the_submitter(void **state)
 	int i;
 
 	(void)state;
-	for (i = 0; i < 3; i++)   /* none of these may wait for the job */
+	for (i = 0; i < 3; i++) /* none of these may wait for the job */
 		assert_int_equal(kvf_pool_submit(p, &jobs[i], &err), KVF_OK);
 	assert_true(kvf_pool_full(p));
 	assert_int_equal(atomic_load(&c.ran), 0);
@@ -152,7 +151,7 @@ static void the_failure_submitted_first_wins_whatever_the_timing(void **state)
 		for (i = 0; i < 12; i++)
 			jobs[i].n = i;
 		jobs[2].fail = 1;
-		jobs[2].delay_us = 3000;  /* fails last in time */
+		jobs[2].delay_us = 3000; /* fails last in time */
 		jobs[4].fail = 1;
 		for (i = 0; i < 12 && !st; i++) {
 			st = kvf_pool_submit(p, &jobs[i], &err);

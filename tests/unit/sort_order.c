@@ -17,7 +17,7 @@
 struct item {
 	uint8_t part[24], key[64], value[300];
 	struct kvf_entry e;
-	uint64_t put;          /* when it was put: ties keep this order */
+	uint64_t put; /* when it was put: ties keep this order */
 };
 
 static struct item items[N], *sorted[N];
@@ -262,7 +262,8 @@ static void runs_that_do_not_overlap_are_not_merged(void **state)
 	/* Descending within 8 neighbours, ascending at large: each run must be
 	 * sorted, but continues the one before. */
 	e.key = (struct kvf_bytes){ key, 4 };
-	assert_int_equal(kvf_sorter_new(16 * (32 + 7 + 1 + 16), "/tmp", &env, &s, NULL), KVF_OK);
+	assert_int_equal(kvf_sorter_new(16 * (32 + 7 + 1 + 16), "/tmp", &env, &s, NULL),
+			 KVF_OK);
 	for (i = 0; i < 1600; i++) {
 		k = i ^ 7;
 		key[0] = 0;

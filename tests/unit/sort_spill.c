@@ -114,7 +114,8 @@ static enum kvf_status put_many(struct kvf_sorter *s, unsigned n, size_t len,
 
 	for (i = 0; i < n && !st; i++) {
 		uint32_t key = (i * 2654435761u) ^ 0x5a5a5a5a;
-		struct kvf_entry e = { kvf_bytes_str("part"), { (uint8_t *)&key, 4 },
+		struct kvf_entry e = { kvf_bytes_str("part"),
+				       { (uint8_t *)&key, 4 },
 				       { value, len } };
 
 		for (k = 0; k < len; k += 8) {
@@ -181,7 +182,7 @@ static void a_block_in_the_place_of_another_is_damage(void **state)
 	fd = scratch_fd();
 	assert_int_equal(pread(fd, head, 12, 0), 12);
 	memcpy(&stored, head + 4, 4);
-	stored += 40 + 40 + 20000;     /* head block and value block with headers */
+	stored += 40 + 40 + 20000; /* head block and value block with headers */
 	assert_int_equal(pread(fd, head, 20100, stored), 20100);
 	assert_int_equal(pwrite(fd, head, 20100, 0), 20100);
 	st = kvf_sorter_finish(s, &err);
@@ -357,10 +358,9 @@ static void put_file(const char *path, const char *text)
 static void the_least_limit_of_all_groups_above_counts(void **state)
 {
 	static const char *const folders[] = { "a", "a/b", "memory", "memory/x" };
-	static const char *const files[] = {
-		"list", "a/memory.max", "a/b/memory.max", "memory/memory.limit_in_bytes",
-		"memory/x/memory.limit_in_bytes"
-	};
+	static const char *const files[] = { "list", "a/memory.max", "a/b/memory.max",
+					     "memory/memory.limit_in_bytes",
+					     "memory/x/memory.limit_in_bytes" };
 	char root[] = "/tmp/kvf-cg-XXXXXX";
 	size_t i;
 
@@ -413,7 +413,8 @@ int main(void)
 		cmocka_unit_test(flagged_keys_are_numbered_from_one_within_equal_ones),
 		cmocka_unit_test(damage_is_found_wherever_it_is),
 		cmocka_unit_test(a_block_in_the_place_of_another_is_damage),
-		cmocka_unit_test(a_scratch_file_that_cannot_be_made_or_written_is_a_target_error),
+		cmocka_unit_test(
+			a_scratch_file_that_cannot_be_made_or_written_is_a_target_error),
 		cmocka_unit_test(a_request_to_stop_is_heeded),
 		cmocka_unit_test(values_larger_than_the_budget_pass),
 		cmocka_unit_test(more_than_a_gigabyte_is_rejected),
