@@ -100,6 +100,16 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_output_write(struct kvf_output *out, const void *buf, size_t len,
 		 struct kvf_err *err);
 
+/*
+ * Non-zero if kvf_output_rewind() can take back what was written: a file, a
+ * regular file behind a descriptor, memory; not a pipe.
+ */
+KVF_API int kvf_output_can_rewind(const struct kvf_output *out);
+
+/* Forget what was written behind `offset`, which is at most kvf_output_tell(). */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_output_rewind(struct kvf_output *out, uint64_t offset, struct kvf_err *err);
+
 /* Bytes accepted so far. */
 KVF_API uint64_t kvf_output_tell(const struct kvf_output *out);
 

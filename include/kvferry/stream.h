@@ -131,6 +131,18 @@ kvf_writer_begin(struct kvf_writer *w, const struct kvf_begin *begin,
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_writer_put(struct kvf_writer *w, const struct kvf_entry *entry, struct kvf_err *err);
 
+/*
+ * Remember where the stream stands, inside a package, and later take back
+ * whatever was put since, as if it had never been there: for entries that are
+ * written before it is known whether they are the right ones.  One mark at a
+ * time, gone with the end of the package; any number of rewinds to it.  Needs an output that
+ * kvf_output_can_rewind(); KVF_EUSAGE otherwise.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_writer_mark(struct kvf_writer *w, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_writer_rewind(struct kvf_writer *w, struct kvf_err *err);
+
 /* Close the package.  *out (may be NULL) is filled from the `end` record. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_writer_end(struct kvf_writer *w, const struct kvf_side *sides, size_t nsides,

@@ -97,6 +97,13 @@ enum kvf_status kvf_io_check_writable(int fd, const char *name, struct kvf_err *
 	return KVF_OK;
 }
 
+enum kvf_status kvf_io_cut(int fd, const char *name, uint64_t offset, struct kvf_err *err)
+{
+	if (ftruncate(fd, (off_t)offset) || lseek(fd, (off_t)offset, SEEK_SET) < 0)
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "cannot cut %s", name);
+	return KVF_OK;
+}
+
 enum kvf_status kvf_io_sync(int fd, const char *what, const char *name, struct kvf_err *err)
 {
 	if (fsync(fd) == 0 || errno == EINVAL)

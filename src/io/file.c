@@ -123,7 +123,7 @@ static enum kvf_status fail_exists(const struct file_output *out, struct kvf_err
 {
 	kvf_fail_errno(err, KVF_EPREFLIGHT, EEXIST, "cannot create %s", out->base.name);
 	kvf_err_detail(err, "what is there was not touched");
-	kvf_err_hint(err, "Name another file, or remove this one first.");
+	kvf_err_hint(err, "Name another file, or let this one be replaced with --overwrite.");
 	return KVF_EPREFLIGHT;
 }
 
@@ -180,6 +180,17 @@ static enum kvf_status file_commit(struct kvf_output *base, struct kvf_err *err)
 	return kvf_io_sync(out->dir, "the folder of ", base->name, err);
 }
 
+static int file_can_rewind(const struct kvf_output *base)
+{
+	return ((const struct file_output *)base)->dir >= 0;
+}
+
+static enum kvf_status file_rewind(struct kvf_output *base, uint64_t offset,
+				   struct kvf_err *err)
+{
+	return kvf_io_cut(((struct file_output *)base)->fd, base->name, offset, err);
+}
+
 static struct kvf_bytes file_bytes(const struct kvf_output *base)
 {
 	(void)base;
@@ -200,7 +211,8 @@ static void file_close(struct kvf_output *base)
 	free(out);
 }
 
-static const struct output_ops file_ops = { file_write, file_commit, file_bytes, file_close };
+static const struct output_ops file_ops = { file_write,  file_commit, file_can_rewind,
+					    file_rewind, file_bytes,  file_close };
 
 /* ---- opening ------------------------------------------------------------------- */
 

@@ -35,6 +35,8 @@ struct output_ops {
 	enum kvf_status (*write)(struct kvf_output *out, const void *buf, size_t len,
 				 struct kvf_err *err);
 	enum kvf_status (*commit)(struct kvf_output *out, struct kvf_err *err);
+	int (*can_rewind)(const struct kvf_output *out);
+	enum kvf_status (*rewind)(struct kvf_output *out, uint64_t offset, struct kvf_err *err);
 	struct kvf_bytes (*bytes)(const struct kvf_output *out);
 	void (*close)(struct kvf_output *out); /* frees `out`, but not its name */
 };
@@ -59,6 +61,9 @@ enum kvf_status kvf_io_write_fd(int fd, const char *name, uint64_t told, const v
 
 /* KVF_OK unless the descriptor is closed or not open for writing. */
 enum kvf_status kvf_io_check_writable(int fd, const char *name, struct kvf_err *err);
+
+/* Cut a regular file at `offset` and go on writing there. */
+enum kvf_status kvf_io_cut(int fd, const char *name, uint64_t offset, struct kvf_err *err);
 
 /* fsync() once; what cannot be synced at all (EINVAL) counts as done. */
 enum kvf_status kvf_io_sync(int fd, const char *what, const char *name, struct kvf_err *err);

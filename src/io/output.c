@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* ---- wrappers ------------------------------------------------------------ */
 
@@ -45,6 +46,23 @@ enum kvf_status kvf_output_commit(struct kvf_output *out, struct kvf_err *err)
 	return KVF_OK;
 }
 
+int kvf_output_can_rewind(const struct kvf_output *out)
+{
+	return !out->committed && out->ops->can_rewind(out);
+}
+
+enum kvf_status kvf_output_rewind(struct kvf_output *out, uint64_t offset, struct kvf_err *err)
+{
+	if (out->err.status)
+		return give(out, err);
+	if (offset > out->told || !kvf_output_can_rewind(out))
+		return kvf_fail(err, KVF_EINTERNAL, "%s cannot be rewound", out->name);
+	if (out->ops->rewind(out, offset, &out->err))
+		return give(out, err);
+	out->told = offset;
+	return KVF_OK;
+}
+
 struct kvf_bytes kvf_output_bytes(const struct kvf_output *out)
 {
 	return out->ops->bytes(out);
@@ -76,6 +94,7 @@ void kvf_output_close(struct kvf_output *out)
 struct fd_output {
 	struct kvf_output base;
 	int fd;
+	off_t start; /* of a regular file that can be rewound, or -1 */
 };
 
 static enum kvf_status fd_write(struct kvf_output *base, const void *buf, size_t len,
@@ -96,6 +115,30 @@ static enum kvf_status fd_commit(struct kvf_output *base, struct kvf_err *err)
 	return kvf_io_sync(out->fd, "", base->name, err);
 }
 
+static int fd_can_rewind(const struct kvf_output *base)
+{
+	return ((const struct fd_output *)base)->start >= 0;
+}
+
+static enum kvf_status fd_rewind(struct kvf_output *base, uint64_t offset, struct kvf_err *err)
+{
+	struct fd_output *out = (struct fd_output *)base;
+
+	return kvf_io_cut(out->fd, base->name, (uint64_t)out->start + offset, err);
+}
+
+/* Where a regular file ends and is written to, or -1: what a cut would harm, and pipes. */
+static off_t start_of(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+	off_t at = lseek(fd, 0, SEEK_CUR);
+
+	if (flags < 0 || (flags & O_APPEND) || fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return -1;
+	return st.st_size == at ? at : -1;
+}
+
 static struct kvf_bytes no_bytes(const struct kvf_output *base)
 {
 	(void)base;
@@ -107,7 +150,8 @@ static void fd_close(struct kvf_output *base)
 	free(base);
 }
 
-static const struct output_ops fd_ops = { fd_write, fd_commit, no_bytes, fd_close };
+static const struct output_ops fd_ops = { fd_write,  fd_commit, fd_can_rewind,
+					  fd_rewind, no_bytes,  fd_close };
 
 enum kvf_status kvf_output_fd(int fd, const char *name, struct kvf_output **out,
 			      struct kvf_err *err)
@@ -120,6 +164,7 @@ enum kvf_status kvf_output_fd(int fd, const char *name, struct kvf_output **out,
 		return kvf_fail_nomem(err);
 	o->base.ops = &fd_ops;
 	o->fd = fd;
+	o->start = start_of(fd);
 	o->base.name = kvf_io_name(name);
 	st = o->base.name ? kvf_io_check_writable(fd, o->base.name, err) : kvf_fail_nomem(err);
 	if (st) {
@@ -156,6 +201,20 @@ static enum kvf_status memory_commit(struct kvf_output *base, struct kvf_err *er
 	return KVF_OK;
 }
 
+static int memory_can_rewind(const struct kvf_output *base)
+{
+	(void)base;
+	return 1;
+}
+
+static enum kvf_status memory_rewind(struct kvf_output *base, uint64_t offset,
+				     struct kvf_err *err)
+{
+	(void)err;
+	((struct memory_output *)base)->buf.len = (size_t)offset;
+	return KVF_OK;
+}
+
 static struct kvf_bytes memory_bytes(const struct kvf_output *base)
 {
 	return kvf_buf_bytes(&((const struct memory_output *)base)->buf);
@@ -169,8 +228,8 @@ static void memory_close(struct kvf_output *base)
 	free(out);
 }
 
-static const struct output_ops memory_ops = { memory_write, memory_commit, memory_bytes,
-					      memory_close };
+static const struct output_ops memory_ops = { memory_write,  memory_commit, memory_can_rewind,
+					      memory_rewind, memory_bytes,  memory_close };
 
 enum kvf_status kvf_output_memory(size_t cap, struct kvf_output **out, struct kvf_err *err)
 {

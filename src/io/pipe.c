@@ -216,8 +216,21 @@ static void pipe_output_close(struct kvf_output *base)
 	free(base);
 }
 
-static const struct output_ops output_ops = { pipe_write, pipe_commit, pipe_bytes,
-					      pipe_output_close };
+static int pipe_can_rewind(const struct kvf_output *base)
+{
+	(void)base;
+	return 0;
+}
+
+static enum kvf_status pipe_rewind(struct kvf_output *base, uint64_t offset,
+				   struct kvf_err *err)
+{
+	(void)offset;
+	return kvf_fail(err, KVF_EINTERNAL, "%s cannot be rewound", base->name);
+}
+
+static const struct output_ops output_ops = { pipe_write,  pipe_commit, pipe_can_rewind,
+					      pipe_rewind, pipe_bytes,  pipe_output_close };
 
 enum kvf_status kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
 			     struct kvf_err *err)

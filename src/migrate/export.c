@@ -148,7 +148,7 @@ static size_t make_notes(const struct kvf_bound *b, struct kvf_pair *notes, char
 }
 
 /* The rows of each record and what became of them, into the report. */
-static void report_feed(struct kvf_report *r, const struct kvf_feed *f, size_t package_row)
+static void report_gather(struct kvf_report *r, const struct kvf_gather *f, size_t package_row)
 {
 	const struct kvf_package *pkg = f->bound->app->packages[f->package];
 	struct kvf_report_package *row = &r->packages[package_row];
@@ -175,7 +175,7 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 	struct kvf_report_package *row = &job->report->packages[n];
 	struct kvf_begin begin;
 	struct kvf_entry entry;
-	struct kvf_feed feed;
+	struct kvf_gather gather;
 	struct kvf_end end;
 	const char **sources;
 	enum kvf_status st;
@@ -184,21 +184,23 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 	if (!sources)
 		return kvf_fail_nomem(err);
 	kvf_bound_begin(job->bound, package, n, sources, &begin);
-	st = kvf_feed_open(&feed, job->bound, package, limits, job->scratch, job->env, meter,
-			   err);
+	st = kvf_gather_open(&gather, job->bound, package, limits, job->scratch, job->env,
+			     meter, err);
 	if (!st)
 		st = kvf_writer_begin(w, &begin, err);
-	while (!st && !(st = kvf_feed_next(&feed, &entry, err)))
+	gather.writer = w;
+	gather.can_rewind = kvf_output_can_rewind(job->out);
+	while (!st && !(st = kvf_gather_next(&gather, &entry, err)))
 		st = kvf_writer_put(w, &entry, err);
 	if (st == KVF_EOF)
 		st = kvf_writer_end(w, NULL, 0, &end, err);
 	if (!st) {
-		report_feed(job->report, &feed, n);
+		report_gather(job->report, &gather, n);
 		row->chunks = end.chunks;
 		row->totals = end.totals;
 		memcpy(row->r, end.r, sizeof(row->r));
 	}
-	kvf_feed_close(&feed);
+	kvf_gather_close(&gather);
 	free(sources);
 	return st;
 }

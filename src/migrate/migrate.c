@@ -43,16 +43,16 @@ static enum kvf_status source_totals(struct migrate *m, struct kvf_totals *t,
 	struct kvf_limits limits = kvf_options_limits(m->o);
 	enum kvf_status st = KVF_OK;
 	struct kvf_entry e;
-	struct kvf_feed feed;
+	struct kvf_gather gather;
 	size_t n;
 
 	memset(t, 0, sizeof(*t));
 	for (n = 0; !st && n < m->bound.nselected; n++) {
-		st = kvf_feed_open(&feed, &m->bound, m->bound.selected[n], &limits, m->scratch,
-				   m->env, NULL, err);
-		while (!st && !(st = kvf_feed_next(&feed, &e, err)))
+		st = kvf_gather_open(&gather, &m->bound, m->bound.selected[n], &limits,
+				     m->scratch, m->env, NULL, err);
+		while (!st && !(st = kvf_gather_next(&gather, &e, err)))
 			kvf_totals_add(t, &e);
-		kvf_feed_close(&feed);
+		kvf_gather_close(&gather);
 		if (st == KVF_EOF)
 			st = KVF_OK;
 	}

@@ -3,7 +3,7 @@
  * is bound to a source, entries out of any place.
  *
  *   place.c    operands                 report.c   filling and freeing reports
- *   bound.c    definitions + source     feed.c     rows -> entries in stream order
+ *   bound.c    definitions + source     gather.c     rows -> entries in stream order
  *   export.c   tables -> stream         import.c   stream -> store: the protocol
  *   migrate.c  both, through a pipe     backup.c   store -> stream
  *   side.c     entries of any place     verify.c   two places compared
@@ -92,19 +92,23 @@ void kvf_bound_close(struct kvf_bound *b);
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
 			char *buf, size_t size);
 
-/* ---- feed.c: rows of a bound application as entries in stream order -------- */
+/* ---- gather.c: rows of a bound application as entries in stream order -------- */
 
 /*
  * The entries of one package.  For tables carried as they are each record is a
  * partition of its own and records follow each other, so that one table at a
  * time is sorted; otherwise all records of the package are sorted together.
  */
-struct kvf_feed {
+struct kvf_gather {
 	const struct kvf_bound *bound;
 	size_t package; /* index into app->packages */
 	const struct kvf_env *env;
 	const char *scratch;
 	struct kvf_meter *meter;   /* counts what is read; may be NULL */
+	struct kvf_writer *writer; /* set by the caller: entries that come in order
+				      may go there at once */
+	int can_rewind;            /* ... and what went there can be taken back */
+	int straight, disorder;    /* under way; and it did not ascend */
 	size_t record;             /* next record to read */
 	struct kvf_sorter *sorter; /* NULL: read before going on */
 	struct kvf_sink sink;
@@ -116,15 +120,15 @@ struct kvf_feed {
 	int in_order;                           /* every record came in order */
 	uint64_t *record_rows, *record_entries; /* per record of the package */
 };
-KVF_MUST_CHECK enum kvf_status kvf_feed_open(struct kvf_feed *f, const struct kvf_bound *b,
-					     size_t package, const struct kvf_limits *limits,
-					     const char *scratch, const struct kvf_env *env,
-					     struct kvf_meter *meter, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_gather_open(struct kvf_gather *f, const struct kvf_bound *b,
+					       size_t package, const struct kvf_limits *limits,
+					       const char *scratch, const struct kvf_env *env,
+					       struct kvf_meter *meter, struct kvf_err *err);
 /* The next entry, valid until the next call; KVF_EOF.  Equal keys are
  * KVF_EDEFINITION, with both rows named. */
-KVF_MUST_CHECK enum kvf_status kvf_feed_next(struct kvf_feed *f, struct kvf_entry *entry,
-					     struct kvf_err *err);
-void kvf_feed_close(struct kvf_feed *f);
+KVF_MUST_CHECK enum kvf_status kvf_gather_next(struct kvf_gather *f, struct kvf_entry *entry,
+					       struct kvf_err *err);
+void kvf_gather_close(struct kvf_gather *f);
 
 /* ---- units.c: the head, begin and end units that a store keeps ---------------- */
 

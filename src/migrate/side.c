@@ -26,10 +26,10 @@ struct kvf_side_entries {
 
 	struct kvf_source *source; /* tables */
 	struct kvf_bound bound;
-	struct kvf_feed feed;
-	int feed_open;
-	const char **feed_sources;
-	struct kvf_begin feed_begin;
+	struct kvf_gather gather;
+	int gather_open;
+	const char **gather_sources;
+	struct kvf_begin gather_begin;
 
 	struct kvf_input *in; /* stream */
 	struct kvf_reader *reader;
@@ -180,11 +180,11 @@ enum kvf_status kvf_side_open(const struct kvf_options *o, const char *place,
 
 static void end_walk(struct kvf_side_entries *s)
 {
-	if (s->feed_open)
-		kvf_feed_close(&s->feed);
-	s->feed_open = 0;
-	free(s->feed_sources);
-	s->feed_sources = NULL;
+	if (s->gather_open)
+		kvf_gather_close(&s->gather);
+	s->gather_open = 0;
+	free(s->gather_sources);
+	s->gather_sources = NULL;
 	kvf_begin_free(s->begin);
 	s->begin = NULL;
 	kvf_cursor_close(s->cursor);
@@ -238,25 +238,26 @@ static enum kvf_status next_of_tables(struct kvf_side_entries *s, struct kvf_ent
 		if (s->package == s->nnames)
 			return KVF_EOF;
 		package = s->bound.selected[s->package];
-		if (!s->feed_open) {
-			free(s->feed_sources);
-			s->feed_sources = calloc(s->bound.app->packages[package]->nrecords + 1,
-						 sizeof(*s->feed_sources));
-			if (!s->feed_sources)
+		if (!s->gather_open) {
+			free(s->gather_sources);
+			s->gather_sources =
+				calloc(s->bound.app->packages[package]->nrecords + 1,
+				       sizeof(*s->gather_sources));
+			if (!s->gather_sources)
 				return kvf_fail_nomem(err);
-			kvf_bound_begin(&s->bound, package, s->package, s->feed_sources,
-					&s->feed_begin);
-			st = kvf_feed_open(&s->feed, &s->bound, package, &s->limits, s->scratch,
-					   s->env, NULL, err);
-			s->feed_open = 1;
+			kvf_bound_begin(&s->bound, package, s->package, s->gather_sources,
+					&s->gather_begin);
+			st = kvf_gather_open(&s->gather, &s->bound, package, &s->limits,
+					     s->scratch, s->env, NULL, err);
+			s->gather_open = 1;
 			if (st)
 				return st;
 		}
-		st = kvf_feed_next(&s->feed, entry, err);
+		st = kvf_gather_next(&s->gather, entry, err);
 		if (st != KVF_EOF)
 			return st;
-		kvf_feed_close(&s->feed);
-		s->feed_open = 0;
+		kvf_gather_close(&s->gather);
+		s->gather_open = 0;
 	}
 }
 
@@ -351,7 +352,7 @@ enum kvf_status kvf_side_next(struct kvf_side_entries *s, struct kvf_entry *entr
 		return st;
 	*package = s->package;
 	if (s->kind == KVF_SIDE_TABLES)
-		*begin = &s->feed_begin;
+		*begin = &s->gather_begin;
 	else if (s->kind == KVF_SIDE_STREAM)
 		*begin = s->begin;
 	else if (s->units.n)

@@ -79,7 +79,7 @@ static void drop(void *ctx, void *job)
 	kvf_packer_job_free(job);
 }
 
-static void job_recycle(struct kvf_packer *p, struct kvf_packer_job *j)
+void kvf_packer_recycle(struct kvf_packer *p, struct kvf_packer_job *j)
 {
 	if (j->unit.size > KVF_KEEP_MAX) {
 		kvf_buf_release(&j->unit);
@@ -167,7 +167,7 @@ static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
 	kvf_sha256_end(&sha, p->r);
 	kvf_totals_merge(&p->totals, &j->info.totals);
 	st = write_frame(p, j->packed, j->packed_len, j->unit.len, err);
-	job_recycle(p, j);
+	kvf_packer_recycle(p, j);
 	return st;
 }
 

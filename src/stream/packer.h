@@ -58,6 +58,8 @@ void kvf_packer_release(struct kvf_packer *p);
 KVF_MUST_CHECK enum kvf_status
 kvf_packer_job(struct kvf_packer *p, struct kvf_packer_job **out, struct kvf_err *err);
 void kvf_packer_job_free(struct kvf_packer_job *j);
+/* Give a job back that is not submitted after all. */
+void kvf_packer_recycle(struct kvf_packer *p, struct kvf_packer_job *j);
 /* On failure the job stays the caller's. */
 KVF_MUST_CHECK enum kvf_status
 kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j, struct kvf_err *err);

@@ -8,38 +8,10 @@
 #include <kvferry/stream.h>
 
 #include "base/hash.h"
-#include "stream/packer.h"
 #include "stream/unit.h"
+#include "stream/writer.h"
 
 #include <stdlib.h>
-
-enum state { IN_STREAM, IN_PACKAGE, FINISHED };
-
-struct kvf_writer {
-	const struct kvf_head *head; /* = &own; its strings are borrowed */
-	struct kvf_head own;
-	const struct kvf_env *env;
-	enum state state;
-	enum kvf_status sticky;
-	struct kvf_err failure;
-	struct kvf_packer pack;
-
-	struct kvf_packer_job *open;   /* the chunk under construction */
-	uint64_t open_entries;
-	/*
-	 * The last entry's partition and key, by offset: in the open chunk's
-	 * bytes, or in last_copy while no chunk is open.
-	 */
-	struct { size_t at, len; } last_part, last_key;
-	int has_last;
-	struct kvf_buf last_copy;
-
-	uint8_t h[8], root[32];
-	uint64_t package, chunk;     /* ordinals */
-	struct kvf_tail tail;
-	uint64_t *chunks;            /* of each package, for the index */
-	struct kvf_buf notes, scratch;
-};
 
 static enum kvf_status fail_again(struct kvf_writer *w, struct kvf_err *err)
 {
@@ -49,7 +21,7 @@ static enum kvf_status fail_again(struct kvf_writer *w, struct kvf_err *err)
 }
 
 /* Remember the first failure of the stream; returns it. */
-static enum kvf_status stick(struct kvf_writer *w, enum kvf_status st, struct kvf_err *err)
+enum kvf_status kvf_writer_stick(struct kvf_writer *w, enum kvf_status st, struct kvf_err *err)
 {
 	if (st && !w->sticky) {
 		w->sticky = st;
@@ -101,7 +73,7 @@ static enum kvf_status close_chunk(struct kvf_writer *w, struct kvf_err *err)
 }
 
 /* Begin a chunk: its record is the first thing that d covers. */
-static enum kvf_status open_chunk(struct kvf_writer *w, struct kvf_err *err)
+enum kvf_status kvf_writer_open_chunk(struct kvf_writer *w, struct kvf_err *err)
 {
 	struct kvf_chunk_record c;
 	enum kvf_status st;
@@ -138,8 +110,8 @@ static void add_m(struct kvf_tail *tail, const struct kvf_totals *totals)
 
 /* ---- the public calls -------------------------------------------------------------------- */
 
-static enum kvf_status expect_state(struct kvf_writer *w, enum state state, const char *call,
-				    struct kvf_err *err)
+enum kvf_status kvf_writer_expect(struct kvf_writer *w, enum kvf_writer_state state,
+				  const char *call, struct kvf_err *err)
 {
 	if (w->sticky)
 		return fail_again(w, err);
@@ -229,6 +201,7 @@ enum kvf_status kvf_writer_open(struct kvf_output *out, const struct kvf_head *h
 	w->head = &w->own;
 	kvf_buf_init(&w->scratch, KVF_CONTROL_MAX);
 	kvf_buf_init(&w->last_copy, KVF_PART_MAX + KVF_KEY_MAX);
+	kvf_buf_init(&w->mark.bytes, (size_t)w->own.lim.unit + KVF_UNIT_SLACK);
 	st = check_options(options, &level, err);
 	if (!st)
 		st = kvf_packer_init(&w->pack, out, env, level, w->own.lim.unit, err);
@@ -260,7 +233,7 @@ out:
 enum kvf_status kvf_writer_begin(struct kvf_writer *w, const struct kvf_begin *begin,
 				 struct kvf_err *err)
 {
-	enum kvf_status st = expect_state(w, IN_STREAM, "kvf_writer_begin", err);
+	enum kvf_status st = kvf_writer_expect(w, KVF_IN_STREAM, "kvf_writer_begin", err);
 
 	if (st)
 		return st;
@@ -275,11 +248,11 @@ enum kvf_status kvf_writer_begin(struct kvf_writer *w, const struct kvf_begin *b
 	kvf_sha256(w->scratch.ptr, w->scratch.len, w->pack.r);
 	st = kvf_packer_control(&w->pack, kvf_buf_bytes(&w->scratch), err);
 	if (st)
-		return stick(w, st, err);
+		return kvf_writer_stick(w, st, err);
 	memset(&w->pack.totals, 0, sizeof(w->pack.totals));
 	w->chunk = 0;
 	w->has_last = 0;
-	w->state = IN_PACKAGE;
+	w->state = KVF_IN_PACKAGE;
 	return KVF_OK;
 }
 
@@ -292,13 +265,16 @@ static enum kvf_status not_ascending(const struct kvf_entry *last,
 	kvf_bytes_print(entry->part, part, sizeof(part));
 	kvf_bytes_print(entry->key, key, sizeof(key));
 	if (kvf_entry_cmp(last, entry) == 0)
-		return kvf_fail(err, KVF_EDEFINITION, "two entries have one key: %s in "
-				"partition %s", key, part);
+		return kvf_fail(err, KVF_EDEFINITION,
+				"two entries have one key: %s in "
+				"partition %s",
+				key, part);
 	kvf_bytes_print(last->part, before_part, sizeof(before_part));
 	kvf_bytes_print(last->key, before_key, sizeof(before_key));
-	return kvf_fail(err, KVF_EDEFINITION,
-			"entries do not ascend: %s in partition %s came after %s in partition %s",
-			key, part, before_key, before_part);
+	return kvf_fail(
+		err, KVF_EDEFINITION,
+		"entries do not ascend: %s in partition %s came after %s in partition %s", key,
+		part, before_key, before_part);
 }
 
 static enum kvf_status too_large(const struct kvf_writer *w, const struct kvf_entry *e,
@@ -321,10 +297,11 @@ static enum kvf_status too_large(const struct kvf_writer *w, const struct kvf_en
 				"a key of %zu bytes in partition %s (the limit is %llu): %s",
 				e->key.len, part, (unsigned long long)lim->key, key);
 	kvf_fail(err, KVF_EREJECT,
-		 "the value of key %s in partition %s has %zu bytes, the limit is %llu", key, part,
-		 e->value.len, (unsigned long long)lim->value);
+		 "the value of key %s in partition %s has %zu bytes, the limit is %llu", key,
+		 part, e->value.len, (unsigned long long)lim->value);
 	if (e->value.len <= KVF_VALUE_MAX)
-		kvf_err_hint(err, "Raise the limit with --max-value %zu, here and when importing.",
+		kvf_err_hint(err,
+			     "Raise the limit with --max-value %zu, here and when importing.",
 			     e->value.len);
 	else
 		kvf_err_hint(err, "A stream cannot hold values over 1 GiB.");
@@ -363,8 +340,8 @@ enum kvf_status kvf_writer_put(struct kvf_writer *w, const struct kvf_entry *ent
 	struct kvf_buf *unit;
 	uint8_t *p;
 
-	if (w->sticky || w->state != IN_PACKAGE)
-		return expect_state(w, IN_PACKAGE, "kvf_writer_put", err);
+	if (w->sticky || w->state != KVF_IN_PACKAGE)
+		return kvf_writer_expect(w, KVF_IN_PACKAGE, "kvf_writer_put", err);
 	if (entry->key.len == 0 || entry->part.len > lim->part || entry->key.len > lim->key ||
 	    entry->value.len > lim->value)
 		return too_large(w, entry, err);
@@ -374,14 +351,15 @@ enum kvf_status kvf_writer_put(struct kvf_writer *w, const struct kvf_entry *ent
 			return st;
 	}
 	if (!w->open) {
-		st = open_chunk(w, err);
+		st = kvf_writer_open_chunk(w, err);
 		if (st)
-			return stick(w, st, err);
+			return kvf_writer_stick(w, st, err);
 	}
 	unit = &w->open->unit;
-	st = kvf_buf_reserve(unit, 16 + entry->part.len + entry->key.len + entry->value.len, err);
+	st = kvf_buf_reserve(unit, 16 + entry->part.len + entry->key.len + entry->value.len,
+			     err);
 	if (st)
-		return stick(w, st, err);
+		return kvf_writer_stick(w, st, err);
 	p = unit->ptr + unit->len;
 	*p++ = 0x93;
 	p = put_bin(p, entry->part);
@@ -396,14 +374,14 @@ enum kvf_status kvf_writer_put(struct kvf_writer *w, const struct kvf_entry *ent
 	w->open_entries++;
 	if (unit->len - w->open->head >= w->head->chunk ||
 	    w->open_entries == KVF_CHUNK_ENTRIES_MAX)
-		return stick(w, close_chunk(w, err), err);
+		return kvf_writer_stick(w, close_chunk(w, err), err);
 	return KVF_OK;
 }
 
 enum kvf_status kvf_writer_end(struct kvf_writer *w, const struct kvf_side *sides,
 			       size_t nsides, struct kvf_end *out, struct kvf_err *err)
 {
-	enum kvf_status st = expect_state(w, IN_PACKAGE, "kvf_writer_end", err);
+	enum kvf_status st = kvf_writer_expect(w, KVF_IN_PACKAGE, "kvf_writer_end", err);
 	struct kvf_sha256 sha;
 	struct kvf_end end;
 	uint8_t digest[32];
@@ -415,7 +393,7 @@ enum kvf_status kvf_writer_end(struct kvf_writer *w, const struct kvf_side *side
 	if (!st)
 		st = kvf_packer_drain(&w->pack, err);
 	if (st)
-		return stick(w, st, err);
+		return kvf_writer_stick(w, st, err);
 	memset(&end, 0, sizeof(end));
 	end.n = w->package;
 	end.chunks = w->chunk;
@@ -430,18 +408,19 @@ enum kvf_status kvf_writer_end(struct kvf_writer *w, const struct kvf_side *side
 	kvf_sha256(w->scratch.ptr, w->scratch.len, digest);
 	st = kvf_packer_control(&w->pack, kvf_buf_bytes(&w->scratch), err);
 	if (st)
-		return stick(w, st, err);
+		return kvf_writer_stick(w, st, err);
 	kvf_sha256_begin(&sha);
 	kvf_sha256_update(&sha, w->root, sizeof(w->root));
 	kvf_sha256_update(&sha, digest, sizeof(digest));
 	kvf_sha256_end(&sha, w->root);
+	w->mark.set = 0;
 	w->chunks[w->package++] = w->chunk;
 	w->tail.packages++;
 	w->tail.chunks += w->chunk;
 	w->tail.entries += w->pack.totals.entries;
 	w->tail.bytes += w->pack.totals.bytes;
 	add_m(&w->tail, &w->pack.totals);
-	w->state = IN_STREAM;
+	w->state = KVF_IN_STREAM;
 	if (out)
 		*out = end;
 	return KVF_OK;
@@ -450,7 +429,7 @@ enum kvf_status kvf_writer_end(struct kvf_writer *w, const struct kvf_side *side
 enum kvf_status kvf_writer_finish(struct kvf_writer *w, struct kvf_tail *out,
 				  struct kvf_err *err)
 {
-	enum kvf_status st = expect_state(w, IN_STREAM, "kvf_writer_finish", err);
+	enum kvf_status st = kvf_writer_expect(w, KVF_IN_STREAM, "kvf_writer_finish", err);
 
 	if (st)
 		return st;
@@ -472,8 +451,8 @@ enum kvf_status kvf_writer_finish(struct kvf_writer *w, struct kvf_tail *out,
 	if (!st)
 		st = kvf_packer_table(&w->pack, err);
 	if (st)
-		return stick(w, st, err);
-	w->state = FINISHED;
+		return kvf_writer_stick(w, st, err);
+	w->state = KVF_FINISHED;
 	if (out)
 		*out = w->tail;
 	return KVF_OK;
@@ -484,7 +463,7 @@ enum kvf_status kvf_writer_abort(struct kvf_writer *w, int code, const char *mes
 {
 	enum kvf_status st;
 
-	if (w->state == FINISHED)
+	if (w->state == KVF_FINISHED)
 		return kvf_fail(err, KVF_EUSAGE, "kvf_writer_abort() came at the wrong time");
 	/* An interruption leaves the output usable; nothing else does. */
 	if (w->sticky && w->sticky != KVF_EINTERRUPTED)
@@ -497,8 +476,8 @@ enum kvf_status kvf_writer_abort(struct kvf_writer *w, int code, const char *mes
 	if (!st)
 		st = kvf_packer_control(&w->pack, kvf_buf_bytes(&w->scratch), err);
 	if (st)
-		return stick(w, st, err);
-	w->state = FINISHED;
+		return kvf_writer_stick(w, st, err);
+	w->state = KVF_FINISHED;
 	return KVF_OK;
 }
 
@@ -512,5 +491,6 @@ void kvf_writer_close(struct kvf_writer *w)
 	kvf_buf_release(&w->notes);
 	kvf_buf_release(&w->scratch);
 	kvf_buf_release(&w->last_copy);
+	kvf_buf_release(&w->mark.bytes);
 	free(w);
 }

@@ -77,5 +77,5 @@ ls -la --time-style=full-iso | grep -v -e '^total' -e ' out$' -e ' err$' -e ' \.
 expect 0 migrate -n sqlite:dry.db sqlite:new.db
 expect 0 import -n a.kvf sqlite:new.db
 expect 0 export -n sqlite:dry.db new.kvf
-ls -la --time-style=full-iso | grep -v -e '^total' -e ' out$' -e ' err$' -e ' \.$' -e ' \.\.$' -e ' before$' >after
-grep -v ' before$' before | cmp - after || die "--dry-run left something"
+ls -la --time-style=full-iso | grep -v -e '^total' -e ' out$' -e ' err$' -e ' \.$' -e ' \.\.$' -e ' before$' -e ' after$' >after
+grep -v ' before$' before | diff - after || die "--dry-run left something"

@@ -1,0 +1,284 @@
+/*
+ * gather - the rows of one package as entries in stream order.
+ *
+ *   rows -> convert() -> sink -> sorter -> next()
+ *                          `---> writer          while they come in order
+ *
+ * An entry carries its origin through the sorter, so that when two rows give
+ * one key both can be named; the origin never reaches the stream.
+ *
+ * Where the stream can be rewound, entries go straight to the writer as long as
+ * they ascend: reading and compressing then run side by side, and nothing has
+ * to be held.  The first one that does not ascend takes back what was written
+ * of its table, which is then read again, through the sorter.
+ */
+#include "migrate/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum kvf_status gather_put(void *ctx, const struct kvf_entry *entry, unsigned flags,
+				  struct kvf_err *err)
+{
+	struct kvf_gather *g = ctx;
+	enum kvf_status st;
+
+	g->record_entries[g->reading.record]++;
+	if (g->meter)
+		g->meter->p.bytes += entry->part.len + entry->key.len + entry->value.len;
+	if (g->straight) {
+		st = flags ? KVF_EDEFINITION : kvf_writer_put(g->writer, entry, err);
+		g->disorder = st == KVF_EDEFINITION;
+		return st;
+	}
+	return kvf_sorter_put(g->sorter, entry, flags, g->reading, err);
+}
+
+enum kvf_status kvf_gather_open(struct kvf_gather *g, const struct kvf_bound *b, size_t package,
+				const struct kvf_limits *limits, const char *scratch,
+				const struct kvf_env *env, struct kvf_meter *meter,
+				struct kvf_err *err)
+{
+	struct kvf_sink_caps caps = { limits->part, limits->key, limits->value };
+	size_t n = b->app->packages[package]->nrecords;
+
+	memset(g, 0, sizeof(*g));
+	g->bound = b;
+	g->package = package;
+	g->env = env;
+	g->scratch = scratch;
+	g->meter = meter;
+	g->in_order = 1;
+	kvf_buf_init(&g->last_key, (size_t)(limits->part + limits->key + 64));
+	kvf_sink_init(&g->sink, &caps, gather_put, g);
+	g->record_rows = calloc(2 * (n ? n : 1), sizeof(*g->record_rows));
+	if (!g->record_rows)
+		return kvf_fail_nomem(err);
+	g->record_entries = g->record_rows + n;
+	return KVF_OK;
+}
+
+void kvf_gather_close(struct kvf_gather *g)
+{
+	kvf_sorter_free(g->sorter);
+	kvf_sink_release(&g->sink);
+	kvf_buf_release(&g->last_key);
+	free(g->record_rows);
+	memset(g, 0, sizeof(*g));
+}
+
+/* A row that cannot be carried stops the run; say which row it is. */
+static enum kvf_status reject(struct kvf_gather *g, struct kvf_err *err)
+{
+	char row[512];
+	struct kvf_err reason = *err;
+
+	kvf_bound_name_row(g->bound, g->package, g->reading, row, sizeof(row));
+	kvf_fail(err, KVF_EREJECT, "%s cannot be carried: %s", row, reason.message);
+	kvf_err_detail(err, "%s%sNothing was published.", reason.detail,
+		       *reason.detail ? " " : "");
+	kvf_err_hint(
+		err, "%s",
+		*reason.hint
+			? reason.hint
+			: "Correct the row in the source, or the definition, and run again.");
+	return KVF_EREJECT;
+}
+
+static enum kvf_status read_part(struct kvf_gather *g, const struct kvf_record *record,
+				 unsigned part, struct kvf_err *err)
+{
+	const struct kvf_package *pkg = g->bound->app->packages[g->package];
+	struct kvf_rows *rows = NULL;
+	const struct kvf_row *row;
+	enum kvf_status st = kvf_rows_open(g->bound->source, record, part, &rows, err);
+
+	while (!st && !(st = kvf_rows_next(rows, &row, err))) {
+		g->reading.ordinal = row->ordinal;
+		st = pkg->convert(pkg, g->reading.record, row, &g->sink, err);
+		if (st == KVF_EREJECT)
+			st = reject(g, err);
+		if (st)
+			break;
+		g->rows++;
+		g->record_rows[g->reading.record]++;
+		if (g->meter)
+			kvf_meter_add(g->meter, 1, 0);
+		if (g->rows % 1024 == 0)
+			st = kvf_check_stop(g->env, err);
+	}
+	kvf_rows_close(rows);
+	return st == KVF_EOF ? KVF_OK : st;
+}
+
+static enum kvf_status read_record(struct kvf_gather *g, size_t r, struct kvf_err *err)
+{
+	const struct kvf_record *record = &g->bound->app->packages[g->package]->records[r];
+	unsigned parts = 1, part;
+	enum kvf_status st;
+
+	g->reading.record = (uint32_t)r;
+	if (g->meter)
+		kvf_meter_at(g->meter, record->table ? record->table : record->name);
+	st = kvf_source_plan(g->bound->source, record, &parts, err);
+	for (part = 0; !st && part < parts; part++)
+		st = read_part(g, record, part, err);
+	return st;
+}
+
+/*
+ * Try to read the next record straight into the writer.  KVF_OK and *done = 0
+ * when that is not possible, with everything as it was.
+ */
+static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf_err *err)
+{
+	const struct kvf_package *pkg = g->bound->app->packages[g->package];
+	int declared = pkg->nrecords == 1 && pkg->records[g->record].ordered;
+	uint64_t entries = 0, bytes = 0;
+	enum kvf_status st = declared ? KVF_OK : kvf_writer_mark(g->writer, err);
+
+	*done = 0;
+	if (st)
+		return st;
+	if (g->meter) {
+		entries = g->meter->p.entries;
+		bytes = g->meter->p.bytes;
+	}
+	g->straight = 1;
+	g->disorder = 0;
+	st = read_record(g, g->record, err);
+	g->straight = 0;
+	if (!st) {
+		*done = 1;
+		g->record++;
+		return KVF_OK;
+	}
+	if (!g->disorder)
+		return st;
+	if (declared) {
+		kvf_err_hint(err,
+			     "Take 'ordered' out of the definition, or let the query yield "
+			     "its rows in the order of their keys' bytes.");
+		return st;
+	}
+	kvf_err_clear(err);
+	g->rows -= g->record_rows[g->record];
+	g->record_rows[g->record] = g->record_entries[g->record] = 0;
+	if (g->meter) {
+		g->meter->p.entries = entries;
+		g->meter->p.bytes = bytes;
+		g->meter->next = 0;
+	}
+	return kvf_writer_rewind(g->writer, err);
+}
+
+/* Is it worth trying?  With several records in one package it hardly ever is. */
+static int may_stream(const struct kvf_gather *g)
+{
+	const struct kvf_package *pkg = g->bound->app->packages[g->package];
+
+	if (!g->writer || !(g->bound->exact || pkg->nrecords == 1))
+		return 0;
+	return g->can_rewind || (pkg->nrecords == 1 && pkg->records[g->record].ordered);
+}
+
+/* Read one table, or all records of the package, into a new sorter. */
+static enum kvf_status fill(struct kvf_gather *g, struct kvf_err *err)
+{
+	const struct kvf_package *pkg = g->bound->app->packages[g->package];
+	size_t stop = g->bound->exact ? g->record + 1 : pkg->nrecords;
+	enum kvf_status st;
+
+	st = kvf_sorter_new(kvf_memory_budget(g->env), g->scratch, g->env, &g->sorter, err);
+	while (!st && g->record < stop)
+		st = read_record(g, g->record++, err);
+	if (g->meter)
+		kvf_meter_send(g->meter);
+	return st ? st : kvf_sorter_finish(g->sorter, err);
+}
+
+static void drop_sorter(struct kvf_gather *g)
+{
+	struct kvf_sorter_stats stats;
+
+	kvf_sorter_stats(g->sorter, &stats);
+	g->spilled += stats.spilled_bytes;
+	g->in_order &= stats.in_order;
+	kvf_sorter_free(g->sorter);
+	g->sorter = NULL;
+	g->last_key.len = 0; /* the next table is another partition */
+}
+
+static enum kvf_status duplicate(struct kvf_gather *g, const struct kvf_entry *e,
+				 struct kvf_origin origin, struct kvf_err *err)
+{
+	char part[160], key[320], a[384], b[384];
+
+	kvf_bytes_print(e->part, part, sizeof(part));
+	kvf_bytes_print(e->key, key, sizeof(key));
+	kvf_bound_name_row(g->bound, g->package, g->last, a, sizeof(a));
+	kvf_bound_name_row(g->bound, g->package, origin, b, sizeof(b));
+	kvf_fail(err, KVF_EDEFINITION,
+		 "package %s: two rows give one key: partition '%s', key '%s'",
+		 g->bound->names ? g->bound->app->packages[g->package]->name : "", part, key);
+	kvf_err_detail(err, "%s; and %s. Nothing was published.", a, b);
+	kvf_err_hint(err,
+		     "Make the key template of the definition unique; 'kvferry check' shows "
+		     "which keys may collide.");
+	return KVF_EDEFINITION;
+}
+
+/* Remember the entry's key, to compare the next one with it. */
+static enum kvf_status remember(struct kvf_gather *g, const struct kvf_entry *e,
+				struct kvf_origin origin, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	g->last_key.len = 0;
+	g->last_part = e->part.len;
+	g->last = origin;
+	st = kvf_buf_append(&g->last_key, e->part.ptr, e->part.len, err);
+	return st ? st : kvf_buf_append(&g->last_key, e->key.ptr, e->key.len, err);
+}
+
+static int same_key(const struct kvf_gather *g, const struct kvf_entry *e)
+{
+	return g->last_key.len == e->part.len + e->key.len && g->last_part == e->part.len &&
+	       memcmp(g->last_key.ptr + e->part.len, e->key.ptr, e->key.len) == 0 &&
+	       (e->part.len == 0 || memcmp(g->last_key.ptr, e->part.ptr, e->part.len) == 0);
+}
+
+enum kvf_status kvf_gather_next(struct kvf_gather *g, struct kvf_entry *entry,
+				struct kvf_err *err)
+{
+	size_t n = g->bound->app->packages[g->package]->nrecords;
+	struct kvf_origin origin;
+	enum kvf_status st;
+	int done;
+
+	for (;;) {
+		if (!g->sorter) {
+			if (g->record >= n)
+				return KVF_EOF;
+			if (may_stream(g)) {
+				st = stream_record(g, &done, err);
+				if (st)
+					return st;
+				if (done)
+					continue;
+			}
+			st = fill(g, err);
+			if (st)
+				return st;
+		}
+		st = kvf_sorter_next(g->sorter, entry, &origin, err);
+		if (st != KVF_EOF)
+			break;
+		drop_sorter(g);
+	}
+	if (st)
+		return st;
+	if (g->last_key.len && same_key(g, entry))
+		return duplicate(g, entry, origin, err);
+	return remember(g, entry, origin, err);
+}
