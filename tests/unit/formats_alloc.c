@@ -1,10 +1,11 @@
-/* Conversion allocates nothing per row: every allocation is counted. */
+/* Every allocation is counted: conversion makes none per row; and made to fail. */
 #include "../support/test.h"
 #include "../support/definitions.h"
 
 #include <stdlib.h>
 
 static size_t allocations;
+static size_t fail_at; /* the allocation that fails; 0 = none */
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -31,27 +32,31 @@ static void on_free(const volatile void *p)
 	(void)p;
 }
 #else
-/* glibc's own names, behind ours. */
+/* glibc's own names, behind ours; ours are visible, so that libraries use them. */
+#define VISIBLE __attribute__((visibility("default")))
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t m);
 void *__libc_realloc(void *p, size_t n);
 
-void *malloc(size_t n)
+/* Once one has failed, all fail, as they do when memory is short. */
+static int fails(void)
 {
-	allocations++;
-	return __libc_malloc(n);
+	return ++allocations >= fail_at && fail_at;
 }
 
-void *calloc(size_t n, size_t m)
+VISIBLE void *malloc(size_t n)
 {
-	allocations++;
-	return __libc_calloc(n, m);
+	return fails() ? NULL : __libc_malloc(n);
 }
 
-void *realloc(void *p, size_t n)
+VISIBLE void *calloc(size_t n, size_t m)
 {
-	allocations++;
-	return __libc_realloc(p, n);
+	return fails() ? NULL : __libc_calloc(n, m);
+}
+
+VISIBLE void *realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __libc_realloc(p, n);
 }
 #endif
 
@@ -126,10 +131,79 @@ static void thousands_of_rows_allocate_nothing(void **state)
 	definition_close(&d);
 }
 
+/* The n-th allocation fails, and all after it, until everything comes through. */
+static void without_memory_everything_says_so(void **state)
+{
+#ifdef SANITIZED
+	(void)state;
+	skip(); /* the sanitizer's allocator cannot be made to fail from here */
+#else
+	static const char columns[] = "id at text labels list lines uid price";
+	struct definition d;
+	enum kvf_status st;
+	size_t n;
+
+	(void)state;
+	for (n = 1;; n++) {
+		allocations = 0;
+		fail_at = n;
+		st = definition_load(&d, package);
+		fail_at = 0;
+		if (!st) {
+			assert_int_equal(definition_bind(&d, columns), KVF_OK);
+			convert(&d, 1, 0);
+			definition_close(&d);
+			break;
+		}
+		assert_int_equal(st, KVF_ENOMEM);
+		assert_null(d.formats);
+		definition_close(&d);
+	}
+	print_message("# failed %zu allocations\n", n - 1);
+	assert_true(n > 100);
+#endif
+}
+
+/* The same while rows are converted: the sink is usable afterwards. */
+static void a_conversion_without_memory_can_be_repeated(void **state)
+{
+#ifdef SANITIZED
+	(void)state;
+	skip();
+#else
+	const struct kvf_cell row[] = { INT(1),	    TEXT("2026-11-20"), TEXT("a text"),
+					TEXT("{\"a\":\"\\u0041\"}"), TEXT("[1]"), TEXT("[]"),
+					NUL,	    TEXT("1.5") };
+	struct definition d;
+	enum kvf_status st;
+	size_t n;
+
+	(void)state;
+	for (n = 1;; n++) {
+		definition_open(&d, package, "id at text labels list lines uid price");
+		allocations = 0;
+		fail_at = n;
+		st = definition_row(&d, row, 8);
+		fail_at = 0;
+		if (st) {
+			assert_int_equal(st, KVF_ENOMEM);
+			d.out.len = 0;
+			assert_int_equal(definition_row(&d, row, 8), KVF_OK);
+		}
+		definition_close(&d);
+		if (!st)
+			break;
+	}
+	assert_true(n > 5);
+#endif
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thousands_of_rows_allocate_nothing),
+		cmocka_unit_test(without_memory_everything_says_so),
+		cmocka_unit_test(a_conversion_without_memory_can_be_repeated),
 	};
 
 #ifdef SANITIZED
