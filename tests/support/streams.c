@@ -80,7 +80,7 @@ struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail)
 	struct kvf_writer_options options = { r->level, r->level_set, notes, r->notes ? 2u : 0u };
 	struct kvf_env env = { .threads = r->threads ? r->threads : 1 };
 	const char *names[16];
-	char name[16][8];
+	char name[16][24];
 	struct kvf_head head = { .app = "test", .from = 3, .schema = 4 };
 	struct kvf_output *out;
 	struct kvf_writer *w;
