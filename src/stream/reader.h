@@ -1,10 +1,11 @@
 /*
  * reader - what the files of the reader share.
  *
- *   intake.c   file -> frames -> units, checked by workers, in order
- *   reader.c   units -> items: the public calls
- *   trailer.c  what follows the tail: notes, index, seek table
- *   diagnose.c what a file is that is not a stream
+ *   intake.c     file -> frames -> units, checked by workers, in order
+ *   transport.c  frames of any kind -> L1 bytes, for the splitter
+ *   reader.c     units -> items: the public calls
+ *   trailer.c    what follows the tail: notes, index, seek table
+ *   diagnose.c   what a file is that is not a stream
  *
  * There are two ways from the file to units.  NATIVE: each frame behind a hint
  * is one unit; a worker decompresses and checks it.  SPLIT: frames are decoded
@@ -27,6 +28,7 @@
 #include <zstd.h>
 
 #define KVF_WARNINGS_MAX 16
+#define KVF_SLICE ((size_t)128 << 10)  /* L1 bytes that SPLIT takes at a time */
 
 /* One unit on its way. */
 struct kvf_unit_job {
@@ -116,6 +118,13 @@ KVF_MUST_CHECK enum kvf_status kvf_intake_go_split(struct kvf_reader *r, int end
 						   struct kvf_err *err);
 /* A frame that the seek table should list. */
 void kvf_intake_count_frame(struct kvf_reader *r, size_t csize, size_t dsize);
+/* More L1 bytes for the splitter, or a hold. */
+KVF_MUST_CHECK enum kvf_status kvf_intake_more(struct kvf_reader *r, struct kvf_err *err);
+/* The largest content of one native frame. */
+static inline size_t kvf_intake_content_max(const struct kvf_reader *r)
+{
+	return r->lim.unit > KVF_CONTROL_MAX ? (size_t)r->lim.unit : KVF_CONTROL_MAX;
+}
 /* Pass over the payload of a skippable frame whose head is at the feed. */
 KVF_MUST_CHECK enum kvf_status kvf_intake_skip(struct kvf_reader *r, struct kvf_err *err);
 
