@@ -66,17 +66,21 @@ static enum kvf_status put_real(struct kvf_sink *sink, double v, struct kvf_err 
 	return put(sink, text, n, err);
 }
 
+/* Bytes that do not stand for themselves; c2 only where a C1 control follows. */
+static const uint8_t is_special[256] = {
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+	['/'] = 1, ['%'] = 1, [0x7f] = 1, [0xc2] = 2,
+};
+
 /* How many bytes at p stand for themselves: valid UTF-8, no control, no / and %. */
 static size_t plain_run(const uint8_t *p, size_t len)
 {
 	size_t n = kvf_utf8_valid(p, len), i;
 
-	for (i = 0; i < n; i++) {
-		if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '/' || p[i] == '%')
+	for (i = 0; i < n; i++)
+		if (is_special[p[i]] && (is_special[p[i]] == 1 || p[i + 1] < 0xa0))
 			return i;
-		if (p[i] == 0xc2 && p[i + 1] < 0xa0) /* C1 controls */
-			return i;
-	}
 	return n;
 }
 
