@@ -246,7 +246,7 @@ static enum kvf_status open_scratch(struct kvf_sqlite *s, struct kvf_sqlite_file
 			return KVF_OK;
 		}
 	}
-	kvf_source_log(&s->base, KVF_LOG_INFO,
+	kvf_source_log(&s->base, KVF_LOG_WARN,
 		       "%s%s was left by an unfinished session: recovering it in a scratch copy, "
 		       "the files themselves stay as they are", s->path, suffix);
 	st = kvf_sqlite_scratch_copy(s, f, suffix, err);
