@@ -117,8 +117,7 @@ static void names_of_any_characters_come_through(void **state)
 		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		"xxxxxx\t",
 		"\xc2\x85next\xe2\x80\xa8line",
-		"\xef\xbb\xbf"
-		"bom",
+		"\357\273\277bom",
 		" ",
 		"'",
 		"&a",
