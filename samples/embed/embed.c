@@ -2,7 +2,7 @@
  * embed.c - a package written in C, and both ways of the data, with nothing but
  * libkvferry's public headers.
  *
- *     embed LEGACY.db STREAM.kvf STORE.db
+ *     embed sqlite:LEGACY.db STREAM.kvf sqlite:STORE.db
  *
  * The legacy application keeps notes in a table notes(id, owner, body, starred).
  * The new one wants them in a key-value store:
@@ -72,22 +72,16 @@ static const struct kvf_record records[] = {
 };
 
 /* How other programs read the values: literal pieces around what varies. */
-static const struct kvf_bytes part[] = { { (const uint8_t *)"notes", 5 } };
-static const struct kvf_bytes note_key[] = { { (const uint8_t *)"note/", 5 },
-					     { (const uint8_t *)"", 0 } };
-static const struct kvf_bytes starred_key[] = { { (const uint8_t *)"starred/", 8 },
-						{ (const uint8_t *)"", 0 } };
+#define PIECE(text)                                                                            \
+	{                                                                                      \
+		(const uint8_t *)(text), sizeof(text) - 1                                      \
+	}
+static const struct kvf_bytes part[] = { PIECE("notes") };
+static const struct kvf_bytes note_key[] = { PIECE("note/"), PIECE("") };
+static const struct kvf_bytes starred_key[] = { PIECE("starred/"), PIECE("") };
 static const struct kvf_kind kinds[] = {
-	{ .name = "note",
-	  .rev = 1,
-	  .enc = KVF_RAW,
-	  .part = { part, 1 },
-	  .key = { note_key, 2 } },
-	{ .name = "starred",
-	  .rev = 1,
-	  .enc = KVF_RAW,
-	  .part = { part, 1 },
-	  .key = { starred_key, 2 } },
+	{ "note", 1, KVF_RAW, 0, { part, 1 }, { note_key, 2 } },
+	{ "starred", 1, KVF_RAW, 0, { part, 1 }, { starred_key, 2 } },
 };
 static struct kvf_package package = {
 	.name = "notes",
@@ -132,18 +126,14 @@ int main(int argc, char **argv)
 	struct kvf_options o = { 0 };
 	struct kvf_report r;
 	struct kvf_err err;
-	char legacy[1024], store[1024];
 	int rc;
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: embed LEGACY.db STREAM.kvf STORE.db\n");
+		fprintf(stderr, "usage: embed sqlite:LEGACY.db STREAM.kvf sqlite:STORE.db\n");
 		return 2;
 	}
-	snprintf(legacy, sizeof(legacy), "sqlite:%s", argv[1]);
-	snprintf(store, sizeof(store), "sqlite:%s", argv[3]);
-
 	o.application = &app;
-	o.source = legacy;
+	o.source = argv[1];
 	o.target = argv[2];
 	rc = report("export", kvf_export(&o, &env, &r, &err), &r, &err);
 	kvf_report_free(&r);
@@ -151,7 +141,7 @@ int main(int argc, char **argv)
 		return rc;
 
 	o.source = argv[2];
-	o.target = store;
+	o.target = argv[3];
 	rc = report("import", kvf_import(&o, &env, &r, &err), &r, &err);
 	kvf_report_free(&r);
 	return rc;

@@ -12,7 +12,7 @@ INSERT INTO notes VALUES (1, 'ada', 'an engine', 1), (2, 'bob', '', 0), (3, 'ada
 SQL
 before=$(sqlite3 legacy.db .dump | sha256sum)
 
-"$embed" legacy.db notes.kvf store.db >out 2>err || { cat out err; fail "embed failed"; }
+"$embed" sqlite:legacy.db notes.kvf sqlite:store.db >out 2>err || { cat out err; fail "embed failed"; }
 cat >want <<'EOT'
 export: 4 entries, schema version 2
 import: 4 entries, schema version 2
@@ -34,7 +34,7 @@ diff want got
 # A row that the function refuses stops the run: nothing appears.
 sqlite3 legacy.db "INSERT INTO notes VALUES (4, 'a/b', 'x', 0)"
 rm -f notes.kvf store.db
-rc=0; "$embed" legacy.db notes.kvf store.db >out 2>err || rc=$?
+rc=0; "$embed" sqlite:legacy.db notes.kvf sqlite:store.db >out 2>err || rc=$?
 [ "$rc" -eq 64 ] || { cat out err; fail "a refused row gave status $rc, not 64"; }
 grep -q 'note 4' err || { cat err; fail "the refused row is not named"; }
 [ ! -e notes.kvf ] && [ ! -e store.db ] || fail "a refused export left files behind"

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define TEXT_MAX 2048
+#define FINDINGS_MAX 10000
+#define BUDGET ((uint64_t)1 << 26) /* states: about a second */
 
 void kvf_findings_free(struct kvf_findings *f)
 {
@@ -37,6 +39,13 @@ static enum kvf_status append(struct kvf_checker *c, struct kvf_err *err,
 {
 	struct kvf_finding *f;
 
+	if (c->out->n == FINDINGS_MAX)
+		return KVF_OK;
+	if (c->out->n == FINDINGS_MAX - 1) {
+		level = KVF_FINDING_WARNING;
+		code = "too-many-findings";
+		text = "there is more, which is not listed";
+	}
 	if (c->out->n == c->room) {
 		size_t room = c->room ? 2 * c->room : 16;
 		struct kvf_finding *list = realloc(c->out->list, room * sizeof(*list));
@@ -157,6 +166,8 @@ static enum kvf_status gather_entry(struct kvf_checker *c, size_t p, size_t r, s
 	st = kvf_key_read(&c->arena, x->record, x->entry->partition, x->shape, &x->part, err);
 	if (st == KVF_OK)
 		st = kvf_key_read(&c->arena, x->record, x->entry->key, x->shape, &x->key, err);
+	if (st == KVF_OK)
+		x->part->budget = x->key->budget = &c->budget;
 	return st;
 }
 
@@ -189,6 +200,7 @@ enum kvf_status kvf_formats_check(struct kvf_formats *f,
 				 .shapes = shapes,
 				 .tables = tables,
 				 .ntables = ntables,
+				 .budget = BUDGET,
 				 .out = out };
 	enum kvf_status st = KVF_OK;
 

@@ -26,6 +26,7 @@ struct kvf_checker {
 	size_t ntables;
 	struct kvf_check_entry *entries;
 	size_t nentries;
+	uint64_t budget; /* of all walks together: see kvf_key */
 	struct kvf_findings *out;
 	size_t room; /* findings that out->list has room for */
 };

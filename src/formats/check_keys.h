@@ -39,7 +39,8 @@ struct kvf_key {
 	size_t nunits;
 	struct kvf_key_item *items;
 	size_t nitems;
-	int too_large; /* not written out: nothing can be proven */
+	int too_large;    /* not written out: nothing can be proven */
+	uint64_t *budget; /* states that may still be walked, shared; NULL = any number */
 };
 
 /* Read a template of `record`; `shape` may be NULL.  Lives in the arena. */

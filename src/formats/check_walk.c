@@ -149,10 +149,21 @@ static int apart(const struct kvf_key *a, const struct kvf_key *b)
 	}
 }
 
+/* Small enough to walk, and something left to spend on it. */
 static int decidable(const struct kvf_key *a, const struct kvf_key *b)
 {
-	return !a->too_large && !b->too_large &&
-	       (a->nunits + 1) * (b->nunits + 1) <= STATES_MAX / 2;
+	size_t states = (a->nunits + 1) * (b->nunits + 1) * 2;
+
+	if (a->too_large || b->too_large || states > STATES_MAX)
+		return 0;
+	if (!a->budget)
+		return 1;
+	if (*a->budget < states) {
+		*a->budget = 0;
+		return 0;
+	}
+	*a->budget -= states;
+	return 1;
 }
 
 enum kvf_status kvf_key_meet(const struct kvf_key *a, const struct kvf_key *b,

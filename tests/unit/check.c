@@ -545,6 +545,32 @@ static void templates_too_large_to_decide_are_never_called_unique(void **state)
 	kvf_findings_free(&f);
 }
 
+static void a_definition_too_large_for_an_answer_says_so_in_time(void **state)
+{
+	enum { N = 120, LONG = 600 };
+	static char entries[N * (LONG + 100)], text[sizeof(entries) + 300];
+	struct kvf_findings f;
+	size_t at = 0;
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		at += (size_t)snprintf(entries + at, sizeof(entries) - at,
+				       "      - {partition: p, value: v, kind: k%d, key: '{x}",
+				       i);
+		memset(entries + at, '/', LONG);
+		at += LONG;
+		at += (size_t)snprintf(entries + at, sizeof(entries) - at, "%d'}\n", i);
+	}
+	snprintf(text, sizeof(text),
+		 "package: pack\nversion: 1\nrecords:\n  r:\n    query: \"SELECT 1\"\n    "
+		 "entries:\n%s"
+		 "values:\n  v: {encoding: raw, from: \"x\"}\n",
+		 entries);
+	f = check(text, NULL);
+	assert_true(has(&f, "keys-not-compared"));
+	kvf_findings_free(&f);
+}
+
 /* ---- against a source --------------------------------------------------------------- */
 
 static struct kvf_findings check_record(const char *record, const char *fields,
@@ -710,6 +736,7 @@ int main(void)
 		cmocka_unit_test(an_entry_that_can_be_the_version_record_is_an_error),
 		cmocka_unit_test(values_that_no_entry_holds_are_found),
 		cmocka_unit_test(templates_too_large_to_decide_are_never_called_unique),
+		cmocka_unit_test(a_definition_too_large_for_an_answer_says_so_in_time),
 		cmocka_unit_test(columns_that_no_entry_has_are_named),
 		cmocka_unit_test(the_way_back_is_exact_only_where_every_column_returns),
 		cmocka_unit_test(tables_and_columns_that_no_query_names_are_found),
