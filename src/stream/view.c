@@ -10,40 +10,16 @@
 #include <kvferry/stream.h>
 
 #include "base/hash.h"
-#include "stream/reader.h"
+#include "stream/view.h"
 
 #include <stdlib.h>
 
-#define HOP 96               /* bytes of a frame that tell what it is */
+#define HOP 96 /* bytes of a frame that tell what it is */
 #define PROBE ((size_t)16 << 10)
 #define NO_UNIT UINT64_MAX
 
-struct place { uint64_t at; uint32_t size; }; /* of a zstd frame */
-
-struct package {
-	uint64_t begin;      /* unit of the begin record; chunks follow it */
-	uint64_t chunks;
-	struct kvf_begin *record;
-};
-
-struct kvf_view {
-	struct kvf_input *in;
-	uint64_t size, bytes_read;
-	struct kvf_head *head;
-	struct kvf_limits caps;
-	uint8_t h[8];
-	struct place *units;
-	uint64_t nunits, room;
-	struct package *packages;
-	ZSTD_DCtx *decoder;
-	struct kvf_buf packed, unit;  /* scratch */
-	struct kvf_buf probe;         /* the beginning of a chunk */
-	uint64_t loaded;              /* the chunk that `unit` holds, checked */
-	struct kvf_unit chunk;
-};
-
-static enum kvf_status fetch(struct kvf_view *v, uint64_t at, void *buf, size_t want,
-			     size_t *got, struct kvf_err *err)
+enum kvf_status kvf_view_fetch(struct kvf_view *v, uint64_t at, void *buf, size_t want,
+			       size_t *got, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_input_pread(v->in, at, buf, want, got, err);
 
@@ -52,8 +28,8 @@ static enum kvf_status fetch(struct kvf_view *v, uint64_t at, void *buf, size_t 
 	return st;
 }
 
-static enum kvf_status damaged(struct kvf_view *v, uint64_t at, struct kvf_err *err,
-			       const char *what)
+enum kvf_status kvf_view_damaged(struct kvf_view *v, uint64_t at, struct kvf_err *err,
+				 const char *what)
 {
 	kvf_fail(err, KVF_ESTREAM, "damaged stream: %s", what);
 	kvf_err_detail(err, "%s: file offset %llu", kvf_input_name(v->in),
@@ -63,8 +39,8 @@ static enum kvf_status damaged(struct kvf_view *v, uint64_t at, struct kvf_err *
 }
 
 /* Read the frame at `p` into v->packed and its content into v->unit. */
-static enum kvf_status load(struct kvf_view *v, const struct place *p, size_t max,
-			    struct kvf_err *err)
+enum kvf_status kvf_view_load(struct kvf_view *v, const struct kvf_frame_place *p, size_t max,
+			      struct kvf_err *err)
 {
 	struct kvf_frame_head h;
 	enum kvf_status st;
@@ -72,32 +48,33 @@ static enum kvf_status load(struct kvf_view *v, const struct place *p, size_t ma
 
 	v->loaded = NO_UNIT;
 	if (p->at + p->size > v->size)
-		return damaged(v, p->at, err, "a frame goes on beyond the file");
+		return kvf_view_damaged(v, p->at, err, "a frame goes on beyond the file");
 	v->packed.len = 0;
 	st = kvf_buf_reserve(&v->packed, p->size, err);
 	if (!st)
-		st = fetch(v, p->at, v->packed.ptr, p->size, &got, err);
+		st = kvf_view_fetch(v, p->at, v->packed.ptr, p->size, &got, err);
 	if (st)
 		return st;
 	if (got != p->size || kvf_frame_head_parse(v->packed.ptr, got, &h) != 1 ||
 	    h.content > max || h.dictionary)
-		return damaged(v, p->at, err, "a frame is not what its place promises");
+		return kvf_view_damaged(v, p->at, err,
+					"a frame is not what its place promises");
 	v->unit.len = 0;
 	st = kvf_buf_reserve(&v->unit, h.content ? (size_t)h.content : 1, err);
 	if (st)
 		return st;
 	n = ZSTD_decompressDCtx(v->decoder, v->unit.ptr, (size_t)h.content, v->packed.ptr, got);
 	if (n != h.content)
-		return damaged(v, p->at, err, "a frame cannot be decompressed");
+		return kvf_view_damaged(v, p->at, err, "a frame cannot be decompressed");
 	v->unit.len = n;
 	return KVF_OK;
 }
 
 /* What the hint at `at` promises; 0 if there is none, or it cannot be true. */
 static enum kvf_status read_hint(struct kvf_view *v, uint64_t at, size_t max, uint8_t *look,
-				 size_t *got, struct place *p, struct kvf_err *err)
+				 size_t *got, struct kvf_frame_place *p, struct kvf_err *err)
 {
-	enum kvf_status st = fetch(v, at, look, HOP, got, err);
+	enum kvf_status st = kvf_view_fetch(v, at, look, HOP, got, err);
 
 	p->at = at + KVF_HINT_LEN;
 	p->size = 0;
@@ -110,9 +87,10 @@ static enum kvf_status read_hint(struct kvf_view *v, uint64_t at, size_t max, ui
 	return KVF_OK;
 }
 
-static enum kvf_status add_unit(struct kvf_view *v, const struct place *p, struct kvf_err *err)
+static enum kvf_status add_unit(struct kvf_view *v, const struct kvf_frame_place *p,
+				struct kvf_err *err)
 {
-	struct place *more;
+	struct kvf_frame_place *more;
 
 	if (v->nunits == v->room) {
 		v->room = v->room ? 2 * v->room : 64;
@@ -129,7 +107,8 @@ static enum kvf_status add_unit(struct kvf_view *v, const struct place *p, struc
 
 static size_t unit_max(const struct kvf_view *v)
 {
-	return v->head->lim.unit > KVF_CONTROL_MAX ? (size_t)v->head->lim.unit : KVF_CONTROL_MAX;
+	return v->head->lim.unit > KVF_CONTROL_MAX ? (size_t)v->head->lim.unit
+						   : KVF_CONTROL_MAX;
 }
 
 /*
@@ -150,7 +129,7 @@ static enum kvf_status read_index(struct kvf_view *v, uint64_t end, uint32_t len
 	v->packed.len = 0;
 	st = kvf_buf_reserve(&v->packed, want, err);
 	if (!st)
-		st = fetch(v, end - len, v->packed.ptr, want, &got, err);
+		st = kvf_view_fetch(v, end - len, v->packed.ptr, want, &got, err);
 	if (st)
 		return st;
 	if (got != want || kvf_get_le32(v->packed.ptr) != KVF_NOTE_MAGIC)
@@ -172,7 +151,7 @@ static enum kvf_status units_of_table(struct kvf_view *v, const uint8_t *pairs, 
 				      uint64_t end, int *good, struct kvf_err *err)
 {
 	uint64_t at = 0, total = 0, units = 2;
-	struct place p;
+	struct kvf_frame_place p;
 	enum kvf_status st = KVF_OK;
 	size_t i;
 
@@ -190,7 +169,8 @@ static enum kvf_status units_of_table(struct kvf_view *v, const uint8_t *pairs, 
 	if (2 * units > n)
 		return KVF_OK;
 	for (i = 0; i < 2 * units && !st; i += 2) {
-		if (kvf_get_le32(pairs + 8 * i) != KVF_HINT_LEN || kvf_get_le32(pairs + 8 * i + 4))
+		if (kvf_get_le32(pairs + 8 * i) != KVF_HINT_LEN ||
+		    kvf_get_le32(pairs + 8 * i + 4))
 			return KVF_OK;
 		p.at = at + KVF_HINT_LEN;
 		p.size = kvf_get_le32(pairs + 8 * i + 8);
@@ -212,7 +192,7 @@ static enum kvf_status layout_by_table(struct kvf_view *v, int *good, struct kvf
 	v->nunits = 0;
 	if (v->size < sizeof(foot) + sizeof(head))
 		return KVF_OK;
-	st = fetch(v, v->size - sizeof(foot), foot, sizeof(foot), &got, err);
+	st = kvf_view_fetch(v, v->size - sizeof(foot), foot, sizeof(foot), &got, err);
 	if (st)
 		return st;
 	n = kvf_get_le32(foot);
@@ -221,14 +201,14 @@ static enum kvf_status layout_by_table(struct kvf_view *v, int *good, struct kvf
 	    8 * (uint64_t)n + sizeof(foot) + sizeof(head) > v->size)
 		return KVF_OK;
 	begin = v->size - sizeof(foot) - sizeof(head) - 8 * (uint64_t)n;
-	st = fetch(v, begin, head, sizeof(head), &got, err);
+	st = kvf_view_fetch(v, begin, head, sizeof(head), &got, err);
 	if (st || kvf_get_le32(head) != KVF_TABLE_MAGIC ||
 	    kvf_get_le32(head + 4) != 8 * n + sizeof(foot))
 		return st;
 	pairs = malloc(8 * n); /* as large as what is in the file */
 	if (!pairs)
 		return kvf_fail_nomem(err);
-	st = fetch(v, begin + sizeof(head), pairs, 8 * n, &got, err);
+	st = kvf_view_fetch(v, begin + sizeof(head), pairs, 8 * n, &got, err);
 	if (!st && got == 8 * n)
 		st = read_index(v, begin, kvf_get_le32(pairs + 8 * (n - 1)), good, err);
 	if (!st && *good)
@@ -245,7 +225,7 @@ static enum kvf_status layout_by_hints(struct kvf_view *v, struct kvf_err *err)
 	uint8_t look[HOP];
 	enum kvf_status st;
 	size_t got, n, package = 0;
-	struct place p;
+	struct kvf_frame_place p;
 	uint64_t at = 0;
 
 	v->nunits = 0;
@@ -255,21 +235,26 @@ static enum kvf_status layout_by_hints(struct kvf_view *v, struct kvf_err *err)
 			return st;
 		if (got == 0 && v->nunits) {
 			kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends without its tail");
-			kvf_err_hint(err, "The stream is not complete: get it again, or export again.");
+			kvf_err_hint(
+				err,
+				"The stream is not complete: get it again, or export again.");
 			return KVF_ETRUNC;
 		}
 		if (p.size == 0)
-			return damaged(v, at, err, "neither index nor hints lead through it");
+			return kvf_view_damaged(v, at, err,
+						"neither index nor hints lead through it");
 		n = kvf_frame_raw_start(look + KVF_HINT_LEN, got - KVF_HINT_LEN, &content);
 		type = n ? kvf_record_peek(content, n) : KVF_REC_CHUNK;
 		if (type == KVF_REC_BEGIN) {
 			if (package == v->head->npackages)
-				return damaged(v, at, err, "it has more packages than its head names");
+				return kvf_view_damaged(
+					v, at, err, "it has more packages than its head names");
 			v->packages[package].begin = v->nunits;
 			v->packages[package++].chunks = 0;
 		} else if (type == KVF_REC_CHUNK) {
 			if (package == 0)
-				return damaged(v, at, err, "a chunk stands outside a package");
+				return kvf_view_damaged(v, at, err,
+							"a chunk stands outside a package");
 			v->packages[package - 1].chunks++;
 		}
 		st = add_unit(v, &p, err);
@@ -279,7 +264,8 @@ static enum kvf_status layout_by_hints(struct kvf_view *v, struct kvf_err *err)
 		if (type == KVF_REC_TAIL && package == v->head->npackages)
 			return KVF_OK;
 		if (type == KVF_REC_TAIL || type == KVF_REC_ABORT)
-			return damaged(v, at, err, "it ends before all its packages were there");
+			return kvf_view_damaged(v, at, err,
+						"it ends before all its packages were there");
 	}
 }
 
@@ -289,18 +275,19 @@ static enum kvf_status read_begins(struct kvf_view *v, struct kvf_err *err)
 	size_t i;
 
 	for (i = 0; i < v->head->npackages; i++) {
-		struct package *p = &v->packages[i];
+		struct kvf_view_package *p = &v->packages[i];
 
 		kvf_begin_free(p->record);
 		p->record = NULL;
-		st = load(v, &v->units[p->begin], KVF_CONTROL_MAX, err);
+		st = kvf_view_load(v, &v->units[p->begin], KVF_CONTROL_MAX, err);
 		if (!st)
 			st = kvf_begin_parse(kvf_buf_bytes(&v->unit), &p->record, err);
 		if (st)
 			return st;
 		if (p->record->n != i || strcmp(p->record->name, v->head->packages[i]) != 0)
-			return damaged(v, v->units[p->begin].at, err,
-				       "a package is not the one that the head names here");
+			return kvf_view_damaged(
+				v, v->units[p->begin].at, err,
+				"a package is not the one that the head names here");
 	}
 	return KVF_OK;
 }
@@ -311,7 +298,7 @@ static enum kvf_status read_head(struct kvf_view *v, struct kvf_err *err)
 {
 	uint8_t look[HOP], digest[32];
 	enum kvf_status st;
-	struct place p;
+	struct kvf_frame_place p;
 	size_t got;
 
 	st = read_hint(v, 0, KVF_CONTROL_MAX, look, &got, &p, err);
@@ -320,15 +307,16 @@ static enum kvf_status read_head(struct kvf_view *v, struct kvf_err *err)
 	if (got == 0)
 		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it is empty");
 	if (p.size == 0) {
-		kvf_fail(err, KVF_EUSAGE, "the stream is not in native form: it cannot be searched");
+		kvf_fail(err, KVF_EUSAGE,
+			 "the stream is not in native form: it cannot be searched");
 		kvf_err_hint(err, "Read it from front to back: kvferry cat STREAM");
 		if (got >= 4 && kvf_get_le32(look) != KVF_ZSTD_MAGIC &&
 		    !kvf_is_skippable(kvf_get_le32(look)))
-			return kvf_diagnose(look, got,
-					    kvf_fail(err, KVF_ESTREAM, "not a KVF stream"), err);
+			return kvf_diagnose(
+				look, got, kvf_fail(err, KVF_ESTREAM, "not a KVF stream"), err);
 		return KVF_EUSAGE;
 	}
-	st = load(v, &p, KVF_CONTROL_MAX, err);
+	st = kvf_view_load(v, &p, KVF_CONTROL_MAX, err);
 	if (!st)
 		st = kvf_magic_check(v->unit.ptr, v->unit.len, err);
 	if (!st)
@@ -439,7 +427,7 @@ static int first_key(const struct kvf_view *v, uint64_t n, uint64_t i, struct kv
 static enum kvf_status probe(struct kvf_view *v, uint64_t n, uint64_t i, struct kvf_entry *e,
 			     struct kvf_err *err)
 {
-	const struct place *p = &v->units[v->packages[n].begin + 1 + i];
+	const struct kvf_frame_place *p = &v->units[v->packages[n].begin + 1 + i];
 	ZSTD_inBuffer in = { NULL, 0, 0 };
 	struct kvf_frame_head h;
 	ZSTD_outBuffer out;
@@ -458,7 +446,8 @@ static enum kvf_status probe(struct kvf_view *v, uint64_t n, uint64_t i, struct 
 		if (in.pos == in.size) {
 			got = p->size - fetched < PROBE ? p->size - fetched : PROBE;
 			if (got)
-				st = fetch(v, p->at + fetched, v->packed.ptr, got, &got, err);
+				st = kvf_view_fetch(v, p->at + fetched, v->packed.ptr, got,
+						    &got, err);
 			if (st || got == 0)
 				break;
 			if (fetched == 0 &&
@@ -481,7 +470,8 @@ static enum kvf_status probe(struct kvf_view *v, uint64_t n, uint64_t i, struct 
 		if (seen < 0 || rc == 0 || ZSTD_isError(rc) || out.pos == out.size)
 			break;
 	}
-	return st ? st : damaged(v, p->at, err, "a chunk is not what its place promises");
+	return st ? st
+		  : kvf_view_damaged(v, p->at, err, "a chunk is not what its place promises");
 }
 
 /* The last chunk of package n that begins at or before the key; -1 if none does. */
@@ -515,15 +505,15 @@ static enum kvf_status load_chunk(struct kvf_view *v, uint64_t n, uint64_t i,
 
 	if (v->loaded == unit)
 		return KVF_OK;
-	st = load(v, &v->units[unit], unit_max(v), err);
+	st = kvf_view_load(v, &v->units[unit], unit_max(v), err);
 	if (!st)
 		st = kvf_unit_check(kvf_buf_bytes(&v->unit), &v->head->lim, &v->chunk, err);
 	if (st)
 		return st;
 	if (v->chunk.info.n != n || v->chunk.info.i != i ||
 	    memcmp(v->chunk.h, v->h, sizeof(v->h)) != 0)
-		return damaged(v, v->units[unit].at, err,
-			       "a chunk is not what its place promises");
+		return kvf_view_damaged(v, v->units[unit].at, err,
+					"a chunk is not what its place promises");
 	v->loaded = unit;
 	return KVF_OK;
 }
