@@ -57,7 +57,7 @@ const struct cli_option cli_options[OPT_COUNT] = {
 				"accept a stream that holds a selection; no version is bumped",
 				NULL },
 	[OPT_QUICK] = { 0, "quick", NULL, NULL,
-			"check only what can be checked without decoding every chunk", NULL },
+			"of one stream, check only the control records, not the chunks", NULL },
 	[OPT_ENTRIES] = { 0, "entries", NULL, NULL,
 			  "compare entry by entry, and name the keys that differ", NULL },
 	[OPT_LIMIT] = { 0, "limit", "N", NULL, "how many differing keys are named (default 20)",

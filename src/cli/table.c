@@ -131,9 +131,8 @@ const struct cli_verb cli_verbs[] = {
 	{ "info",
 	  { { "STREAM", "@file", 0 } },
 	  "what a stream holds, and what it leaves out",
-	  TEXT("The head, the note, every package with its totals, the root. The stream is "
-	       "read "
-	       "to its end and checked on the way."),
+	  TEXT("The head, the note, every package with its totals, the root. Of a file only "
+	       "the control records are read; a pipe is read to its end."),
 	  0,
 	  "0 6 7",
 	  EXAMPLES({ "kvferry info shop.kvf", "the head and the totals" }),

@@ -1,23 +1,40 @@
-/* verb_info - info: what a stream says of itself, and what it leaves out. */
+/*
+ * verb_info - info: what a stream says of itself, and what it leaves out.
+ *
+ * A native stream that can be searched is asked by its index: only its control
+ * records are read.  Any other is read to its end.
+ */
 #include "cli/cli.h"
 
 #include "cli/verbs.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct info {
 	struct cli *c;
 	struct kvf_input *in;
-	struct kvf_reader *reader;
+	struct kvf_reader *reader; /* one of the two */
+	struct kvf_view *view;
 	const struct kvf_head *head;
 	struct kvf_tail tail;
 	struct cli_grid grid; /* packages, as they come */
 	json_t *list;         /* with --json */
 	json_t *package;      /* the one that is open */
-	int partial;
+	char note[4096];
 	uint64_t size;
 };
+
+static int is_partial(const struct kvf_head *head)
+{
+	size_t i;
+
+	for (i = 0; i < head->nfeatures; i++)
+		if (strcmp(head->features[i], KVF_FEATURE_PARTIAL) == 0)
+			return 1;
+	return 0;
+}
 
 static json_t *tables_json(struct cli *c, const struct kvf_begin *b)
 {
@@ -88,9 +105,6 @@ static enum kvf_status read_all(struct info *f)
 	enum kvf_status st;
 	size_t i;
 
-	for (i = 0; i < f->head->nfeatures; i++)
-		if (strcmp(f->head->features[i], KVF_FEATURE_PARTIAL) == 0)
-			f->partial = 1;
 	while (!(st = kvf_reader_next(f->reader, &item, &f->c->err))) {
 		if (cli_signals_stopped(NULL))
 			return kvf_fail(&f->c->err, KVF_EINTERRUPTED, "stopped on request");
@@ -103,7 +117,32 @@ static enum kvf_status read_all(struct info *f)
 	}
 	for (i = 0; i < kvf_reader_warnings(f->reader); i++)
 		cli_warn(f->c, kvf_reader_warning(f->reader, i));
-	return st == KVF_EOF ? KVF_OK : st;
+	if (st != KVF_EOF)
+		return st;
+	snprintf(f->note, sizeof(f->note), "%s", kvf_reader_note(f->reader));
+	f->size = kvf_reader_file_offset(f->reader);
+	return KVF_OK;
+}
+
+static enum kvf_status read_index(struct info *f)
+{
+	struct kvf_err *err = &f->c->err;
+	struct kvf_end *ends = calloc(f->head->npackages + 1, sizeof(*ends));
+	enum kvf_status st;
+	size_t n;
+
+	if (!ends)
+		return kvf_fail_nomem(err);
+	st = kvf_view_totals(f->view, ends, &f->tail, err);
+	if (!st)
+		st = kvf_view_note(f->view, f->note, sizeof(f->note), err);
+	for (n = 0; !st && n < f->head->npackages; n++) {
+		on_begin(f, kvf_view_begin(f->view, n));
+		on_end(f, &ends[n]);
+	}
+	(void)kvf_input_seekable(f->in, &f->size);
+	free(ends);
+	return st;
 }
 
 static void head_text(struct info *f)
@@ -137,7 +176,7 @@ static void head_text(struct info *f)
 
 static void note_text(struct info *f)
 {
-	const char *note = kvf_reader_note(f->reader), *end;
+	const char *note = f->note, *end;
 	char line[512];
 	size_t n;
 	int first = 1;
@@ -164,17 +203,18 @@ static enum kvf_status tell(struct info *f)
 	head_text(f);
 	fprintf(out, "root     %s\n", cli_hex(f->tail.r, 32, hex));
 	note_text(f);
-	fputs(f->partial ? "left out yes: this is a selection of its source\n"
-			 : "left out nothing that the definitions carry\n",
+	fputs(is_partial(f->head) ? "left out yes: this is a selection of its source\n"
+				  : "left out nothing that the definitions carry\n",
 	      out);
 	fputc('\n', out);
 	st = cli_grid_print(&f->grid, out, &f->c->paint, &f->c->err);
 	if (st)
 		return st;
-	fprintf(out, "\n%swhole: %s %s in %s %s, every digest matches%s\n", f->c->paint.green,
+	fprintf(out, "\n%s%s%s: %s %s in %s %s, %s\n", f->c->paint.green,
+		f->view ? "consistent" : "whole", f->c->paint.off,
 		cli_number(f->tail.entries, a), cli_plural(f->tail.entries, "entry", "entries"),
 		cli_number(f->tail.chunks, b), cli_plural(f->tail.chunks, "chunk", "chunks"),
-		f->c->paint.off);
+		f->view ? "not decoded (kvferry verify does)" : "every digest matches");
 	return KVF_OK;
 }
 
@@ -191,14 +231,15 @@ static void tell_json(struct info *f)
 	cli_json_set(c, o, "from", cli_json_u64(c, f->head->from));
 	cli_json_set(c, o, "schema", cli_json_u64(c, f->head->schema));
 	cli_json_set(c, o, "args", args);
-	cli_json_set(c, o, "partial", json_boolean(f->partial));
+	cli_json_set(c, o, "partial", json_boolean(is_partial(f->head)));
 	cli_json_set(c, o, "root", cli_json_hex(c, f->tail.r, sizeof(f->tail.r)));
 	cli_json_set(c, o, "digest", cli_json_hex(c, f->tail.m, sizeof(f->tail.m)));
 	cli_json_set(c, o, "entries", cli_json_u64(c, f->tail.entries));
 	cli_json_set(c, o, "bytes", cli_json_u64(c, f->tail.bytes));
 	cli_json_set(c, o, "chunks", cli_json_u64(c, f->tail.chunks));
 	cli_json_set(c, o, "file_bytes", cli_json_u64(c, f->size));
-	cli_json_set(c, o, "note", cli_json_text(c, kvf_reader_note(f->reader)));
+	cli_json_set(c, o, "note", cli_json_text(c, f->note));
+	cli_json_set(c, o, "decoded", json_boolean(!f->view));
 	cli_json_set(c, o, "packages", json_incref(f->list));
 	c->result = o;
 }
@@ -228,8 +269,17 @@ static enum kvf_status open_stream(struct info *f)
 	st = place.kind == KVF_PLACE_STDIO
 		     ? kvf_input_fd(STDIN_FILENO, "standard input", &f->in, &c->err)
 		     : kvf_input_file(place.text, &f->in, &c->err);
+	if (st)
+		return st;
+	st = kvf_view_open(f->in, &options, &f->view, &c->err);
 	if (!st)
-		st = kvf_reader_open(f->in, &options, &c->env, &f->reader, &c->err);
+		f->head = kvf_view_head(f->view);
+	if (st != KVF_EUSAGE) /* neither a pipe nor recompressed */
+		return st;
+	kvf_err_clear(&c->err);
+	st = kvf_reader_open(f->in, &options, &c->env, &f->reader, &c->err);
+	if (!st)
+		f->head = kvf_reader_head(f->reader);
 	return st;
 }
 
@@ -247,19 +297,15 @@ enum kvf_status cli_run_info(struct cli *c)
 	if (c->json)
 		f.list = cli_json_array(c);
 	st = open_stream(&f);
-	if (!st) {
-		f.head = kvf_reader_head(f.reader);
-		st = read_all(&f);
-	}
-	if (!st) {
-		f.size = kvf_reader_file_offset(f.reader);
-		if (c->json)
-			tell_json(&f);
-		else
-			st = tell(&f);
-	}
+	if (!st)
+		st = f.view ? read_index(&f) : read_all(&f);
+	if (!st && c->json)
+		tell_json(&f);
+	else if (!st)
+		st = tell(&f);
 	json_decref(f.list);
 	cli_grid_release(&f.grid);
+	kvf_view_close(f.view);
 	kvf_reader_close(f.reader);
 	kvf_input_close(f.in);
 	return st;

@@ -178,9 +178,31 @@ out_has 'app      none: tables as they are'
 out_has "root     $root"
 out_has 'source SQLite VERSION, shop.db'
 out_has 'left out nothing'
-run sh -c 'kvferry info - <shop.kvf'
+out_has 'consistent: 6 entries in 1 chunk, not decoded (kvferry verify does)'
+run sh -c 'cat shop.kvf | kvferry info -'
 is 0
 out_has "root     $root"
+out_has 'whole: 6 entries in 1 chunk, every digest matches'
+zstd -qdc shop.kvf | zstd -q -o again.kvf
+run kvferry info again.kvf
+is 0
+out_has "root     $root"
+out_has 'whole: 6 entries'
+run kvferry verify --quick shop.kvf
+is 0
+out <<END
+root    $root
+consistent, chunks not decoded: 6 entries, 426 B, in 1 chunk
+END
+run kvferry verify --quick shop.kvf sqlite:store.db
+is 2
+err_has '--quick looks at one stream in a file'
+# A flipped byte in an end record is seen without decoding; so is a cut.
+head -c $(($(wc -c <shop.kvf) - 400)) shop.kvf >cut.kvf
+run kvferry verify --quick cut.kvf
+is 6
+run kvferry info cut.kvf
+is 6
 
 # What has changed is named by its key.
 sqlite3 shop.db "UPDATE product SET price = 21 WHERE id = 3; DELETE FROM product WHERE id = 2;
