@@ -7,9 +7,6 @@
  * range have in common.  Slots are partitioned by these alone; only a range
  * whose eight bytes are all the same reads its records again, for the next
  * bytes in which they differ.
- *
- * Of the three parts of a partition the largest is continued in the loop and
- * the other two, at most half as large, by recursion: its depth is at most 64.
  */
 #include "sort/record.h"
 
@@ -185,11 +182,21 @@ static void partition(struct slot *s, size_t n, uint64_t pivot, size_t *lt, size
 	*eq = a + (n - d);
 }
 
-struct part {
+/* Work to do: a range of slots whose keys agree before `depth`. */
+struct range {
 	struct slot *a;
-	size_t n;
-	int equal; /* all prefixes are the same: read on */
+	size_t n, depth;
+	int equal;        /* all prefixes are the same: read on behind them */
+	unsigned allowed; /* partitions before heap sort takes over */
 };
+
+/*
+ * Of three parts that are put on the stack the smallest lies on top.  Its parts
+ * are at most a third as large, those of the next at most half as large, and
+ * when the largest has its turn the others are gone: 64 bits of length never
+ * need more than 83 places.
+ */
+#define STACK 96
 
 static unsigned partitions_allowed(size_t n)
 {
@@ -200,52 +207,51 @@ static unsigned partitions_allowed(size_t n)
 	return 3 * log + 8;
 }
 
-static void sort_range(struct slot *a, size_t n, size_t depth)
+/* Split a range into p[0], the largest, to p[2], the smallest. */
+static void split(const struct range *r, struct range p[3])
 {
-	unsigned allowed = partitions_allowed(n);
-	struct part p[3], t;
+	unsigned allowed = r->allowed - 1;
+	struct range t;
 	size_t lt, eq;
-	int i;
+	int i, k;
 
-	while (n > SMALL) {
-		if (allowed-- == 0) {
-			heap_sort(a, n, depth);
-			return;
-		}
-		partition(a, n, choose_pivot(a, n), &lt, &eq);
-		p[0] = (struct part){ a, lt, 0 };
-		p[1] = (struct part){ a + lt, eq, 1 };
-		p[2] = (struct part){ a + lt + eq, n - lt - eq, 0 };
-		for (i = 0; i < 2; i++) { /* the largest goes last */
-			if (p[i].n > p[2].n) {
-				t = p[i];
-				p[i] = p[2];
-				p[2] = t;
-			}
-		}
-		for (i = 0; i < 3; i++) {
-			size_t at = depth;
-
-			if (p[i].n < 2 || (p[i].equal && depth == EXHAUSTED))
-				p[i].n = 0;
-			else if (p[i].equal && p[i].n > SMALL)
-				at = load_prefixes(p[i].a, p[i].n, depth + 8);
-			if (i < 2) {
-				sort_range(p[i].a, p[i].n, at);
-				continue;
-			}
-			if (p[i].equal)
-				allowed = partitions_allowed(p[i].n);
-			a = p[i].a;
-			n = p[i].n;
-			depth = at;
+	partition(r->a, r->n, choose_pivot(r->a, r->n), &lt, &eq);
+	p[0] = (struct range){ r->a, lt, r->depth, 0, allowed };
+	p[1] = (struct range){ r->a + lt, eq, r->depth, 1, partitions_allowed(eq) };
+	p[2] = (struct range){ r->a + lt + eq, r->n - lt - eq, r->depth, 0, allowed };
+	for (i = 1; i < 3; i++) {
+		for (k = i; k > 0 && p[k].n > p[k - 1].n; k--) {
+			t = p[k];
+			p[k] = p[k - 1];
+			p[k - 1] = t;
 		}
 	}
-	insertion_sort(a, n, depth);
 }
 
 void kvf_slots_sort(struct slot *slots, size_t n, size_t shared)
 {
-	if (n > 1)
-		sort_range(slots, n, load_prefixes(slots, n, shared));
+	struct range stack[STACK], r;
+	size_t top = 0;
+
+	if (n < 2)
+		return;
+	stack[top++] = (struct range){ slots, n, load_prefixes(slots, n, shared), 0,
+				       partitions_allowed(n) };
+	while (top > 0) {
+		r = stack[--top];
+		if (r.n < 2 || (r.equal && r.depth == EXHAUSTED))
+			continue;
+		if (r.n <= SMALL) {
+			insertion_sort(r.a, r.n, r.depth);
+			continue;
+		}
+		if (r.equal)
+			r.depth = load_prefixes(r.a, r.n, r.depth + 8);
+		if (r.allowed == 0) {
+			heap_sort(r.a, r.n, r.depth);
+			continue;
+		}
+		split(&r, stack + top);
+		top += 3;
+	}
 }

@@ -82,7 +82,7 @@ one() {
     if [ -f out/clock ]; then
         $check || { echo "bench: $name: WRONG RESULT" >&2; : >"bad.$name"; }
         cat out/clock >>"times.$name"
-        printf '  %-16s %s s, %s MiB\n' "$name" $(cat out/clock) >&2
+        printf '  %-16s %s s, %s MiB, %s s of processor\n' "$name" $(cat out/clock) >&2
     fi
 }
 
@@ -113,22 +113,25 @@ while [ "$round" -le "$ROUNDS" ]; do
 done
 
 # ---- the table -----------------------------------------------------------------------
-median() { sort -n "times.$1" | awk '{a[NR]=$1} END {print NR % 2 ? a[(NR+1)/2] : (a[NR/2]+a[NR/2+1])/2}'; }
+median() { # CASE COLUMN
+    awk -v c="$2" '{print $c}' "times.$1" | sort -n | awk '{a[NR]=$1} END {print NR % 2 ? a[(NR+1)/2] : (a[NR/2]+a[NR/2+1])/2}'
+}
 peak() { awk '$2 > m {m = $2} END {print m}' "times.$1"; }
 status=0
 row() { # LABEL OURS PEER TARGET
     if [ -f "bad.$2" ] || [ -f "bad.$3" ]; then
         printf '| %-44s | no ratio: a result was wrong |\n' "$1"; status=1; return
     fi
-    awk -v label="$1" -v a="$(median "$2")" -v b="$(median "$3")" -v m="$(peak "$2")" -v t="$4" 'BEGIN {
-        printf "| %-44s | %7.2f | %7.2f | %5.2f | %-5s | %5d |\n", label, a, b, a / b, t, m }'
+    awk -v label="$1" -v a="$(median "$2" 1)" -v b="$(median "$3" 1)" \
+        -v ca="$(median "$2" 3)" -v cb="$(median "$3" 3)" -v m="$(peak "$2")" -v t="$4" 'BEGIN {
+        printf "| %-44s | %7.2f | %7.2f | %5.2f | %-4s | %9.2f | %5d |\n", label, a, b, a / b, t, ca / cb, m }'
 }
 bytes=$(wc -c <raw)
 echo
 echo "$ROWS rows, $((bytes / 1000000)) MB of entries, medians of $ROUNDS interleaved rounds, $(nproc) processors"
 echo
-printf '| %-44s | kvferry |    peer | ratio | goal  |  peak |\n' "seconds; peak of kvferry in MiB"
-echo "|:---|---:|---:|---:|:---|---:|"
+printf '| %-44s | kvferry |    peer | ratio | goal | processor |  peak |\n' "seconds; peak of kvferry in MiB"
+echo "|:---|---:|---:|---:|:---|---:|---:|"
 for c in $CASES; do
     case $c in
     export)
