@@ -201,6 +201,63 @@ static void memory_output_stops_at_its_cap(void **state)
 	kvf_output_close(NULL);
 }
 
+static void what_was_written_to_a_file_can_be_taken_back(void **state)
+{
+	char path[] = "/tmp/kvf-out-XXXXXX", buf[16];
+	int fd = mkstemp(path), ends;
+	struct kvf_output *out;
+	struct kvf_err err;
+
+	(void)state;
+	assert_int_equal(write(fd, "before ", 7), 7);
+	assert_int_equal(kvf_output_fd(fd, "f", &out, &err), KVF_OK);
+	assert_true(kvf_output_can_rewind(out));
+	assert_int_equal(kvf_output_write(out, "abcdef", 6, &err), KVF_OK);
+	assert_int_equal(kvf_output_rewind(out, 7, &err), KVF_EINTERNAL); /* never written */
+	assert_int_equal(kvf_output_rewind(out, 2, &err), KVF_OK);
+	assert_int_equal(kvf_output_tell(out), 2);
+	assert_int_equal(kvf_output_write(out, "X", 1, &err), KVF_OK);
+	assert_int_equal(pread(fd, buf, 16, 0), 10);
+	assert_memory_equal(buf, "before abX", 10); /* what was not ours is still there */
+	assert_int_equal(kvf_output_commit(out, &err), KVF_OK);
+	assert_false(kvf_output_can_rewind(out));
+	kvf_output_close(out);
+
+	/* In the middle of a file, or appending, a cut would harm what is there. */
+	assert_int_equal(lseek(fd, 3, SEEK_SET), 3);
+	assert_int_equal(kvf_output_fd(fd, "f", &out, &err), KVF_OK);
+	assert_false(kvf_output_can_rewind(out));
+	assert_int_equal(kvf_output_rewind(out, 0, &err), KVF_EINTERNAL);
+	kvf_output_close(out);
+	ends = open(path, O_WRONLY | O_APPEND);
+	assert_int_equal(kvf_output_fd(ends, "f", &out, &err), KVF_OK);
+	assert_false(kvf_output_can_rewind(out));
+	kvf_output_close(out);
+	close(ends);
+	close(fd);
+	unlink(path);
+}
+
+static void memory_can_be_rewound_and_a_pipe_cannot(void **state)
+{
+	struct kvf_output *out;
+	struct kvf_input *in;
+	struct kvf_err err;
+
+	(void)state;
+	assert_int_equal(kvf_output_memory(4, &out, &err), KVF_OK);
+	assert_int_equal(kvf_output_write(out, "abcd", 4, &err), KVF_OK);
+	assert_int_equal(kvf_output_rewind(out, 1, &err), KVF_OK);
+	assert_int_equal(kvf_output_write(out, "XYZ", 3, &err), KVF_OK);
+	assert_memory_equal(kvf_output_bytes(out).ptr, "aXYZ", 4);
+	kvf_output_close(out);
+	assert_int_equal(kvf_pipe_new(10, &in, &out, &err), KVF_OK);
+	assert_false(kvf_output_can_rewind(out));
+	assert_int_equal(kvf_output_rewind(out, 0, &err), KVF_EINTERNAL);
+	kvf_output_close(out);
+	kvf_input_close(in);
+}
+
 static void a_reader_that_leaves_is_a_target_error(void **state)
 {
 	struct kvf_output *out;
@@ -390,6 +447,8 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_a_source_error_with_its_name),
 		cmocka_unit_test(memory_is_read_like_a_file),
 		cmocka_unit_test(memory_output_stops_at_its_cap),
+		cmocka_unit_test(what_was_written_to_a_file_can_be_taken_back),
+		cmocka_unit_test(memory_can_be_rewound_and_a_pipe_cannot),
 		cmocka_unit_test(a_reader_that_leaves_is_a_target_error),
 		cmocka_unit_test(a_descriptor_that_cannot_be_written_is_refused),
 		cmocka_unit_test(a_nonblocking_descriptor_gets_all_bytes),
