@@ -111,18 +111,18 @@ static enum kvf_status put_digest(struct kvf_sink *sink, struct kvf_err *err)
 	return kvf_sink_append(sink, KVF_SINK_KEY, text, sizeof(text) - 1, err);
 }
 
-/* Say which row it was: the sink knows only bytes. */
+/* Say which row it was: the sink knows only bytes.  `key` is empty where there
+ * is none, or no whole one. */
 static enum kvf_status name_row(const struct exact_table *t, const struct kvf_row *row,
-				const struct kvf_sink *sink, struct kvf_err *err)
+				struct kvf_bytes key, struct kvf_err *err)
 {
-	struct kvf_bytes key = kvf_buf_bytes(&sink->buf[KVF_SINK_KEY]);
 	char text[128];
 
 	if (key.len)
 		kvf_err_detail(err, "Table \"%s\", key %s.", t->shape->name,
 			       kvf_bytes_print(key, text, sizeof(text)));
 	else
-		kvf_err_detail(err, "Table \"%s\", row %llu, which has no key.", t->shape->name,
+		kvf_err_detail(err, "Table \"%s\", row %llu.", t->shape->name,
 			       (unsigned long long)row->ordinal);
 	if (err && !err->hint[0])
 		kvf_err_hint(err, "Leave the table out with --exclude-table, or give it a shorter "
@@ -137,6 +137,7 @@ static enum kvf_status convert(const struct kvf_package *self, size_t record,
 	const struct exact *e = self->state;
 	const struct exact_table *t = &e->tables[record];
 	int keyed = has_whole_key(t->shape, row);
+	struct kvf_bytes key = { NULL, 0 };
 	enum kvf_status st;
 
 	if (row->ncells != t->shape->ncolumns)
@@ -148,11 +149,13 @@ static enum kvf_status convert(const struct kvf_package *self, size_t record,
 	if (!st && keyed)
 		st = put_key(t->shape, row, sink, err);
 	if (!st)
+		key = kvf_buf_bytes(&sink->buf[KVF_SINK_KEY]);
+	if (!st)
 		st = put_value(t, row, sink, err);
 	if (!st && !keyed)
 		st = put_digest(sink, err);
 	if (st)
-		return st == KVF_EREJECT ? name_row(t, row, sink, err) : st;
+		return st == KVF_EREJECT ? name_row(t, row, key, err) : st;
 	return kvf_sink_put(sink, keyed ? 0 : KVF_PUT_ORDINAL, err);
 }
 

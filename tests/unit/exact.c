@@ -445,7 +445,7 @@ static void a_row_over_a_cap_is_refused_by_name(void **state)
 	cells[1].u.b.len++;
 	assert_int_equal(convert_row(2, cells, &t, &err), KVF_EREJECT);
 	assert_non_null(strstr(err.message, "key"));
-	assert_non_null(strstr(err.detail, "odd table"));
+	assert_string_equal(err.detail, "Table \"odd table\", row 7.");
 	assert_int_not_equal(err.hint[0], 0);
 }
 
