@@ -379,39 +379,59 @@ static int kind_taken(const struct kvf_def_package *p, const char *name)
 	return 0;
 }
 
+/* VALUE, then RECORD.VALUE, then RECORD.VALUE.2 ...; NULL without memory. */
+static const char *kind_name(struct kvf_arena *arena, const struct kvf_def_record *r,
+			     const struct kvf_def_entry *e, size_t serial)
+{
+	if (serial == 0)
+		return e->value_name;
+	if (serial == 1)
+		return kvf_arena_printf(arena, "%s.%s", r->name, e->value_name);
+	return kvf_arena_printf(arena, "%s.%s.%zu", r->name, e->value_name, serial);
+}
+
+static enum kvf_status name_kind(struct kvf_arena *arena, const struct kvf_def_package *p,
+				 const struct kvf_def_record *r, struct kvf_def_entry *e,
+				 struct kvf_err *err)
+{
+	const struct kvf_def_entry *before;
+	const char *name;
+	size_t serial = 0;
+
+	/* The same value stood before it in this record: so many names are gone. */
+	for (before = r->entries; before < e; before++)
+		serial += before->value == e->value;
+	for (serial -= serial > 0; !e->kind; serial++) {
+		name = kind_name(arena, r, e, serial);
+		if (!name)
+			return kvf_fail_nomem(err);
+		if (!kind_taken(p, name))
+			e->kind = name;
+	}
+	return KVF_OK;
+}
+
 /* Names that were written come first; the others take what is free. */
 static enum kvf_status name_kinds(struct kvf_arena *arena, const struct kvf_def_package *p,
-				  struct kvf_def_record *records, struct kvf_err *err)
+				  struct kvf_err *err)
 {
-	size_t total = 0, i, k, serial;
+	enum kvf_status st = KVF_OK;
+	size_t total = 0, i, k;
 
 	for (i = 0; i < p->nrecords; i++)
-		total += records[i].nentries;
+		total += p->records[i].nentries;
 	if (total > KVF_DEF_LIST_MAX)
 		return kvf_def_fail(err, p->pos, "more than %d entries in a package",
 				    KVF_DEF_LIST_MAX);
 	for (i = 0; i < p->nrecords; i++)
-		for (k = 0; k < records[i].nentries; k++) {
-			/* The entries were made by us, in this arena. */
-			struct kvf_def_entry *e = (struct kvf_def_entry *)(uintptr_t)
-							  &records[i].entries[k];
-			const char *name = e->value_name;
+		for (k = 0; !st && k < p->records[i].nentries; k++) {
+			/* The entries were made by us, and are finished here. */
+			uintptr_t entry = (uintptr_t)&p->records[i].entries[k];
 
-			for (serial = 1; !e->kind; serial++) {
-				if (!kind_taken(p, name))
-					e->kind = name;
-				else if (serial == 1)
-					name = kvf_arena_printf(arena, "%s.%s", records[i].name,
-								e->value_name);
-				else
-					name = kvf_arena_printf(arena, "%s.%s.%zu",
-								records[i].name, e->value_name,
-								serial);
-				if (!name)
-					return kvf_fail_nomem(err);
-			}
+			st = name_kind(arena, p, &p->records[i], (struct kvf_def_entry *)entry,
+				       err);
 		}
-	return KVF_OK;
+	return st;
 }
 
 static enum kvf_status written_kinds_differ(const struct kvf_def_package *p, struct kvf_err *err)
@@ -472,5 +492,5 @@ enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node 
 		st = load_record(arena, v, p, &list[p->nrecords++], err);
 	if (!st)
 		st = written_kinds_differ(p, err);
-	return st ? st : name_kinds(arena, p, list, err);
+	return st ? st : name_kinds(arena, p, err);
 }
