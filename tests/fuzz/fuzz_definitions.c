@@ -4,7 +4,7 @@
  * The input is a package file p.yaml, or, where a line "%%" stands in it, the
  * application.yaml before it and p.yaml behind it.  What loads is bound to the
  * columns it asks for and converts a few rows of every type: each is carried or
- * refused with a reason.
+ * refused with a reason.  Then check examines it.
  */
 #include "fuzz.h"
 
@@ -73,6 +73,19 @@ static void convert(const struct kvf_package *p, size_t record, size_t ncolumns)
 	free(row);
 }
 
+/* Whatever loads can be examined. */
+static void check(struct kvf_formats *f, const struct kvf_table *const *const *shapes,
+		  const struct kvf_table *table)
+{
+	struct kvf_findings found;
+	struct kvf_err err;
+	enum kvf_status st = kvf_formats_check(f, shapes, table, table ? 1 : 0, &found, &err);
+
+	if (st && st != KVF_ENOMEM)
+		abort();
+	kvf_findings_free(&found);
+}
+
 /* A shape that has exactly the columns that the record asks for. */
 static void run_record(struct kvf_formats *f, size_t record)
 {
@@ -85,6 +98,7 @@ static void run_record(struct kvf_formats *f, size_t record)
 	const struct kvf_table *const *const shapes[] = { of_package };
 	struct kvf_table shape;
 	struct kvf_err err;
+	uint32_t key = 0;
 
 	if (names && columns && of_package) {
 		if (kvf_def_columns(def, names) != n)
@@ -101,6 +115,9 @@ static void run_record(struct kvf_formats *f, size_t record)
 		if (kvf_formats_bind(f, shapes, &err))
 			abort();
 		convert(p, record, n);
+		shape.key = &key;
+		shape.nkey = n ? 1 : 0;
+		check(f, shapes, &shape);
 	}
 	free(of_package);
 	free(columns);
@@ -135,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	kvf_formats_digest(f, digest);
+	check(f, NULL, NULL);
 	for (i = 0; i < kvf_formats_def(f)->packages[0].nrecords; i++)
 		run_record(f, i);
 	kvf_formats_free(f);
