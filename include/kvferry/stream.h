@@ -30,23 +30,25 @@ struct kvf_limits {
 
 KVF_API struct kvf_limits kvf_limits_default(void);
 
-struct kvf_pair { const char *name, *value; };
+struct kvf_pair {
+	const char *name, *value;
+};
 
 /*
  * The `head` record.  Strings are borrowed by the writer until its close; where
  * app, chunk and limits are zero it takes "" and the defaults.
  */
 struct kvf_head {
-	const char *app;               /* "" = exported without a definition */
-	uint64_t from, schema;         /* schema version exported from, and to set */
-	uint64_t minor;                /* head.v; 0 */
-	uint64_t chunk;                /* target T in bytes */
+	const char *app;       /* "" = exported without a definition */
+	uint64_t from, schema; /* schema version exported from, and to set */
+	uint64_t minor;        /* head.v; 0 */
+	uint64_t chunk;        /* target T in bytes */
 	struct kvf_limits lim;
-	const struct kvf_pair *args;   /* sorted by name */
+	const struct kvf_pair *args; /* sorted by name */
 	size_t nargs;
-	const char *const *packages;   /* all package names, in stream order */
+	const char *const *packages; /* all package names, in stream order */
 	size_t npackages;
-	const char *const *features;   /* sorted; must-understand */
+	const char *const *features; /* sorted; must-understand */
 	size_t nfeatures;
 	uint8_t nonce[16];
 	int has_nonce;
@@ -67,10 +69,10 @@ struct kvf_head {
 
 /* The `begin` record: what a package says about its entries. */
 struct kvf_begin {
-	uint64_t n;                    /* ordinal of the package, from 0 */
+	uint64_t n; /* ordinal of the package, from 0 */
 	const char *name;
 	uint64_t rev;
-	const char *const *sources;    /* source tables, for people */
+	const char *const *sources; /* source tables, for people */
 	size_t nsources;
 	const struct kvf_kind *kinds;
 	size_t nkinds;
@@ -81,20 +83,24 @@ struct kvf_begin {
 };
 
 /* A report written beside the stream, named in the `end` record. */
-struct kvf_side { const char *name; uint64_t size; uint8_t sha256[32]; };
+struct kvf_side {
+	const char *name;
+	uint64_t size;
+	uint8_t sha256[32];
+};
 
 struct kvf_end {
 	uint64_t n, chunks;
 	struct kvf_totals totals;
-	uint8_t r[32];                 /* package root */
+	uint8_t r[32]; /* package root */
 	const struct kvf_side *sides;
 	size_t nsides;
 };
 
 struct kvf_tail {
 	uint64_t packages, chunks, entries, bytes;
-	uint8_t r[32];                 /* stream root R */
-	uint8_t m[16];                 /* sum of the packages' m (not on disk) */
+	uint8_t r[32]; /* stream root R */
+	uint8_t m[16]; /* sum of the packages' m (not on disk) */
 };
 
 /* ---- writer ------------------------------------------------------------ */
@@ -102,9 +108,9 @@ struct kvf_tail {
 struct kvf_writer;
 
 struct kvf_writer_options {
-	int level;                     /* zstd level, 1 by default; negative is fast */
-	int level_set;                 /* non-zero: `level` counts */
-	const struct kvf_pair *notes;  /* KVFN lines; shown, never trusted */
+	int level;                    /* zstd level, 1 by default; negative is fast */
+	int level_set;                /* non-zero: `level` counts */
+	const struct kvf_pair *notes; /* KVFN lines; shown, never trusted */
 	size_t nnotes;
 };
 
@@ -120,8 +126,7 @@ kvf_writer_open(struct kvf_output *out, const struct kvf_head *head,
 
 /* Packages come in the order of head.packages; begin.n is checked. */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_writer_begin(struct kvf_writer *w, const struct kvf_begin *begin,
-		 struct kvf_err *err);
+kvf_writer_begin(struct kvf_writer *w, const struct kvf_begin *begin, struct kvf_err *err);
 
 /*
  * Add one entry; it is copied.  KVF_EDEFINITION if it does not ascend strictly
@@ -138,10 +143,10 @@ kvf_writer_put(struct kvf_writer *w, const struct kvf_entry *entry, struct kvf_e
  * time, gone with the end of the package; any number of rewinds to it.  Needs an output that
  * kvf_output_can_rewind(); KVF_EUSAGE otherwise.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_writer_mark(struct kvf_writer *w, struct kvf_err *err);
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_writer_rewind(struct kvf_writer *w, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_writer_mark(struct kvf_writer *w,
+						       struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_writer_rewind(struct kvf_writer *w,
+							 struct kvf_err *err);
 
 /* Close the package.  *out (may be NULL) is filled from the `end` record. */
 KVF_API KVF_MUST_CHECK enum kvf_status
@@ -154,8 +159,7 @@ kvf_writer_finish(struct kvf_writer *w, struct kvf_tail *out, struct kvf_err *er
 
 /* Instead of finishing: an `abort` record with the producer's exit status. */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_writer_abort(struct kvf_writer *w, int code, const char *message,
-		 struct kvf_err *err);
+kvf_writer_abort(struct kvf_writer *w, int code, const char *message, struct kvf_err *err);
 
 /* Join the workers and free.  NULL is allowed; never fails. */
 KVF_API void kvf_writer_close(struct kvf_writer *w);
@@ -165,9 +169,9 @@ KVF_API void kvf_writer_close(struct kvf_writer *w);
 struct kvf_reader;
 
 struct kvf_reader_options {
-	struct kvf_limits caps;        /* what the caller is willing to hold */
-	int strict_physical;           /* hints, notes, table must be right as well */
-	int allow_features_partial;    /* accept feature "partial" */
+	struct kvf_limits caps;     /* what the caller is willing to hold */
+	int strict_physical;        /* hints, notes, table must be right as well */
+	int allow_features_partial; /* accept feature "partial" */
 };
 
 enum kvf_item_type { KVF_ITEM_BEGIN, KVF_ITEM_CHUNK, KVF_ITEM_END, KVF_ITEM_TAIL };
@@ -175,7 +179,7 @@ enum kvf_item_type { KVF_ITEM_BEGIN, KVF_ITEM_CHUNK, KVF_ITEM_END, KVF_ITEM_TAIL
 /* A checked chunk: its digests matched before it was handed out. */
 struct kvf_chunk {
 	struct kvf_chunk_info info;
-	struct kvf_bytes entries;      /* the encoded entries */
+	struct kvf_bytes entries; /* the encoded entries */
 };
 
 /*
@@ -184,7 +188,7 @@ struct kvf_chunk {
  */
 struct kvf_item {
 	enum kvf_item_type type;
-	struct kvf_bytes raw;          /* the unit's L1 bytes (BEGIN and END only) */
+	struct kvf_bytes raw; /* the unit's L1 bytes (BEGIN and END only) */
 	union {
 		const struct kvf_begin *begin;
 		const struct kvf_chunk *chunk;
@@ -226,8 +230,7 @@ KVF_API uint64_t kvf_reader_file_offset(const struct kvf_reader *r);
 KVF_API void kvf_reader_close(struct kvf_reader *r);
 
 /* Iterate the entries of a checked chunk; *at begins at 0; 0 at the end. */
-KVF_API int kvf_chunk_next(const struct kvf_chunk *chunk, size_t *at,
-			   struct kvf_entry *entry);
+KVF_API int kvf_chunk_next(const struct kvf_chunk *chunk, size_t *at, struct kvf_entry *entry);
 
 /*
  * Look keys up in a seekable native stream, reading only what lies on the way:
@@ -246,9 +249,9 @@ KVF_API int kvf_chunk_next(const struct kvf_chunk *chunk, size_t *at,
  * the neighbouring chunks are true.  Only reading to KVF_EOF proves that.
  */
 struct kvf_view;
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_view_open(struct kvf_input *in, const struct kvf_reader_options *options,
-	      struct kvf_view **v, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_view_open(struct kvf_input *in,
+						     const struct kvf_reader_options *options,
+						     struct kvf_view **v, struct kvf_err *err);
 KVF_API const struct kvf_head *kvf_view_head(const struct kvf_view *v);
 /* The begin record of package n, or NULL. */
 KVF_API const struct kvf_begin *kvf_view_begin(const struct kvf_view *v, size_t n);

@@ -59,7 +59,7 @@ static void write_table(struct kvf_mpw *w, const struct kvf_table *t)
 
 		kvf_mpw_array(w, u->ncolumns + 1);
 		kvf_mpw_uint(w, (u->nullable ? UNIQUE_NULLABLE : 0u) |
-				(u->partial ? UNIQUE_PARTIAL : 0u));
+					(u->partial ? UNIQUE_PARTIAL : 0u));
 		for (j = 0; j < u->ncolumns; j++)
 			kvf_mpw_uint(w, u->columns[j]);
 	}

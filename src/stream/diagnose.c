@@ -41,22 +41,29 @@ enum kvf_status kvf_diagnose(const uint8_t *p, size_t len, enum kvf_status st,
 	if (st != KVF_ESTREAM && st != KVF_ETRUNC)
 		return st;
 	if (begins(p, len, "\x1f\x8b", 2)) {
-		name_it(err, "the stream is packed with gzip", "Unpack it first: gunzip < FILE > NEW.kvf");
-	} else if (begins(p, len, "BZh", 3) || begins(p, len, "\xfd" "7zXZ", 5)) {
+		name_it(err, "the stream is packed with gzip",
+			"Unpack it first: gunzip < FILE > NEW.kvf");
+	} else if (begins(p, len, "BZh", 3) || begins(p, len,
+						      "\xfd"
+						      "7zXZ",
+						      5)) {
 		name_it(err, "the stream is packed with bzip2 or xz", "Unpack it first.");
 	} else if (begins(p, len, "\xa8KVF", 4)) {
-		name_it(err, "the stream was decompressed", "Compress it again: zstd < FILE > NEW.kvf");
+		name_it(err, "the stream was decompressed",
+			"Compress it again: zstd < FILE > NEW.kvf");
 	} else if (begins(p, len, "SQLite format 3", 15)) {
 		name_it(err, "this is an SQLite database, not a stream",
 			"Name it with its scheme: sqlite:FILE");
 	} else if (begins(p, len, "age-encryption.org/", 19)) {
-		name_it(err, "the stream is encrypted with age", "Decrypt it first: age -d FILE");
+		name_it(err, "the stream is encrypted with age",
+			"Decrypt it first: age -d FILE");
 	} else if (len > 17 && (begins(p + 12, len - 12, "(\xc2\xb5/\xc3\xbd", 6) ||
 				begins(p + 12, len - 12, "(\xef\xbf\xbd/\xef\xbf\xbd", 8) ||
 				begins(p, len, "(\xc2\xb5/\xc3\xbd", 6) ||
 				begins(p, len, "(\xef\xbf\xbd/\xef\xbf\xbd", 8))) {
 		name_it(err, "damaged by text-mode transfer: re-encoded as UTF-8", again);
-	} else if (len > 15 && (begins(p + 12, len - 12, "(5/}", 4) || begins(p, len, "(5/}", 4))) {
+	} else if (len > 15 &&
+		   (begins(p + 12, len - 12, "(5/}", 4) || begins(p, len, "(5/}", 4))) {
 		name_it(err, "damaged by text-mode transfer: the eighth bit is gone", again);
 	} else {
 		magic = memmem(p, len, "KVF1", 4);

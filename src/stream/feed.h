@@ -10,10 +10,10 @@
 #include <kvferry/io.h>
 
 struct kvf_feed {
-	struct kvf_input *in;  /* borrowed */
+	struct kvf_input *in; /* borrowed */
 	uint8_t *buf;
-	size_t at, len, size;  /* buf[at..len) is the window */
-	uint64_t offset;       /* of buf[at] in the input */
+	size_t at, len, size; /* buf[at..len) is the window */
+	uint64_t offset;      /* of buf[at] in the input */
 	int eof;
 };
 

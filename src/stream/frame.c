@@ -152,8 +152,7 @@ int kvf_frame_index_parse(struct kvf_bytes payload, uint64_t *chunks, size_t pac
 	size_t i;
 
 	if (payload.len != 12 + 8 * packages || memcmp(payload.ptr, "KVFI", 4) != 0 ||
-	    kvf_get_le32(payload.ptr + 4) != 1 ||
-	    kvf_get_le32(payload.ptr + 8) != packages)
+	    kvf_get_le32(payload.ptr + 4) != 1 || kvf_get_le32(payload.ptr + 8) != packages)
 		return 0;
 	for (i = 0; i < packages; i++)
 		chunks[i] = kvf_get_le32(payload.ptr + 12 + 8 * i) |

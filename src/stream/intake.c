@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#define FLYING_MAX ((size_t)32 << 20)  /* unit bytes under way, or one unit */
-#define KEEP_MAX ((size_t)20 << 20)    /* larger buffers are not kept for reuse */
-#define SMALL ((size_t)64 << 10)       /* units that are done without a thread, */
-#define ALONE 16                       /* as long as there are not more of them */
+#define FLYING_MAX ((size_t)32 << 20) /* unit bytes under way, or one unit */
+#define KEEP_MAX ((size_t)20 << 20)   /* larger buffers are not kept for reuse */
+#define SMALL ((size_t)64 << 10)      /* units that are done without a thread, */
+#define ALONE 16                      /* as long as there are not more of them */
 
 /* ---- workers ------------------------------------------------------------------------ */
 
@@ -22,7 +22,8 @@ static enum kvf_status unpack(struct kvf_reader *r, unsigned worker, struct kvf_
 	}
 	n = ZSTD_decompressDCtx(d, j->unit.ptr, j->content, j->packed.ptr, j->packed.len);
 	if (ZSTD_isError(n) || n != j->content) {
-		kvf_fail(&j->err, KVF_ESTREAM, "damaged stream: a frame cannot be decompressed: %s",
+		kvf_fail(&j->err, KVF_ESTREAM,
+			 "damaged stream: a frame cannot be decompressed: %s",
 			 ZSTD_isError(n) ? ZSTD_getErrorName(n) : "wrong size");
 		return KVF_ESTREAM;
 	}
@@ -120,7 +121,8 @@ static enum kvf_status submit(struct kvf_reader *r, struct kvf_unit_job *j, size
 		return work(r, 0, j, err);
 	}
 	if (!r->pool)
-		st = kvf_pool_new(r->threads, 2 * (size_t)r->threads + 1, work, r, &r->pool, err);
+		st = kvf_pool_new(r->threads, 2 * (size_t)r->threads + 1, work, r, &r->pool,
+				  err);
 	j->flying = flying;
 	if (!st)
 		st = kvf_pool_submit(r->pool, j, err);
@@ -305,7 +307,8 @@ static enum kvf_status read_again(struct kvf_reader *r, struct kvf_unit_job *j,
 	if (st != KVF_EOF)
 		return st;
 	r->l1_at = at;
-	st = kvf_reader_warn(r, err, "the frames are not in native form from stream offset %llu on",
+	st = kvf_reader_warn(r, err,
+			     "the frames are not in native form from stream offset %llu on",
 			     (unsigned long long)at);
 	return st ? st : kvf_intake_go_split(r, r->seq.expected == KVF_AT_END, err);
 }
@@ -316,7 +319,8 @@ static void fill(struct kvf_reader *r)
 	enum kvf_status st = KVF_OK;
 
 	while (!st && !r->hold && has_room(r))
-		st = r->native ? scan_native(r, &r->scan_failure) : scan_split(r, &r->scan_failure);
+		st = r->native ? scan_native(r, &r->scan_failure)
+			       : scan_split(r, &r->scan_failure);
 	if (st) {
 		r->hold = KVF_HOLD_FAILED;
 		r->scan_status = st;
@@ -405,16 +409,19 @@ enum kvf_status kvf_intake_head(struct kvf_reader *r, struct kvf_err *err)
 			break;
 		st = kvf_intake_more(r, err);
 		if (!st && r->hold == KVF_HOLD_EOF)
-			st = kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside its head");
+			st = kvf_fail(err, KVF_ETRUNC,
+				      "truncated stream: it ends inside its head");
 		else if (!st && r->hold)
-			st = kvf_feed_have(&r->feed) < 4 ?
-			     kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside its head") :
-			     kvf_fail(err, KVF_ESTREAM, "not a KVF stream");
+			st = kvf_feed_have(&r->feed) < 4
+				     ? kvf_fail(err, KVF_ETRUNC,
+						"truncated stream: it ends inside its head")
+				     : kvf_fail(err, KVF_ESTREAM, "not a KVF stream");
 	}
 	if (!st)
 		st = kvf_split_take(&r->split, len, &r->head_unit, err);
 	if (!st)
-		st = kvf_reader_warn(r, err, "the stream is not in native form (compressed again?)");
+		st = kvf_reader_warn(r, err,
+				     "the stream is not in native form (compressed again?)");
 	return st;
 }
 

@@ -226,8 +226,8 @@ static int read_message(struct kvf_mp *m, struct kvf_pool_text *k, struct kvf_me
 	return seen == 3 && !m->bad ? 1 : kvf_mp_fail(m, "a key of a message is missing");
 }
 
-int kvf_read_messages(struct kvf_mp *m, struct kvf_pool_text *k,
-		      const struct kvf_message **out, size_t *count)
+int kvf_read_messages(struct kvf_mp *m, struct kvf_pool_text *k, const struct kvf_message **out,
+		      size_t *count)
 {
 	struct kvf_message *messages;
 	size_t n, i;
@@ -255,15 +255,14 @@ static int is_one_of(const char *s, size_t len, const char *const *list)
 	return 0;
 }
 
-static const char *const scalars[] = {
-	"double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32",
-	"fixed64", "sfixed32", "sfixed64", "bool", "string", "bytes", "enum", "message",
-	"timestamp", NULL
-};
-static const char *const map_keys[] = {
-	"int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64",
-	"sfixed32", "sfixed64", "bool", "string", NULL
-};
+static const char *const scalars[] = { "double",  "float",     "int32",    "int64",
+				       "uint32",  "uint64",    "sint32",   "sint64",
+				       "fixed32", "fixed64",   "sfixed32", "sfixed64",
+				       "bool",    "string",    "bytes",    "enum",
+				       "message", "timestamp", NULL };
+static const char *const map_keys[] = { "int32",  "int64",   "uint32",  "uint64",   "sint32",
+					"sint64", "fixed32", "fixed64", "sfixed32", "sfixed64",
+					"bool",   "string",  NULL };
 
 /* Is this the name of a type, and does it end in a message or an enum? */
 static int is_type(const char *type, int *message, int *enumeration)
@@ -387,8 +386,9 @@ static int match(const struct kvf_pattern *p, struct kvf_bytes b)
 	for (i = 1; i + 1 < p->npieces; i++) {
 		if (p->pieces[i].len == 0)
 			continue;
-		at = at == end ? NULL : memmem(at, (size_t)(end - at), p->pieces[i].ptr,
-					       p->pieces[i].len);
+		at = at == end ? NULL
+			       : memmem(at, (size_t)(end - at), p->pieces[i].ptr,
+					p->pieces[i].len);
 		if (!at)
 			return 0;
 		at += p->pieces[i].len;

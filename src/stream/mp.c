@@ -44,8 +44,7 @@ int kvf_mp_uint(struct kvf_mp *m, uint64_t *v)
 }
 
 /* The bytes behind a head of `skip` bytes that claims `len` of them. */
-static int payload(struct kvf_mp *m, size_t skip, uint64_t len, size_t max,
-		   struct kvf_bytes *v)
+static int payload(struct kvf_mp *m, size_t skip, uint64_t len, size_t max, struct kvf_bytes *v)
 {
 	if (len > max)
 		return kvf_mp_fail(m, "longer than the format allows");
@@ -254,9 +253,15 @@ static enum kvf_mp_seen token(const uint8_t *p, size_t len, size_t *head, uint64
 		return KVF_MP_DONE;
 	}
 	switch (p[0]) {
-	case 0xc4: case 0xcc: case 0xd9: n = 1; break;
-	case 0xc5: case 0xcd: case 0xda: case 0xdc: n = 2; break;
-	case 0xc6: case 0xce: n = 4; break;
+	case 0xc4:
+	case 0xcc:
+	case 0xd9: n = 1; break;
+	case 0xc5:
+	case 0xcd:
+	case 0xda:
+	case 0xdc: n = 2; break;
+	case 0xc6:
+	case 0xce: n = 4; break;
 	case 0xcf: n = 8; break;
 	default: return KVF_MP_BAD;
 	}

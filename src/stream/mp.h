@@ -15,14 +15,14 @@
 
 #include <string.h>
 
-#define KVF_MP_DEPTH 5   /* containers open at once */
-#define KVF_MP_KEYS 15   /* fixmap only */
+#define KVF_MP_DEPTH 5 /* containers open at once */
+#define KVF_MP_KEYS 15 /* fixmap only */
 
 /* ---- reading --------------------------------------------------------------- */
 
 struct kvf_mp {
 	const uint8_t *at, *end;
-	const char *bad;       /* static text, or NULL while all is well */
+	const char *bad; /* static text, or NULL while all is well */
 };
 
 static inline struct kvf_mp kvf_mp_over(const uint8_t *p, size_t len)
@@ -53,7 +53,7 @@ int kvf_mp_text(struct kvf_mp *m, size_t max, struct kvf_bytes *v);
 /* A map, whose keys must ascend.  _next is 0 at the end and after a failure. */
 struct kvf_mp_map {
 	size_t left;
-	struct kvf_bytes key;  /* the current key */
+	struct kvf_bytes key; /* the current key */
 };
 int kvf_mp_map_open(struct kvf_mp *m, struct kvf_mp_map *map);
 int kvf_mp_map_next(struct kvf_mp *m, struct kvf_mp_map *map);

@@ -37,7 +37,8 @@ static enum kvf_status compress(struct kvf_packer *p, unsigned worker, struct kv
 	if (ZSTD_isError(n)) {
 		if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
 			return kvf_fail_nomem(err);
-		return kvf_fail(err, KVF_EINTERNAL, "cannot compress: %s", ZSTD_getErrorName(n));
+		return kvf_fail(err, KVF_EINTERNAL, "cannot compress: %s",
+				ZSTD_getErrorName(n));
 	}
 	j->packed_len = n;
 	return KVF_OK;
@@ -92,7 +93,7 @@ void kvf_packer_recycle(struct kvf_packer *p, struct kvf_packer_job *j)
 }
 
 enum kvf_status kvf_packer_job(struct kvf_packer *p, struct kvf_packer_job **out,
-			     struct kvf_err *err)
+			       struct kvf_err *err)
 {
 	struct kvf_packer_job *j = p->free;
 
@@ -131,7 +132,7 @@ static enum kvf_status write_frame(struct kvf_packer *p, const void *frame, size
 }
 
 enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
-				 struct kvf_err *err)
+				   struct kvf_err *err)
 {
 	enum kvf_status st;
 
@@ -183,12 +184,13 @@ enum kvf_status kvf_packer_drain(struct kvf_packer *p, struct kvf_err *err)
 
 /* Hand a chunk to the workers, when the window and the memory allow it. */
 enum kvf_status kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j,
-				struct kvf_err *err)
+				  struct kvf_err *err)
 {
 	enum kvf_status st;
 
 	if (!p->pool) {
-		st = kvf_pool_new(p->threads, 2 * (size_t)p->threads + 1, work, p, &p->pool, err);
+		st = kvf_pool_new(p->threads, 2 * (size_t)p->threads + 1, work, p, &p->pool,
+				  err);
 		if (st)
 			return st;
 	}
@@ -208,7 +210,8 @@ enum kvf_status kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j
 }
 
 /* A skippable frame; it has a line of its own in the seek table. */
-enum kvf_status kvf_packer_note(struct kvf_packer *p, struct kvf_bytes payload, struct kvf_err *err)
+enum kvf_status kvf_packer_note(struct kvf_packer *p, struct kvf_bytes payload,
+				struct kvf_err *err)
 {
 	uint8_t head[KVF_SKIP_HEAD];
 	enum kvf_status st;
@@ -249,8 +252,8 @@ enum kvf_status kvf_packer_table(struct kvf_packer *p, struct kvf_err *err)
 }
 
 enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
-			      const struct kvf_env *env, int level, uint64_t unit_max,
-			      struct kvf_err *err)
+				const struct kvf_env *env, int level, uint64_t unit_max,
+				struct kvf_err *err)
 {
 	memset(p, 0, sizeof(*p));
 	p->out = out;

@@ -23,13 +23,13 @@
 
 /* One chunk on its way out. */
 struct kvf_packer_job {
-	struct kvf_buf unit;         /* chunk record and entries; endc is added */
-	size_t head;                 /* length of the chunk record */
-	struct kvf_chunk_info info;  /* n and i are the submitter's */
+	struct kvf_buf unit;        /* chunk record and entries; endc is added */
+	size_t head;                /* length of the chunk record */
+	struct kvf_chunk_info info; /* n and i are the submitter's */
 	size_t flying;
 	uint8_t *packed;
 	size_t packed_len, packed_size;
-	struct kvf_packer_job *next;   /* in the free list */
+	struct kvf_packer_job *next; /* in the free list */
 };
 
 struct kvf_packer {
@@ -37,8 +37,8 @@ struct kvf_packer {
 	const struct kvf_env *env;
 	int level;
 	uint64_t unit_max;
-	struct kvf_pool *pool;       /* made with the first chunk */
-	ZSTD_CCtx **contexts;        /* one for each worker, made when first used */
+	struct kvf_pool *pool; /* made with the first chunk */
+	ZSTD_CCtx **contexts;  /* one for each worker, made when first used */
 	unsigned threads;
 	size_t under_way, flying;
 	struct kvf_packer_job *free;
@@ -49,29 +49,29 @@ struct kvf_packer {
 	struct kvf_totals totals;
 };
 
-KVF_MUST_CHECK enum kvf_status
-kvf_packer_init(struct kvf_packer *p, struct kvf_output *out, const struct kvf_env *env,
-	      int level, uint64_t unit_max, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
+					       const struct kvf_env *env, int level,
+					       uint64_t unit_max, struct kvf_err *err);
 void kvf_packer_release(struct kvf_packer *p);
 
 /* A job with an empty unit; give it to _submit or to _job_free. */
-KVF_MUST_CHECK enum kvf_status
-kvf_packer_job(struct kvf_packer *p, struct kvf_packer_job **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_packer_job(struct kvf_packer *p, struct kvf_packer_job **out,
+					      struct kvf_err *err);
 void kvf_packer_job_free(struct kvf_packer_job *j);
 /* Give a job back that is not submitted after all. */
 void kvf_packer_recycle(struct kvf_packer *p, struct kvf_packer_job *j);
 /* On failure the job stays the caller's. */
-KVF_MUST_CHECK enum kvf_status
-kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j,
+						 struct kvf_err *err);
 /* Write everything that is under way. */
 KVF_MUST_CHECK enum kvf_status kvf_packer_drain(struct kvf_packer *p, struct kvf_err *err);
 
 /* A hint, and the unit as a raw frame. */
-KVF_MUST_CHECK enum kvf_status
-kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
+						  struct kvf_err *err);
 /* A note frame; the seek table, which is the last thing of all. */
-KVF_MUST_CHECK enum kvf_status
-kvf_packer_note(struct kvf_packer *p, struct kvf_bytes payload, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_packer_note(struct kvf_packer *p, struct kvf_bytes payload,
+					       struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status kvf_packer_table(struct kvf_packer *p, struct kvf_err *err);
 
 #endif

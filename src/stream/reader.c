@@ -72,7 +72,8 @@ static enum kvf_status stop(struct kvf_reader *r, enum kvf_status st, uint64_t f
 	char inside[200], last[160];
 
 	if (st == KVF_ESTREAM || st == KVF_ETRUNC) {
-		snprintf(inside, sizeof(inside), "%s%.190s", err->detail[0] ? ", " : "", err->detail);
+		snprintf(inside, sizeof(inside), "%s%.190s", err->detail[0] ? ", " : "",
+			 err->detail);
 		if (!r->head)
 			snprintf(last, sizeof(last), "nothing");
 		else if (r->seq.expected == KVF_IN_PACKAGE)
@@ -84,14 +85,17 @@ static enum kvf_status stop(struct kvf_reader *r, enum kvf_status st, uint64_t f
 			snprintf(last, sizeof(last), "unit %llu, %llu of %zu packages",
 				 (unsigned long long)r->unit - 1,
 				 (unsigned long long)r->seq.package, r->head->npackages);
-		kvf_err_detail(err, "%s: file offset %llu, stream offset %llu, unit %llu%s; good up to: %s",
-			       kvf_input_name(r->feed.in), (unsigned long long)file_at,
-			       (unsigned long long)l1_at, (unsigned long long)r->unit, inside, last);
+		kvf_err_detail(
+			err,
+			"%s: file offset %llu, stream offset %llu, unit %llu%s; good up to: %s",
+			kvf_input_name(r->feed.in), (unsigned long long)file_at,
+			(unsigned long long)l1_at, (unsigned long long)r->unit, inside, last);
 		if (!err->hint[0])
 			kvf_err_hint(err, "%s",
-				     st == KVF_ETRUNC ?
-				     "The stream is not complete: get it again, or export again." :
-				     "Get the stream again, then check it: kvferry verify STREAM");
+				     st == KVF_ETRUNC ? "The stream is not complete: get it "
+							"again, or export again."
+						      : "Get the stream again, then check it: "
+							"kvferry verify STREAM");
 	}
 	r->sticky = st;
 	r->failure = *err;
@@ -108,8 +112,9 @@ static int known_feature(const char *name)
 static enum kvf_status over_cap(struct kvf_err *err, const char *what, uint64_t claimed,
 				uint64_t cap, const char *option)
 {
-	kvf_fail(err, KVF_EPREFLIGHT, "the stream may hold %s of %llu bytes, %llu are allowed here",
-		 what, (unsigned long long)claimed, (unsigned long long)cap);
+	kvf_fail(err, KVF_EPREFLIGHT,
+		 "the stream may hold %s of %llu bytes, %llu are allowed here", what,
+		 (unsigned long long)claimed, (unsigned long long)cap);
 	if (option)
 		kvf_err_hint(err, "Raise the limit with %s %llu.", option,
 			     (unsigned long long)claimed);
@@ -124,14 +129,18 @@ enum kvf_status kvf_reader_accept(const struct kvf_head *head, struct kvf_limits
 
 	for (i = 0; i < head->nfeatures; i++) {
 		if (!known_feature(head->features[i])) {
-			kvf_fail(err, KVF_EVERSION, "the stream needs the feature \"%s\", which this program does not know",
+			kvf_fail(err, KVF_EVERSION,
+				 "the stream needs the feature \"%s\", which this program does "
+				 "not know",
 				 head->features[i]);
 			kvf_err_hint(err, "Read it with a newer kvferry.");
 			return KVF_EVERSION;
 		}
 		if (!allow_partial) {
-			kvf_fail(err, KVF_EPREFLIGHT, "the stream holds a selection, not a whole installation");
-			kvf_err_hint(err, "Allow it with --allow-partial; the schema version is not changed then.");
+			kvf_fail(err, KVF_EPREFLIGHT,
+				 "the stream holds a selection, not a whole installation");
+			kvf_err_hint(err, "Allow it with --allow-partial; the schema version "
+					  "is not changed then.");
 			return KVF_EPREFLIGHT;
 		}
 	}
@@ -139,7 +148,8 @@ enum kvf_status kvf_reader_accept(const struct kvf_head *head, struct kvf_limits
 	caps->key = caps->key ? caps->key : normal.key;
 	caps->value = caps->value ? caps->value : normal.value;
 	if (!caps->unit)
-		caps->unit = head->chunk + caps->part + caps->key + caps->value + KVF_UNIT_SLACK;
+		caps->unit =
+			head->chunk + caps->part + caps->key + caps->value + KVF_UNIT_SLACK;
 	if (head->lim.value > caps->value)
 		return over_cap(err, "values", head->lim.value, caps->value, "--max-value");
 	if (head->lim.part > caps->part)
@@ -222,8 +232,10 @@ static enum kvf_status aborted(struct kvf_bytes unit, struct kvf_err *err)
 		return kvf_fail_nomem(err);
 	st = kvf_read_abort(unit, a, err);
 	if (!st) {
-		st = kvf_fail(err, KVF_ETRUNC, "incomplete stream: its producer gave up with exit status %llu: %.600s",
-			      (unsigned long long)a->code, a->message);
+		st = kvf_fail(
+			err, KVF_ETRUNC,
+			"incomplete stream: its producer gave up with exit status %llu: %.600s",
+			(unsigned long long)a->code, a->message);
 		kvf_err_hint(err, "Solve what stopped the producer, then export again.");
 	}
 	free(a);
@@ -245,9 +257,9 @@ static enum kvf_status take_unit(struct kvf_reader *r, struct kvf_unit_job *j,
 	}
 	if (r->seq.expected == KVF_AT_END)
 		return kvf_fail(err, KVF_ESTREAM, "%s",
-				unit.len && unit.ptr[0] == kvf_magic[0] ?
-				"a second stream follows the end of the first" :
-				"damaged stream: a unit follows the tail");
+				unit.len && unit.ptr[0] == kvf_magic[0]
+					? "a second stream follows the end of the first"
+					: "damaged stream: a unit follows the tail");
 	switch (j->type) {
 	case KVF_REC_BEGIN:
 		st = kvf_sequence_begin(&r->seq, unit, err);
@@ -278,7 +290,8 @@ static enum kvf_status take_unit(struct kvf_reader *r, struct kvf_unit_job *j,
 	case KVF_REC_HEAD:
 	case KVF_REC_ENDC: break;
 	}
-	return kvf_fail(err, KVF_ESTREAM, "damaged stream: a record is unknown or out of its place");
+	return kvf_fail(err, KVF_ESTREAM,
+			"damaged stream: a record is unknown or out of its place");
 }
 
 /*
@@ -292,8 +305,10 @@ static enum kvf_status at_hold(struct kvf_reader *r, struct kvf_err *err)
 	if (r->hold == KVF_HOLD_EOF || (ended && r->hold == KVF_HOLD_OTHER)) {
 		if (!ended) {
 			if (!r->native && r->split.buf.len)
-				return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a unit");
-			return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends without its tail");
+				return kvf_fail(err, KVF_ETRUNC,
+						"truncated stream: it ends inside a unit");
+			return kvf_fail(err, KVF_ETRUNC,
+					"truncated stream: it ends without its tail");
 		}
 		st = kvf_trailer_read(r, err);
 		if (st)
@@ -305,7 +320,8 @@ static enum kvf_status at_hold(struct kvf_reader *r, struct kvf_err *err)
 	}
 	if (r->hold == KVF_HOLD_OTHER && kvf_feed_have(&r->feed) >= 4 &&
 	    kvf_is_skippable(kvf_get_le32(kvf_feed_ptr(&r->feed)))) {
-		st = kvf_reader_warn(r, err, "a skippable frame stands before the tail, at offset %llu",
+		st = kvf_reader_warn(r, err,
+				     "a skippable frame stands before the tail, at offset %llu",
 				     (unsigned long long)r->feed.offset);
 		if (!st)
 			st = kvf_intake_skip(r, err);
@@ -315,7 +331,8 @@ static enum kvf_status at_hold(struct kvf_reader *r, struct kvf_err *err)
 	if (!r->native && kvf_feed_have(&r->feed) < 4)
 		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
 	if (!r->native)
-		return kvf_fail(err, KVF_ESTREAM, "damaged stream: no frame begins where one should");
+		return kvf_fail(err, KVF_ESTREAM,
+				"damaged stream: no frame begins where one should");
 	st = kvf_reader_warn(r, err, "a hint is damaged or missing at offset %llu",
 			     (unsigned long long)r->feed.offset);
 	return st ? st : kvf_intake_go_split(r, ended, err);

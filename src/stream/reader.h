@@ -28,18 +28,18 @@
 #include <zstd.h>
 
 #define KVF_WARNINGS_MAX 16
-#define KVF_SLICE ((size_t)128 << 10)  /* L1 bytes that SPLIT takes at a time */
+#define KVF_SLICE ((size_t)128 << 10) /* L1 bytes that SPLIT takes at a time */
 
 /* One unit on its way. */
 struct kvf_unit_job {
-	struct kvf_buf packed;       /* NATIVE: the frame */
-	struct kvf_buf unit;         /* its L1 bytes */
+	struct kvf_buf packed; /* NATIVE: the frame */
+	struct kvf_buf unit;   /* its L1 bytes */
 	size_t content, flying;
 	int native;
 	uint64_t file_at, l1_at;
 	/* results */
-	enum kvf_record_type type;   /* NONE: the frame is not one unit */
-	int unpacked;                /* `unit` holds what the frame held */
+	enum kvf_record_type type; /* NONE: the frame is not one unit */
+	int unpacked;              /* `unit` holds what the frame held */
 	struct kvf_unit chunk;
 	enum kvf_status st;
 	struct kvf_err err;
@@ -48,10 +48,10 @@ struct kvf_unit_job {
 
 enum kvf_hold {
 	KVF_HOLD_NO,
-	KVF_HOLD_SPLIT,  /* go on as SPLIT from here */
-	KVF_HOLD_OTHER,  /* something that is no frame with its hint */
+	KVF_HOLD_SPLIT, /* go on as SPLIT from here */
+	KVF_HOLD_OTHER, /* something that is no frame with its hint */
 	KVF_HOLD_EOF,
-	KVF_HOLD_FAILED  /* `scan_failure` is what comes next */
+	KVF_HOLD_FAILED /* `scan_failure` is what comes next */
 };
 
 struct kvf_reader {
@@ -63,19 +63,19 @@ struct kvf_reader {
 	struct kvf_head *head;
 	struct kvf_buf head_unit;
 	struct kvf_sequence seq;
-	uint64_t unit;               /* ordinal of the next unit */
+	uint64_t unit; /* ordinal of the next unit */
 
 	int native;
 	enum kvf_hold hold;
 	enum kvf_status scan_status;
 	struct kvf_err scan_failure;
-	uint64_t l1_at;              /* NATIVE: where the next unit begins in L1 */
+	uint64_t l1_at; /* NATIVE: where the next unit begins in L1 */
 	struct kvf_split split;
-	ZSTD_DCtx *stream;           /* SPLIT */
+	ZSTD_DCtx *stream; /* SPLIT */
 	int in_frame;
-	uint64_t frame_bytes;        /* that came out of the frame so far */
-	unsigned skips, empties;     /* in a row */
-	struct kvf_unit_job *again;  /* decoded as NATIVE, to be read as SPLIT */
+	uint64_t frame_bytes;       /* that came out of the frame so far */
+	unsigned skips, empties;    /* in a row */
+	struct kvf_unit_job *again; /* decoded as NATIVE, to be read as SPLIT */
 	size_t again_at;
 
 	struct kvf_pool *pool;
@@ -83,7 +83,7 @@ struct kvf_reader {
 	ZSTD_DCtx **contexts;
 	size_t under_way, flying;
 	struct kvf_unit_job *free, *current;
-	struct kvf_unit_job *ready;  /* done without the pool, and not taken yet */
+	struct kvf_unit_job *ready; /* done without the pool, and not taken yet */
 	unsigned done_here;
 
 	/* NATIVE: what the seek table should be. */
@@ -92,7 +92,7 @@ struct kvf_reader {
 
 	enum kvf_status sticky;
 	struct kvf_err failure;
-	struct kvf_chunk chunk;      /* of the current item */
+	struct kvf_chunk chunk; /* of the current item */
 	char *warnings[KVF_WARNINGS_MAX];
 	size_t nwarnings;
 	int has_table, has_index;
@@ -109,8 +109,8 @@ KVF_MUST_CHECK enum kvf_status kvf_intake_head(struct kvf_reader *r, struct kvf_
  * The next unit in order, checked by itself; KVF_EOF where no more frames are:
  * r->hold then says what stopped it.  Give the job back with _recycle.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_intake_next(struct kvf_reader *r, struct kvf_unit_job **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_intake_next(struct kvf_reader *r, struct kvf_unit_job **out,
+					       struct kvf_err *err);
 void kvf_intake_recycle(struct kvf_reader *r, struct kvf_unit_job *j);
 void kvf_intake_release(struct kvf_reader *r);
 /* Read on as SPLIT from where the feed stands; `ended`: behind the tail. */
@@ -144,8 +144,8 @@ enum kvf_status kvf_diagnose(const uint8_t *p, size_t len, enum kvf_status st,
 			     struct kvf_err *err);
 
 /* Are these what we hold and know?  KVF_EVERSION, KVF_EPREFLIGHT. */
-KVF_MUST_CHECK enum kvf_status
-kvf_reader_accept(const struct kvf_head *head, struct kvf_limits *caps, int allow_partial,
-		  struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_reader_accept(const struct kvf_head *head,
+						 struct kvf_limits *caps, int allow_partial,
+						 struct kvf_err *err);
 
 #endif

@@ -22,9 +22,9 @@ extern const uint8_t kvf_magic[KVF_MAGIC_LEN];
 #define KVF_KEY_MAX 65535u
 #define KVF_VALUE_MAX (1u << 30)
 #define KVF_UNIT_MAX ((1u << 30) + (64u << 20))
-#define KVF_UNIT_SLACK (64u << 10)     /* what a chunk unit has besides entries */
+#define KVF_UNIT_SLACK (64u << 10) /* what a chunk unit has besides entries */
 #define KVF_APP_MAX 64
-#define KVF_NAME_MAX 1024              /* kinds, tables, columns, sources */
+#define KVF_NAME_MAX 1024 /* kinds, tables, columns, sources */
 #define KVF_FIELD_NAME_MAX 128
 #define KVF_PACKAGE_NAME_MAX 64
 #define KVF_PACKAGES_MAX 4096
@@ -34,7 +34,7 @@ extern const uint8_t kvf_magic[KVF_MAGIC_LEN];
 #define KVF_ARG_NAME_MAX 64
 #define KVF_ARG_VALUE_MAX 65535
 #define KVF_SIDES_MAX 64
-#define KVF_LIST_MAX 65535             /* kinds, tables, columns, sources, ddl */
+#define KVF_LIST_MAX 65535 /* kinds, tables, columns, sources, ddl */
 #define KVF_MESSAGES_MAX 1024
 #define KVF_FIELDS_MAX 512
 #define KVF_FIELD_NUMBER_MAX ((1u << 29) - 1)
@@ -42,20 +42,34 @@ extern const uint8_t kvf_magic[KVF_MAGIC_LEN];
 #define KVF_PIECE_MAX 1024
 #define KVF_TYPE_MAX 64
 #define KVF_ABORT_MAX 4096
-#define KVF_VERSION_MAX 256            /* each text of the version record */
+#define KVF_VERSION_MAX 256 /* each text of the version record */
 
 enum kvf_record_type {
-	KVF_REC_NONE,  /* not a control record, or an unknown one */
-	KVF_REC_HEAD, KVF_REC_BEGIN, KVF_REC_CHUNK, KVF_REC_ENDC, KVF_REC_END, KVF_REC_TAIL,
+	KVF_REC_NONE, /* not a control record, or an unknown one */
+	KVF_REC_HEAD,
+	KVF_REC_BEGIN,
+	KVF_REC_CHUNK,
+	KVF_REC_ENDC,
+	KVF_REC_END,
+	KVF_REC_TAIL,
 	KVF_REC_ABORT
 };
 
 /* By the first bytes alone: a map whose first key is "$".  No check of the rest. */
 enum kvf_record_type kvf_record_peek(const uint8_t *p, size_t len);
 
-struct kvf_chunk_record { uint8_t h[8]; uint64_t i, n; };
-struct kvf_endc_record { uint64_t b, c; uint8_t d[32], m[16]; };
-struct kvf_abort_record { uint64_t code; char message[KVF_ABORT_MAX + 1]; };
+struct kvf_chunk_record {
+	uint8_t h[8];
+	uint64_t i, n;
+};
+struct kvf_endc_record {
+	uint64_t b, c;
+	uint8_t d[32], m[16];
+};
+struct kvf_abort_record {
+	uint64_t code;
+	char message[KVF_ABORT_MAX + 1];
+};
 
 /* The smallest and the largest encoding of the two that frame a chunk. */
 #define KVF_CHUNK_RECORD_MAX 64
@@ -64,29 +78,28 @@ size_t kvf_write_chunk_record(uint8_t *to, const struct kvf_chunk_record *c);
 size_t kvf_write_endc_record(uint8_t *to, const struct kvf_endc_record *e);
 
 /* Append one unit to `buf`, whose cap should be KVF_CONTROL_MAX. */
-KVF_MUST_CHECK enum kvf_status
-kvf_write_head(struct kvf_buf *buf, const struct kvf_head *head, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_write_head(struct kvf_buf *buf, const struct kvf_head *head,
+					      struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status
 kvf_write_begin(struct kvf_buf *buf, const struct kvf_begin *begin, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status
-kvf_write_end(struct kvf_buf *buf, const struct kvf_end *end, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status
-kvf_write_tail(struct kvf_buf *buf, const struct kvf_tail *tail, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status
-kvf_write_abort(struct kvf_buf *buf, int code, const char *message, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_write_end(struct kvf_buf *buf, const struct kvf_end *end,
+					     struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_write_tail(struct kvf_buf *buf, const struct kvf_tail *tail,
+					      struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_write_abort(struct kvf_buf *buf, int code,
+					       const char *message, struct kvf_err *err);
 
 /* These two stand inside a chunk unit: they leave `m` behind the record. */
 int kvf_read_chunk_record(struct kvf_mp *m, struct kvf_chunk_record *c);
 int kvf_read_endc_record(struct kvf_mp *m, struct kvf_endc_record *e);
 
 /* The whole unit is one record.  `sides` of an end live in `arena`. */
-KVF_MUST_CHECK enum kvf_status
-kvf_read_end(struct kvf_bytes unit, struct kvf_arena *arena, struct kvf_end *end,
-	     struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status
-kvf_read_tail(struct kvf_bytes unit, struct kvf_tail *tail, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status
-kvf_read_abort(struct kvf_bytes unit, struct kvf_abort_record *a, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_read_end(struct kvf_bytes unit, struct kvf_arena *arena,
+					    struct kvf_end *end, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_read_tail(struct kvf_bytes unit, struct kvf_tail *tail,
+					     struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_read_abort(struct kvf_bytes unit, struct kvf_abort_record *a,
+					      struct kvf_err *err);
 
 /* ---- shared by the files of records ------------------------------------------ */
 
@@ -95,9 +108,8 @@ int kvf_record_open(struct kvf_mp *m, struct kvf_mp_map *map, const char *name);
 /* A key that the record does not know: "_..." is skipped, others fail. */
 int kvf_record_other(struct kvf_mp *m, struct kvf_mp_map *map, unsigned open);
 /* Turn a cursor that ended or failed into a status; the unit must be used up. */
-KVF_MUST_CHECK enum kvf_status
-kvf_record_done(const struct kvf_mp *m, struct kvf_bytes unit, const char *name,
-		struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_record_done(const struct kvf_mp *m, struct kvf_bytes unit,
+					       const char *name, struct kvf_err *err);
 
 /*
  * Where a parsed record keeps what it points to: structs in an arena, texts

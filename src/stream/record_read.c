@@ -12,8 +12,8 @@ static const struct {
 	enum kvf_record_type type;
 	const char *name;
 } names[] = {
-	{ KVF_REC_HEAD, "head" }, { KVF_REC_BEGIN, "begin" }, { KVF_REC_CHUNK, "chunk" },
-	{ KVF_REC_ENDC, "endc" }, { KVF_REC_END, "end" },     { KVF_REC_TAIL, "tail" },
+	{ KVF_REC_HEAD, "head" },   { KVF_REC_BEGIN, "begin" }, { KVF_REC_CHUNK, "chunk" },
+	{ KVF_REC_ENDC, "endc" },   { KVF_REC_END, "end" },     { KVF_REC_TAIL, "tail" },
 	{ KVF_REC_ABORT, "abort" },
 };
 
@@ -53,8 +53,8 @@ int kvf_record_other(struct kvf_mp *m, struct kvf_mp_map *map, unsigned open)
 	return kvf_mp_fail(m, "a key is unknown");
 }
 
-enum kvf_status kvf_record_done(const struct kvf_mp *m, struct kvf_bytes unit,
-				const char *name, struct kvf_err *err)
+enum kvf_status kvf_record_done(const struct kvf_mp *m, struct kvf_bytes unit, const char *name,
+				struct kvf_err *err)
 {
 	const char *bad = m->bad;
 
@@ -185,8 +185,7 @@ enum kvf_status kvf_read_end(struct kvf_bytes unit, struct kvf_arena *arena,
 	return kvf_record_done(&m, unit, "end", err);
 }
 
-enum kvf_status kvf_read_tail(struct kvf_bytes unit, struct kvf_tail *tail,
-			      struct kvf_err *err)
+enum kvf_status kvf_read_tail(struct kvf_bytes unit, struct kvf_tail *tail, struct kvf_err *err)
 {
 	struct kvf_mp m = kvf_mp_over(unit.ptr, unit.len);
 	struct kvf_mp_map map;

@@ -140,7 +140,8 @@ enum kvf_status kvf_trailer_read(struct kvf_reader *r, struct kvf_err *err)
 		if (magic == KVF_ZSTD_MAGIC)
 			return KVF_OK;
 		if (!may_be_skippable(kvf_feed_ptr(f), have))
-			return kvf_fail(err, KVF_ESTREAM, "garbage follows the end of the stream");
+			return kvf_fail(err, KVF_ESTREAM,
+					"garbage follows the end of the stream");
 		if (have < KVF_SKIP_HEAD) {
 			kvf_feed_skip(f, have);
 			return kvf_reader_warn(r, err, "the file ends inside a note");
@@ -154,9 +155,11 @@ enum kvf_status kvf_trailer_read(struct kvf_reader *r, struct kvf_err *err)
 		if (magic == KVF_TABLE_MAGIC) {
 			st = read_table(r, len, err);
 		} else if (len > KVF_SKIP_MAX || ++row > KVF_IN_A_ROW) {
-			return kvf_fail(err, KVF_ESTREAM,
-					"garbage follows the end of the stream: a skippable frame "
-					"of %u bytes, or too many of them", len);
+			return kvf_fail(
+				err, KVF_ESTREAM,
+				"garbage follows the end of the stream: a skippable frame "
+				"of %u bytes, or too many of them",
+				len);
 		} else {
 			st = read_note(r, magic, len, err);
 		}

@@ -37,9 +37,9 @@ enum kvf_status kvf_intake_skip(struct kvf_reader *r, struct kvf_err *err)
 		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
 	len = kvf_get_le32(kvf_feed_ptr(f) + 4);
 	if (len > KVF_SKIP_MAX)
-		return kvf_fail(err, KVF_ESTREAM,
-				"damaged stream: a skippable frame of %u bytes, 1 MiB is allowed",
-				len);
+		return kvf_fail(
+			err, KVF_ESTREAM,
+			"damaged stream: a skippable frame of %u bytes, 1 MiB is allowed", len);
 	if (++r->skips > KVF_IN_A_ROW)
 		return kvf_fail(err, KVF_ESTREAM,
 				"damaged stream: more than 16 skippable frames in a row");
@@ -55,7 +55,8 @@ enum kvf_status kvf_intake_skip(struct kvf_reader *r, struct kvf_err *err)
 /* A zstd frame begins at the feed: may it be decoded? */
 static enum kvf_status begin_frame(struct kvf_reader *r, struct kvf_err *err)
 {
-	uint64_t max = kvf_intake_content_max(r) > WINDOW_MIN ? kvf_intake_content_max(r) : WINDOW_MIN;
+	uint64_t max =
+		kvf_intake_content_max(r) > WINDOW_MIN ? kvf_intake_content_max(r) : WINDOW_MIN;
 	struct kvf_frame_head h;
 	enum kvf_status st;
 	size_t n;
@@ -68,13 +69,17 @@ static enum kvf_status begin_frame(struct kvf_reader *r, struct kvf_err *err)
 	if (rc == 0)
 		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it ends inside a frame");
 	if (rc < 0)
-		return kvf_fail(err, KVF_ESTREAM, "damaged stream: the header of a frame is invalid");
+		return kvf_fail(err, KVF_ESTREAM,
+				"damaged stream: the header of a frame is invalid");
 	if (h.dictionary)
-		return kvf_fail(err, KVF_ESTREAM, "the stream was compressed with a dictionary");
+		return kvf_fail(err, KVF_ESTREAM,
+				"the stream was compressed with a dictionary");
 	if (h.window > max) {
-		kvf_fail(err, KVF_ESTREAM, "a frame needs a window of %llu bytes, %llu are allowed",
+		kvf_fail(err, KVF_ESTREAM,
+			 "a frame needs a window of %llu bytes, %llu are allowed",
 			 (unsigned long long)h.window, (unsigned long long)max);
-		kvf_err_hint(err, "Compress the stream again without --long: zstd -d < FILE | zstd > NEW.kvf");
+		kvf_err_hint(err, "Compress the stream again without --long: zstd -d < FILE | "
+				  "zstd > NEW.kvf");
 		return KVF_ESTREAM;
 	}
 	n = ZSTD_DCtx_reset(r->stream, ZSTD_reset_session_only);
@@ -179,4 +184,3 @@ enum kvf_status kvf_intake_more(struct kvf_reader *r, struct kvf_err *err)
 	r->hold = KVF_HOLD_OTHER;
 	return KVF_OK;
 }
-

@@ -12,7 +12,7 @@ struct kvf_unit {
 	uint8_t h[8];
 	struct kvf_bytes entries;
 	struct kvf_entry first, last;
-	size_t last_len;       /* encoded length of the last entry */
+	size_t last_len; /* encoded length of the last entry */
 };
 
 /*
@@ -20,9 +20,9 @@ struct kvf_unit {
  * ascending order, count, bytes, m and d.  KVF_ESTREAM says what is wrong, with
  * the byte of the unit in `detail`.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_unit_check(struct kvf_bytes bytes, const struct kvf_limits *lim, struct kvf_unit *unit,
-	       struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_unit_check(struct kvf_bytes bytes,
+					      const struct kvf_limits *lim,
+					      struct kvf_unit *unit, struct kvf_err *err);
 
 /*
  * Totals and d of a unit that we built ourselves: chunk record of `head` bytes,

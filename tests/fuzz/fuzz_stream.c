@@ -63,7 +63,10 @@ static enum kvf_status read_all(struct kvf_bytes file, struct kvf_tail *tail)
 	return st;
 }
 
-struct bytes { uint8_t *p; size_t n; };
+struct bytes {
+	uint8_t *p;
+	size_t n;
+};
 
 static void add(struct bytes *b, const void *p, size_t n)
 {

@@ -65,9 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (st == KVF_EINTERNAL)
 		abort();
 	if (st == KVF_OK) {
-		st = kvf_view_get(v, NULL, kvf_bytes_str("n"), kvf_bytes_str("id/1"), &value, NULL,
-				  &err);
-		fuzz_saw(st == KVF_OK ? "found" : st == KVF_ENOTFOUND ? "not-found" : "damaged");
+		st = kvf_view_get(v, NULL, kvf_bytes_str("n"), kvf_bytes_str("id/1"), &value,
+				  NULL, &err);
+		fuzz_saw(st == KVF_OK          ? "found"
+			 : st == KVF_ENOTFOUND ? "not-found"
+					       : "damaged");
 		if (read_all(file, NULL) == KVF_EOF) {
 			fuzz_saw("complete");
 			if (read_all(file, v) != KVF_EOF)

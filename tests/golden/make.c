@@ -38,7 +38,8 @@ static struct kvf_output *open_output(const char *name)
 	return out;
 }
 
-static void put(struct kvf_writer *w, const char *part, struct kvf_bytes key, struct kvf_bytes value)
+static void put(struct kvf_writer *w, const char *part, struct kvf_bytes key,
+		struct kvf_bytes value)
 {
 	struct kvf_entry e = { text(part), key, value };
 
@@ -69,8 +70,9 @@ static void small(void)
 	static const char *const packages[] = { "notes" };
 	struct kvf_bytes part[1] = { text("n") }, key[2] = { text("id/"), text("") };
 	struct kvf_kind kind = { "note", 1, KVF_RAW, 0, { part, 1 }, { key, 2 } };
-	struct kvf_head head = { .app = "demo", .from = 1, .schema = 2, .packages = packages,
-				 .npackages = 1 };
+	struct kvf_head head = {
+		.app = "demo", .from = 1, .schema = 2, .packages = packages, .npackages = 1
+	};
 	struct kvf_begin begin = { .name = "notes", .rev = 1, .kinds = &kind, .nkinds = 1 };
 	struct kvf_output *out = open_output("small.kvf");
 	struct kvf_writer *w;
@@ -92,7 +94,8 @@ static void full(void)
 						 { "source", "SQLite 3.40.1, shop.db" } };
 	static const char *const sources[] = { "Order Details", "orders" };
 	struct kvf_writer_options options = { 19, 1, notes, 2 };
-	struct kvf_bytes part[1] = { text("auth") }, key[3] = { text("u/"), text("/"), text(".x") };
+	struct kvf_bytes part[1] = { text("auth") },
+			 key[3] = { text("u/"), text("/"), text(".x") };
 	struct kvf_bytes any[2] = { text(""), text("") };
 	struct kvf_kind kinds[4] = {
 		{ "user", 3, KVF_PROTOBUF, 0, { part, 1 }, { key, 3 } },
@@ -100,7 +103,8 @@ static void full(void)
 		{ "map", 1, KVF_MSGPACK, 0, { any, 2 }, { any, 2 } },
 		{ "never", 1, KVF_RAW, 0, { any, 2 }, { any, 2 } },
 	};
-	struct kvf_field f[3] = { { 1, "at", "timestamp", -1 }, { 2, "parts", "repeated message", 1 },
+	struct kvf_field f[3] = { { 1, "at", "timestamp", -1 },
+				  { 2, "parts", "repeated message", 1 },
 				  { 536870911, "labels", "map<string,string>", -1 } };
 	struct kvf_field g[2] = { { 0, "NONE", "const", -1 }, { 1, "SOME", "const", -1 } };
 	struct kvf_message messages[2] = { { "User", f, 3 }, { "Kind", g, 2 } };
@@ -108,15 +112,39 @@ static void full(void)
 					 { "na\"me\xff", "", 0 } };
 	uint32_t key_columns[1] = { 0 }, unique_columns[1] = { 1 };
 	struct kvf_unique unique = { unique_columns, 1, 1, 0 };
-	struct kvf_ddl ddl[2] = { { "table", "Order Details", "CREATE TABLE \"Order Details\" (...)" },
-				  { "index", "i", "CREATE INDEX i ON \"Order Details\" (id)" } };
-	struct kvf_table table = { "Order Details", "sqlite", KVF_TABLE_STRICT, columns, 2,
-				   key_columns, 1, &unique, 1, ddl, 2, 0, 0, 0 };
-	struct kvf_head head = { .app = "shop", .from = 38, .schema = 39, .packages = packages,
-				 .npackages = 3, .args = args, .nargs = 1, .chunk = 4096,
+	struct kvf_ddl ddl[2] = {
+		{ "table", "Order Details", "CREATE TABLE \"Order Details\" (...)" },
+		{ "index", "i", "CREATE INDEX i ON \"Order Details\" (id)" }
+	};
+	struct kvf_table table = { "Order Details",
+				   "sqlite",
+				   KVF_TABLE_STRICT,
+				   columns,
+				   2,
+				   key_columns,
+				   1,
+				   &unique,
+				   1,
+				   ddl,
+				   2,
+				   0,
+				   0,
+				   0 };
+	struct kvf_head head = { .app = "shop",
+				 .from = 38,
+				 .schema = 39,
+				 .packages = packages,
+				 .npackages = 3,
+				 .args = args,
+				 .nargs = 1,
+				 .chunk = 4096,
 				 .has_nonce = 1 };
-	struct kvf_begin begin = { .name = "first", .rev = 1, .kinds = kinds, .nkinds = 4,
-				   .messages = messages, .nmessages = 2 };
+	struct kvf_begin begin = { .name = "first",
+				   .rev = 1,
+				   .kinds = kinds,
+				   .nkinds = 4,
+				   .messages = messages,
+				   .nmessages = 2 };
 	struct kvf_side side = { "runs.map", 123456789012, { 1, 2, 3 } };
 	struct kvf_output *out = open_output("full.kvf");
 	static uint8_t large[300];
@@ -137,10 +165,18 @@ static void full(void)
 	begin = (struct kvf_begin){ .n = 1, .name = "none", .rev = 2 };
 	must(kvf_writer_begin(w, &begin, &err));
 	must(kvf_writer_end(w, NULL, 0, NULL, &err));
-	begin = (struct kvf_begin){ .n = 2, .name = "tables", .rev = 1, .tables = &table,
-				    .ntables = 1, .sources = sources, .nsources = 2 };
+	begin = (struct kvf_begin){ .n = 2,
+				    .name = "tables",
+				    .rev = 1,
+				    .tables = &table,
+				    .ntables = 1,
+				    .sources = sources,
+				    .nsources = 2 };
 	must(kvf_writer_begin(w, &begin, &err));
-	put(w, "Order Details", text("1"), text("\x82\xa1" "a\x01\xa1" "b\xc0"));
+	put(w, "Order Details", text("1"),
+	    text("\x82\xa1"
+		 "a\x01\xa1"
+		 "b\xc0"));
 	must(kvf_writer_end(w, NULL, 0, NULL, &err));
 	must(kvf_writer_finish(w, NULL, &err));
 	close_all(w, out);
@@ -151,8 +187,12 @@ static void edges(void)
 {
 	static const char *const packages[] = { "edges" }, *const features[] = { "partial" };
 	static uint8_t key[4096], value[70000];
-	struct kvf_head head = { .app = "", .packages = packages, .npackages = 1, .chunk = 4096,
-				 .features = features, .nfeatures = 1 };
+	struct kvf_head head = { .app = "",
+				 .packages = packages,
+				 .npackages = 1,
+				 .chunk = 4096,
+				 .features = features,
+				 .nfeatures = 1 };
 	struct kvf_begin begin = { .name = "edges" };
 	struct kvf_output *out = open_output("edges.kvf");
 	struct kvf_writer *w;
@@ -160,7 +200,7 @@ static void edges(void)
 	memset(key, 0xff, sizeof(key));
 	must(kvf_writer_open(out, &head, NULL, NULL, &w, &err));
 	must(kvf_writer_begin(w, &begin, &err));
-	put(w, "", (struct kvf_bytes){ value, 1 }, text(""));          /* key 00 */
+	put(w, "", (struct kvf_bytes){ value, 1 }, text("")); /* key 00 */
 	put(w, "", (struct kvf_bytes){ value, 2 }, text("two NUL"));
 	put(w, "", text("a"), text(""));
 	put(w, "", text("a!/x"), text("21 < 2f"));

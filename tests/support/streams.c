@@ -11,12 +11,12 @@
 #include <zstd.h>
 
 /* A helper that cannot do its work ends the test program. */
-#define MUST(condition)                                                          \
-	do {                                                                     \
-		if (!(condition)) {                                              \
-			fprintf(stderr, "streams: not so: %s\n", #condition);    \
-			abort();                                                 \
-		}                                                                \
+#define MUST(condition)                                                                        \
+	do {                                                                                   \
+		if (!(condition)) {                                                            \
+			fprintf(stderr, "streams: not so: %s\n", #condition);                  \
+			abort();                                                               \
+		}                                                                              \
 	} while (0)
 
 void blob_add(struct blob *b, const void *p, size_t n)
@@ -60,7 +60,8 @@ static void put_entries(struct kvf_writer *w, const struct recipe *r, size_t pac
 		for (k = 0; k < r->value; k++) {
 			value[k] = (uint8_t)("abcdefgh"[(i * 7 + k * k + package) % 8]);
 			if (r->noise && k)
-				value[k] = (uint8_t)((i * 2654435761u + k * 40503u) * (k + i) >> 11);
+				value[k] = (uint8_t)((i * 2654435761u + k * 40503u) * (k + i) >>
+						     11);
 		}
 		e.part = kvf_bytes_str(i < r->entries / 2 ? "part" : "part2");
 		e.key = kvf_bytes_str(key);
@@ -74,10 +75,12 @@ static void put_entries(struct kvf_writer *w, const struct recipe *r, size_t pac
 struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail)
 {
 	static const char *const features[] = { KVF_FEATURE_PARTIAL };
-	static const struct kvf_pair notes[] = { { "created", "2026-01-01" }, { "tool", "test" } };
+	static const struct kvf_pair notes[] = { { "created", "2026-01-01" },
+						 { "tool", "test" } };
 	const struct kvf_bytes any[2] = { { NULL, 0 }, { NULL, 0 } };
 	struct kvf_kind kind = { "thing", 1, KVF_RAW, 0, { any, 2 }, { any, 2 } };
-	struct kvf_writer_options options = { r->level, r->level_set, notes, r->notes ? 2u : 0u };
+	struct kvf_writer_options options = { r->level, r->level_set, notes,
+					      r->notes ? 2u : 0u };
 	struct kvf_env env = { .threads = r->threads ? r->threads : 1 };
 	const char *names[16];
 	char name[16][24];
@@ -103,8 +106,9 @@ struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail)
 	MUST(!kvf_output_memory((size_t)1 << 30, &out, &err));
 	MUST(!kvf_writer_open(out, &head, &options, &env, &w, &err));
 	for (i = 0; i < r->packages; i++) {
-		struct kvf_begin begin = { .n = i, .name = names[i], .rev = 1,
-					   .kinds = &kind, .nkinds = 1 };
+		struct kvf_begin begin = {
+			.n = i, .name = names[i], .rev = 1, .kinds = &kind, .nkinds = 1
+		};
 
 		MUST(!kvf_writer_begin(w, &begin, &err));
 		put_entries(w, r, i);

@@ -12,7 +12,10 @@
 #include <stdint.h>
 
 /* Bytes that the holder frees with free(p). */
-struct blob { uint8_t *p; size_t n; };
+struct blob {
+	uint8_t *p;
+	size_t n;
+};
 
 struct blob blob_copy(const void *p, size_t n);
 /* Append, reallocating. */
@@ -22,13 +25,13 @@ struct kvf_bytes blob_view(const struct blob *b);
 /* What to build.  Zero is: no packages. */
 struct recipe {
 	unsigned threads;
-	uint64_t chunk;           /* 0 = 4,096 */
-	size_t packages;          /* named "p0", "p1" ... */
-	size_t entries;           /* in each package */
-	size_t value;             /* length of values; they differ */
+	uint64_t chunk;  /* 0 = 4,096 */
+	size_t packages; /* named "p0", "p1" ... */
+	size_t entries;  /* in each package */
+	size_t value;    /* length of values; they differ */
 	int level, level_set;
 	int partial, notes, nonce;
-	int noise;                /* values that hardly compress */
+	int noise; /* values that hardly compress */
 };
 /* As the writer makes it; `out_end`, `out_tail` may be NULL. */
 struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail);
@@ -44,7 +47,10 @@ struct blob stream_l1(struct kvf_bytes file);
 struct blob stream_pack(struct kvf_bytes l1, size_t slice);
 
 /* The units of L1. */
-struct units { size_t n; struct kvf_bytes u[512]; };
+struct units {
+	size_t n;
+	struct kvf_bytes u[512];
+};
 void stream_units(struct kvf_bytes l1, struct units *units);
 /* Native framing of units (raw frames), without what follows the tail. */
 struct blob stream_frame(const struct units *units);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct blob small;      /* a stream of two packages, some chunks */
+static struct blob small; /* a stream of two packages, some chunks */
 static struct blob small_l1;
 static uint8_t small_sum[32];
 
@@ -201,7 +201,8 @@ static void units_cannot_be_omitted_doubled_or_swapped(void **state)
 		refuse_units(&changed, "omit", a, a);
 		for (b = 0; b <= all.n; b++) {
 			changed = all;
-			memmove(&changed.u[b + 1], &changed.u[b], (all.n - b) * sizeof(all.u[0]));
+			memmove(&changed.u[b + 1], &changed.u[b],
+				(all.n - b) * sizeof(all.u[0]));
 			changed.u[b] = all.u[a];
 			changed.n++;
 			refuse_units(&changed, "double", a, b);
@@ -240,7 +241,8 @@ static void a_chunk_of_another_stream_with_the_same_head_is_refused(void **state
 
 static void two_streams_in_one_file_are_refused(void **state)
 {
-	struct blob two = blob_copy(small.p, small.n), l1 = blob_copy(small_l1.p, small_l1.n), f;
+	struct blob two = blob_copy(small.p, small.n), l1 = blob_copy(small_l1.p, small_l1.n),
+		    f;
 	size_t end = stream_tail_end(blob_view(&small)), slice;
 	struct kvf_err err;
 
@@ -256,7 +258,8 @@ static void two_streams_in_one_file_are_refused(void **state)
 	blob_add(&l1, small_l1.p, small_l1.n);
 	for (slice = 0; slice < 2; slice++) {
 		f = stream_pack(blob_view(&l1), slice * 1000);
-		assert_int_equal(stream_read(blob_view(&f), NULL, 1, NULL, NULL, &err), KVF_ESTREAM);
+		assert_int_equal(stream_read(blob_view(&f), NULL, 1, NULL, NULL, &err),
+				 KVF_ESTREAM);
 		free(f.p);
 	}
 	free(l1.p);
@@ -274,7 +277,8 @@ static void garbage_after_the_end_is_refused(void **state)
 		struct blob b = blob_copy(small.p, small.n);
 
 		blob_add(&b, garbage[i], strlen(garbage[i]));
-		assert_int_equal(stream_read(blob_view(&b), NULL, 1, NULL, NULL, &err), KVF_ESTREAM);
+		assert_int_equal(stream_read(blob_view(&b), NULL, 1, NULL, NULL, &err),
+				 KVF_ESTREAM);
 		assert_non_null(strstr(err.message, "garbage"));
 		free(b.p);
 	}
@@ -347,7 +351,8 @@ static void other_files_are_named(void **state)
 	expect_named(&gz, "gzip");
 	expect_named(&db, "SQLite");
 	expect_named(&small_l1, "decompressed");
-	assert_int_equal(stream_read(blob_view(&nothing), NULL, 1, NULL, NULL, &err), KVF_ETRUNC);
+	assert_int_equal(stream_read(blob_view(&nothing), NULL, 1, NULL, NULL, &err),
+			 KVF_ETRUNC);
 	free(gz.p);
 	free(db.p);
 }
@@ -379,7 +384,8 @@ static void an_error_says_where_and_what_to_do(void **state)
 
 	(void)state;
 	small.p[end / 2] ^= 0x10;
-	assert_int_equal(stream_read(blob_view(&small), NULL, 1, NULL, NULL, &err), KVF_ESTREAM);
+	assert_int_equal(stream_read(blob_view(&small), NULL, 1, NULL, NULL, &err),
+			 KVF_ESTREAM);
 	assert_non_null(strstr(err.detail, "file offset "));
 	assert_non_null(strstr(err.detail, "stream offset "));
 	assert_non_null(strstr(err.detail, "unit "));

@@ -112,7 +112,8 @@ static void golden_files_are_read_as_ever(void **state)
 		memcpy(strstr(path, ".kvf"), ".txt", 5);
 		want = slurp(path);
 		if (got.n != want.n || memcmp(got.p, want.p, got.n) != 0)
-			fail_msg("%s is not what was read:\n%.*s", path, (int)got.n, (char *)got.p);
+			fail_msg("%s is not what was read:\n%.*s", path, (int)got.n,
+				 (char *)got.p);
 		free(got.p);
 		free(want.p);
 		n++;
@@ -128,7 +129,8 @@ static void bad_files_are_refused_for_their_reason(void **state)
 	size_t n = 0;
 
 	(void)state;
-	for (line = strtok_r((char *)list.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (line = strtok_r((char *)list.p, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
 		struct kvf_err err;
 		enum kvf_status st;
 		struct blob b;
@@ -144,7 +146,8 @@ static void bad_files_are_refused_for_their_reason(void **state)
 		b = slurp(path);
 		for (j = 1; j <= 2; j++) {
 			st = stream_read(blob_view(&b), NULL, j, NULL, NULL, &err);
-			if (strcmp(kvf_status_word(st), word) != 0 || !strstr(err.message, words))
+			if (strcmp(kvf_status_word(st), word) != 0 ||
+			    !strstr(err.message, words))
 				fail_msg("%s: %s \"%s\", expected %s \"%s\"", name,
 					 kvf_status_word(st), err.message, word, words);
 			assert_true(err.hint[0]);
@@ -187,7 +190,8 @@ static struct blob documented(const char *doc, const char *name)
 
 static void the_documents_example_is_a_golden_file(void **state)
 {
-	struct blob doc = slurp("formats/stream-v1.md"), file = slurp("tests/golden/v1/small.kvf");
+	struct blob doc = slurp("formats/stream-v1.md"),
+		    file = slurp("tests/golden/v1/small.kvf");
 	struct blob l1 = stream_l1(blob_view(&file)), want;
 
 	(void)state;
@@ -211,12 +215,14 @@ static void the_example_is_what_the_writer_writes(void **state)
 	struct kvf_bytes part[1] = { kvf_bytes_str("n") };
 	struct kvf_bytes key[2] = { kvf_bytes_str("id/"), kvf_bytes_str("") };
 	struct kvf_kind kind = { "note", 1, KVF_RAW, 0, { part, 1 }, { key, 2 } };
-	struct kvf_head head = { .app = "demo", .from = 1, .schema = 2, .packages = packages,
-				 .npackages = 1 };
+	struct kvf_head head = {
+		.app = "demo", .from = 1, .schema = 2, .packages = packages, .npackages = 1
+	};
 	struct kvf_begin begin = { .name = "notes", .rev = 1, .kinds = &kind, .nkinds = 1 };
 	struct kvf_entry one = { part[0], kvf_bytes_str("id/1"), kvf_bytes_str("hello") };
 	struct kvf_entry two = { part[0], kvf_bytes_str("id/2"), kvf_bytes_str("") };
-	struct blob file = slurp("tests/golden/v1/small.kvf"), want = stream_l1(blob_view(&file)), l1;
+	struct blob file = slurp("tests/golden/v1/small.kvf"),
+		    want = stream_l1(blob_view(&file)), l1;
 	struct kvf_output *out;
 	struct kvf_writer *w;
 	struct kvf_err err;

@@ -14,7 +14,7 @@
 
 #define ALLOWANCE ((size_t)112 << 20) /* unit cap (66 MiB) + control + code and stacks */
 
-static struct blob head_l1; /* MAGIC and head of a stream with one package */
+static struct blob head_l1;  /* MAGIC and head of a stream with one package */
 static struct blob begin_l1; /* its begin unit */
 
 static int make_head(void **state)
@@ -111,12 +111,24 @@ static void msgpack_that_claims_much_is_refused(void **state)
 {
 	(void)state;
 	REFUSE_L1("\xdd\xff\xff\xff\xff", KVF_ESTREAM);
-	REFUSE_L1("\x87\xa1$\xa5" "begin\xa5kinds\xdd\xff\xff\xff\xff", KVF_ESTREAM);
-	REFUSE_L1("\x87\xa1$\xa5" "begin\xa5kinds\xdc\xff\xff", KVF_ETRUNC);
-	REFUSE_L1("\x87\xa1$\xa5" "begin\xa5kinds\xc6\xff\xff\xff\xffxxx", KVF_ESTREAM);
-	REFUSE_L1("\x84\xa1$\xa5" "chunk\xa1h\xc6\xff\xff\xff\xffxxx", KVF_ESTREAM);
-	REFUSE_L1("\x81\xa1$\xa5" "chunk\x93\xc6\x80\x00\x00\x00xxx", KVF_ESTREAM);
-	REFUSE_L1("\x81\xa1$\xa5" "chunk\x93\xc4\x00\xc4\x01k\xc6\x03\x00\x00\x00xxx", KVF_ETRUNC);
+	REFUSE_L1("\x87\xa1$\xa5"
+		  "begin\xa5kinds\xdd\xff\xff\xff\xff",
+		  KVF_ESTREAM);
+	REFUSE_L1("\x87\xa1$\xa5"
+		  "begin\xa5kinds\xdc\xff\xff",
+		  KVF_ETRUNC);
+	REFUSE_L1("\x87\xa1$\xa5"
+		  "begin\xa5kinds\xc6\xff\xff\xff\xffxxx",
+		  KVF_ESTREAM);
+	REFUSE_L1("\x84\xa1$\xa5"
+		  "chunk\xa1h\xc6\xff\xff\xff\xffxxx",
+		  KVF_ESTREAM);
+	REFUSE_L1("\x81\xa1$\xa5"
+		  "chunk\x93\xc6\x80\x00\x00\x00xxx",
+		  KVF_ESTREAM);
+	REFUSE_L1("\x81\xa1$\xa5"
+		  "chunk\x93\xc4\x00\xc4\x01k\xc6\x03\x00\x00\x00xxx",
+		  KVF_ETRUNC);
 	REFUSE_L1("\xc1", KVF_ESTREAM);
 	REFUSE_L1("\x93\xc4\x00\xc4\x01k\xc4\x00", KVF_ESTREAM);
 }
@@ -129,7 +141,10 @@ static void depth_is_refused_at_the_sixth_container(void **state)
 	assert_non_null(deep);
 	memset(deep, 0x91, 1000000);
 	refuse_l1(deep, 1000000, KVF_ESTREAM, "depth");
-	memcpy(deep, "\x82\xa1$\xa5" "begin\xa5kinds", 15);
+	memcpy(deep,
+	       "\x82\xa1$\xa5"
+	       "begin\xa5kinds",
+	       15);
 	refuse_l1(deep, 1000000, KVF_ESTREAM, "depth in a record");
 	free(deep);
 }
@@ -161,20 +176,23 @@ static void a_large_value_is_refused_by_its_length(void **state)
 				in.src = begin_l1.p;
 				in.size = begin_l1.n;
 			} else if (k == 2) {
-				struct blob b = blob_copy("\x84\xa1$\xa5" "chunk\xa1h\xc4\x08"
-					"12345678\xa1i\x00\xa1n\x00", 27);
+				struct blob b = blob_copy("\x84\xa1$\xa5"
+							  "chunk\xa1h\xc4\x08"
+							  "12345678\xa1i\x00\xa1n\x00",
+							  27);
 
 				kvf_put_be32(entry + 7, (uint32_t)sizes[i]);
 				blob_add(&b, entry, 11);
 				in.src = b.p;
 				in.size = b.n;
-				assert_false(ZSTD_isError(ZSTD_compressStream2(c, &out, &in,
-									ZSTD_e_flush)));
+				assert_false(ZSTD_isError(
+					ZSTD_compressStream2(c, &out, &in, ZSTD_e_flush)));
 				blob_add(&file, buf, out.pos);
 				free(b.p);
 				continue;
 			}
-			assert_false(ZSTD_isError(ZSTD_compressStream2(c, &out, &in, ZSTD_e_flush)));
+			assert_false(
+				ZSTD_isError(ZSTD_compressStream2(c, &out, &in, ZSTD_e_flush)));
 			blob_add(&file, buf, out.pos);
 		}
 		ZSTD_freeCCtx(c);
@@ -202,7 +220,11 @@ static void a_frame_whose_header_lies_is_refused(void **state)
 {
 	/* content size 2^62, single segment; window 3.75 TB; content size too small,
 	 * too large; a dictionary; a reserved bit; a checksum that does not match. */
-	static const struct { const char *p; size_t n; enum kvf_status st; } frames[] = {
+	static const struct {
+		const char *p;
+		size_t n;
+		enum kvf_status st;
+	} frames[] = {
 		{ "\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\0\0\x40\x01\0\0", 16, KVF_ESTREAM },
 		{ "\x28\xb5\x2f\xfd\x00\xff\x01\0\0", 9, KVF_ESTREAM },
 		{ "\x28\xb5\x2f\xfd\x20\x01\x11\0\0xy", 11, KVF_ESTREAM },

@@ -10,7 +10,8 @@
 
 static void numbers_and_lengths_have_one_form(void **state)
 {
-	static const uint64_t values[] = { 0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x10000,
+	static const uint64_t values[] = { 0,          1,           0x7f,      0x80,
+					   0xff,       0x100,       0xffff,    0x10000,
 					   0xffffffff, 0x100000000, UINT64_MAX };
 	struct kvf_err err;
 	size_t i;
@@ -33,23 +34,58 @@ static void numbers_and_lengths_have_one_form(void **state)
 	}
 }
 
-struct bad { const char *bytes; size_t len; };
-#define BAD(s) { s, sizeof(s) - 1 }
+struct bad {
+	const char *bytes;
+	size_t len;
+};
+#define BAD(s)                                                                                 \
+	{                                                                                      \
+		s, sizeof(s) - 1                                                               \
+	}
 
 static void other_forms_are_refused(void **state)
 {
 	static const struct bad bad[] = {
-		BAD("\xcc\x7f"), BAD("\xcd\x00\xff"), BAD("\xce\x00\x00\xff\xff"),
-		BAD("\xcf\x00\x00\x00\x00\xff\xff\xff\xff"), BAD("\xc5\x00\x01x"),
-		BAD("\xc6\x00\x00\x00\x01x"), BAD("\xd9\x01x"), BAD("\xda\x00\x01x"),
-		BAD("\xdc\x00\x01\x00"), BAD("\xdd\x00\x00\x00\x01\x00"), BAD("\xdb\x00\x00\x00\x01x"),
-		BAD("\xdf\x00\x00\x00\x00"), BAD("\xde\x00\x00"), BAD("\xc0"), BAD("\xc1"), BAD("\xc2"),
-		BAD("\xc3"), BAD("\xff"), BAD("\xd0\x01"), BAD("\xd3\0\0\0\0\0\0\0\1"),
-		BAD("\xca\0\0\0\0"), BAD("\xcb\0\0\0\0\0\0\0\0"), BAD("\xd4\1x"), BAD("\xc7\1\1x"),
-		BAD("\xa1\xff"), BAD("\xa2\xc0\x80"), BAD("\xa3\xed\xa0\x80"), BAD("\xa2x"),
-		BAD("\xc4\x05xxxx"), BAD("\xc6\xff\xff\xff\xffxxx"), BAD("\xdc\xff\xffx"),
-		BAD("\x82\xa1" "b\x01\xa1" "a\x01"), BAD("\x82\xa1" "a\x01\xa1" "a\x01"), BAD("\x81\x01\x01"),
-		BAD("\x91\x91\x91\x91\x91\x91\x01"), BAD(""),
+		BAD("\xcc\x7f"),
+		BAD("\xcd\x00\xff"),
+		BAD("\xce\x00\x00\xff\xff"),
+		BAD("\xcf\x00\x00\x00\x00\xff\xff\xff\xff"),
+		BAD("\xc5\x00\x01x"),
+		BAD("\xc6\x00\x00\x00\x01x"),
+		BAD("\xd9\x01x"),
+		BAD("\xda\x00\x01x"),
+		BAD("\xdc\x00\x01\x00"),
+		BAD("\xdd\x00\x00\x00\x01\x00"),
+		BAD("\xdb\x00\x00\x00\x01x"),
+		BAD("\xdf\x00\x00\x00\x00"),
+		BAD("\xde\x00\x00"),
+		BAD("\xc0"),
+		BAD("\xc1"),
+		BAD("\xc2"),
+		BAD("\xc3"),
+		BAD("\xff"),
+		BAD("\xd0\x01"),
+		BAD("\xd3\0\0\0\0\0\0\0\1"),
+		BAD("\xca\0\0\0\0"),
+		BAD("\xcb\0\0\0\0\0\0\0\0"),
+		BAD("\xd4\1x"),
+		BAD("\xc7\1\1x"),
+		BAD("\xa1\xff"),
+		BAD("\xa2\xc0\x80"),
+		BAD("\xa3\xed\xa0\x80"),
+		BAD("\xa2x"),
+		BAD("\xc4\x05xxxx"),
+		BAD("\xc6\xff\xff\xff\xffxxx"),
+		BAD("\xdc\xff\xffx"),
+		BAD("\x82\xa1"
+		    "b\x01\xa1"
+		    "a\x01"),
+		BAD("\x82\xa1"
+		    "a\x01\xa1"
+		    "a\x01"),
+		BAD("\x81\x01\x01"),
+		BAD("\x91\x91\x91\x91\x91\x91\x01"),
+		BAD(""),
 	};
 	size_t i;
 
@@ -79,7 +115,10 @@ static void five_containers_may_be_open(void **state)
 
 static void a_scan_in_slices_finds_the_same_end(void **state)
 {
-	static const uint8_t object[] = "\x82\xa1" "a\x93\xc4\x03xyz\xcd\x12\x34\xa3" "abc\xa1" "b\x91\x91\x05\x93";
+	static const uint8_t object[] = "\x82\xa1"
+					"a\x93\xc4\x03xyz\xcd\x12\x34\xa3"
+					"abc\xa1"
+					"b\x91\x91\x05\x93";
 	size_t whole = sizeof(object) - 2, slice, len;
 
 	(void)state;
@@ -101,9 +140,11 @@ static void a_scan_in_slices_finds_the_same_end(void **state)
 
 static void a_scan_refuses_what_leads_beyond_its_cap(void **state)
 {
-	static const struct bad bad[] = { BAD("\xc6\xff\xff\xff\xff"), BAD("\xdc\xff\xff"),
-					  BAD("\xdd\xff\xff\xff\xff"), BAD("\xc1"), BAD("\xda\xff\xff"),
-					  BAD("\x91\x91\x91\x91\x91\x91") };
+	static const struct bad bad[] = {
+		BAD("\xc6\xff\xff\xff\xff"), BAD("\xdc\xff\xff"),
+		BAD("\xdd\xff\xff\xff\xff"), BAD("\xc1"),
+		BAD("\xda\xff\xff"),         BAD("\x91\x91\x91\x91\x91\x91")
+	};
 	size_t i;
 
 	(void)state;
@@ -112,8 +153,9 @@ static void a_scan_refuses_what_leads_beyond_its_cap(void **state)
 		const char *why = NULL;
 		size_t pos = 0;
 
-		assert_int_equal(kvf_mp_scan(&s, (const uint8_t *)bad[i].bytes, bad[i].len, &pos,
-					     1000, &why), KVF_MP_BAD);
+		assert_int_equal(kvf_mp_scan(&s, (const uint8_t *)bad[i].bytes, bad[i].len,
+					     &pos, 1000, &why),
+				 KVF_MP_BAD);
 		assert_non_null(why);
 	}
 }
@@ -122,12 +164,24 @@ static void a_scan_refuses_what_leads_beyond_its_cap(void **state)
 
 static void a_head_comes_back_as_it_was(void **state)
 {
-	static const struct kvf_pair args[] = { { "as_of", "2026-01-01" }, { "filter", "a\nb" } };
-	static const char *const packages[] = { "a", "b.c-d_9" }, *const features[] = { "partial" };
-	struct kvf_head h = { .app = "lakefs", .from = 38, .schema = UINT64_MAX, .minor = 7,
-			      .chunk = 1 << 20, .lim = { 1024, 4096, 1000, 2000000 }, .args = args,
-			      .nargs = 2, .packages = packages, .npackages = 2,
-			      .features = features, .nfeatures = 1, .has_nonce = 1 };
+	static const struct kvf_pair args[] = { { "as_of", "2026-01-01" },
+						{ "filter", "a\nb" } };
+	static const char *const packages[] = { "a", "b.c-d_9" }, *const features[] = {
+		"partial"
+	};
+	struct kvf_head h = { .app = "lakefs",
+			      .from = 38,
+			      .schema = UINT64_MAX,
+			      .minor = 7,
+			      .chunk = 1 << 20,
+			      .lim = { 1024, 4096, 1000, 2000000 },
+			      .args = args,
+			      .nargs = 2,
+			      .packages = packages,
+			      .npackages = 2,
+			      .features = features,
+			      .nfeatures = 1,
+			      .has_nonce = 1 };
 	struct kvf_head *back;
 	struct kvf_buf b;
 	struct kvf_err err;
@@ -155,9 +209,12 @@ static void a_head_comes_back_as_it_was(void **state)
 static void heads_that_break_a_rule_are_not_written(void **state)
 {
 	static const char *const twice[] = { "a", "a" }, *const path[] = { "../a" },
-			  *const large[] = { "A" }, *const good[] = { "a" };
+				 *const large[] = { "A" }, *const good[] = { "a" };
 	static const struct kvf_pair unsorted[] = { { "b", "" }, { "a", "" } };
-	const struct kvf_head ok = { .app = "x", .chunk = 4096, .packages = good, .npackages = 1,
+	const struct kvf_head ok = { .app = "x",
+				     .chunk = 4096,
+				     .packages = good,
+				     .npackages = 1,
 				     .lim = { 1, 1, 1, 100000 } };
 	struct kvf_head h[9];
 	struct kvf_buf b;
@@ -213,8 +270,10 @@ static void make_sample(struct sample *s)
 	s->part[0] = bytes("auth");
 	s->key[0] = bytes("policies/");
 	s->key[1] = bytes("");
-	s->kinds[0] = (struct kvf_kind){ "policy", 1, KVF_PROTOBUF, 0, { s->part, 1 }, { s->key, 2 } };
-	s->kinds[1] = (struct kvf_kind){ "rest", 2, KVF_JSON, 0, { s->part, 1 }, { s->key + 1, 1 } };
+	s->kinds[0] = (struct kvf_kind){ "policy",     1, KVF_PROTOBUF, 0, { s->part, 1 },
+					 { s->key, 2 } };
+	s->kinds[1] =
+		(struct kvf_kind){ "rest", 2, KVF_JSON, 0, { s->part, 1 }, { s->key + 1, 1 } };
 	s->f0[0] = (struct kvf_field){ 1, "at", "timestamp", -1 };
 	s->f0[1] = (struct kvf_field){ 2, "st", "repeated message", 1 };
 	s->f0[2] = (struct kvf_field){ (1u << 29) - 1, "m", "map<string,message>", 0 };
@@ -223,16 +282,29 @@ static void make_sample(struct sample *s)
 	s->messages[1] = (struct kvf_message){ "Statement", s->f1, 1 };
 	s->columns[0] = (struct kvf_column){ "id", "INTEGER", KVF_COLUMN_NOTNULL };
 	s->columns[1] = (struct kvf_column){ "weird \"name\"\xff", "", 0 };
-	s->columns[2] = (struct kvf_column){ "g", "TEXT", KVF_COLUMN_GENERATED | KVF_COLUMN_STORED };
+	s->columns[2] =
+		(struct kvf_column){ "g", "TEXT", KVF_COLUMN_GENERATED | KVF_COLUMN_STORED };
 	s->key_columns[0] = 2;
 	s->unique_columns[0] = 1;
 	s->unique[0] = (struct kvf_unique){ s->unique_columns, 1, 1, 1 };
 	s->ddl[0] = (struct kvf_ddl){ "table", "t", "CREATE TABLE t (...)" };
 	s->ddl[1] = (struct kvf_ddl){ "index", "i", "CREATE INDEX i ON t (\xff)" };
-	s->table = (struct kvf_table){ "Order Details", "sqlite", KVF_TABLE_STRICT, s->columns, 3,
-				       s->key_columns, 2, s->unique, 1, s->ddl, 2, 5, 6, 1 };
-	s->begin = (struct kvf_begin){ 1, "auth", 3, sources, 2, s->kinds, 2, s->messages, 2,
-				       &s->table, 1 };
+	s->table = (struct kvf_table){ "Order Details",
+				       "sqlite",
+				       KVF_TABLE_STRICT,
+				       s->columns,
+				       3,
+				       s->key_columns,
+				       2,
+				       s->unique,
+				       1,
+				       s->ddl,
+				       2,
+				       5,
+				       6,
+				       1 };
+	s->begin = (struct kvf_begin){ 1, "auth",      3, sources,   2, s->kinds,
+				       2, s->messages, 2, &s->table, 1 };
 }
 
 static void a_begin_record_keeps_all_that_a_restore_needs(void **state)
@@ -358,7 +430,13 @@ static void begin_records_that_break_a_rule_are_not_written(void **state)
 static void keys_that_begin_with_an_underscore_are_passed_over(void **state)
 {
 	/* {"$":"tail","_x":[{"a":1}],"b":0,"c":0,"k":0,"p":0,"r":bin 32} */
-	uint8_t unit[128] = "\x87\xa1$\xa4tail\xa2_x\x91\x81\xa1" "a\x01\xa1" "b\x00\xa1" "c\x00\xa1" "k\x00\xa1" "p\x00\xa1" "r\xc4\x20";
+	uint8_t unit[128] = "\x87\xa1$\xa4tail\xa2_x\x91\x81\xa1"
+			    "a\x01\xa1"
+			    "b\x00\xa1"
+			    "c\x00\xa1"
+			    "k\x00\xa1"
+			    "p\x00\xa1"
+			    "r\xc4\x20";
 	struct kvf_bytes b = { unit, 8 + 8 + 12 + 4 + 32 };
 	struct kvf_tail tail;
 	struct kvf_err err;
@@ -376,8 +454,8 @@ static size_t kind_of(const char *first, const char *middle, const char *last, c
 	struct kvf_bytes pieces[3] = { bytes(first), bytes(middle ? middle : ""),
 				       bytes(last ? last : "") };
 	struct kvf_bytes any[2] = { bytes(""), bytes("") };
-	struct kvf_kind kind = { "k", 1, KVF_RAW, 0, { any, 2 },
-				 { pieces, middle ? 3u : last ? 2u : 1u } };
+	struct kvf_kind kind = { "k", 1,          KVF_RAW,
+				 0,   { any, 2 }, { pieces, middle ? 3u : last ? 2u : 1u } };
 	struct kvf_entry e = { bytes("p"), bytes(key), { NULL, 0 } };
 
 	if (last && !middle)
@@ -394,7 +472,7 @@ static void patterns_match_prefix_suffix_and_what_lies_between(void **state)
 	assert_int_equal(kind_of("abc", NULL, NULL, "abcd"), 1);
 	assert_int_equal(kind_of("a/", NULL, "", "a/"), 0);
 	assert_int_equal(kind_of("a/", NULL, "", "a"), 1);
-	assert_int_equal(kind_of("a/", NULL, "/z", "a/z"), 1);  /* no overlap */
+	assert_int_equal(kind_of("a/", NULL, "/z", "a/z"), 1); /* no overlap */
 	assert_int_equal(kind_of("a/", NULL, "/z", "a//z"), 0);
 	assert_int_equal(kind_of("a/", "/m/", "", "a/x/m/y"), 0);
 	assert_int_equal(kind_of("a/", "/m/", "", "a/m/y"), 1);

@@ -12,8 +12,9 @@ static struct blob file;
 
 static int make_file(void **state)
 {
-	struct recipe r = { .packages = 2, .entries = 20000, .value = 200, .chunk = 65536,
-			    .noise = 1 };
+	struct recipe r = {
+		.packages = 2, .entries = 20000, .value = 200, .chunk = 65536, .noise = 1
+	};
 
 	(void)state;
 	file = stream_build(&r, NULL);
@@ -61,10 +62,12 @@ static void look_up_all(const struct blob *b)
 
 	for (i = 0; i < 20000; i += 997) {
 		snprintf(key, sizeof(key), "key/%08zu", i);
-		assert_int_equal(get(v, NULL, i < 10000 ? "part" : "part2", key, &value), KVF_OK);
+		assert_int_equal(get(v, NULL, i < 10000 ? "part" : "part2", key, &value),
+				 KVF_OK);
 		assert_int_equal(value.len, 200);
 		assert_int_equal(value.ptr[0], "abcdefgh"[i * 7 % 8]);
-		assert_int_equal(get(v, "p1", i < 10000 ? "part" : "part2", key, &value), KVF_OK);
+		assert_int_equal(get(v, "p1", i < 10000 ? "part" : "part2", key, &value),
+				 KVF_OK);
 		assert_int_equal(value.ptr[0], "abcdefgh"[(i * 7 + 1) % 8]);
 		assert_int_equal(get(v, NULL, i < 10000 ? "part2" : "part", key, &value),
 				 KVF_ENOTFOUND);
@@ -92,7 +95,7 @@ static void without_index_or_table_the_hints_lead_there(void **state)
 
 	(void)state;
 	look_up_all(&cut);
-	bad.p[bad.n - 30] ^= 4;  /* a size in the table */
+	bad.p[bad.n - 30] ^= 4; /* a size in the table */
 	look_up_all(&bad);
 	bad.p[bad.n - 30] ^= 4;
 	bad.p[stream_tail_end(blob_view(&file)) + 20] ^= 1; /* a count of the index */

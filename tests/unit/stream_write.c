@@ -161,7 +161,9 @@ static void any_framing_of_the_same_l1_is_the_same_stream(void **state)
 enum what { STRIP_HINTS, WRONG_HINT, SKIPPABLE, EMPTY_FRAME };
 static struct blob change_frames(const struct blob *b, enum what what, size_t which)
 {
-	static const uint8_t skippable[] = { 0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'x', 'y', 'z' };
+	static const uint8_t skippable[] = {
+		0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'x', 'y', 'z'
+	};
 	static const uint8_t empty[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00 };
 	struct blob out = { NULL, 0 };
 	size_t at = 0, i = 0, size, end = stream_tail_end(blob_view(b));
@@ -213,8 +215,12 @@ static void hints_notes_and_table_carry_no_meaning(void **state)
 
 static void a_level_with_a_large_window_is_read_in_any_framing(void **state)
 {
-	struct recipe r = { .packages = 1, .entries = 30, .value = 1 << 20, .level = 12,
-			    .level_set = 1, .chunk = KVF_CHUNK_MAX };
+	struct recipe r = { .packages = 1,
+			    .entries = 30,
+			    .value = 1 << 20,
+			    .level = 12,
+			    .level_set = 1,
+			    .chunk = KVF_CHUNK_MAX };
 	struct blob b = stream_build(&r, NULL), f;
 	struct kvf_err err;
 	uint8_t sum[32];
@@ -229,13 +235,18 @@ static void a_level_with_a_large_window_is_read_in_any_framing(void **state)
 
 /* ---- the calls -------------------------------------------------------------------- */
 
-struct rig { struct kvf_output *out; struct kvf_writer *w; struct kvf_env env; };
+struct rig {
+	struct kvf_output *out;
+	struct kvf_writer *w;
+	struct kvf_env env;
+};
 static const char *const one_name[] = { "p0" };
 
 static void rig_open(struct rig *g, uint64_t value_max)
 {
-	struct kvf_head head = { .app = "", .packages = one_name, .npackages = 1,
-				 .chunk = KVF_CHUNK_MIN };
+	struct kvf_head head = {
+		.app = "", .packages = one_name, .npackages = 1, .chunk = KVF_CHUNK_MIN
+	};
 	struct kvf_begin begin = { .name = "p0" };
 	struct kvf_err err;
 
@@ -282,7 +293,8 @@ static void entries_out_of_order_are_refused_and_named(void **state)
 	assert_int_equal(put(&g, "b", "k30", 1, &err), KVF_OK);
 	assert_int_equal(kvf_writer_end(g.w, NULL, 0, NULL, &err), KVF_OK);
 	assert_int_equal(kvf_writer_finish(g.w, NULL, &err), KVF_OK);
-	assert_int_equal(stream_read(kvf_output_bytes(g.out), NULL, 1, NULL, NULL, &err), KVF_EOF);
+	assert_int_equal(stream_read(kvf_output_bytes(g.out), NULL, 1, NULL, NULL, &err),
+			 KVF_EOF);
 	rig_close(&g);
 }
 
