@@ -263,12 +263,12 @@ kvf_view_get(struct kvf_view *v, const char *package, struct kvf_bytes part,
  * the tail, from the control records alone: their totals and the root are
  * checked one against the other, the chunks are not decoded.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_view_totals(struct kvf_view *v, struct kvf_end *ends, struct kvf_tail *tail,
-		struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_view_totals(struct kvf_view *v, struct kvf_end *ends,
+						       struct kvf_tail *tail,
+						       struct kvf_err *err);
 /* The KVFN note, cut to fit; "" if there is none.  Never trusted. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_view_note(struct kvf_view *v, char *buf, size_t size, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_view_note(struct kvf_view *v, char *buf, size_t size,
+						     struct kvf_err *err);
 /* Bytes of the file that were read so far. */
 KVF_API uint64_t kvf_view_bytes_read(const struct kvf_view *v);
 KVF_API void kvf_view_close(struct kvf_view *v);
