@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 static size_t allocations;
-static size_t fail_at; /* the allocation that fails; 0 = none */
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -37,6 +36,8 @@ static void on_free(const volatile void *p)
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t m);
 void *__libc_realloc(void *p, size_t n);
+
+static size_t fail_at; /* the allocation that fails; 0 = none */
 
 /* Once one has failed, all fail, as they do when memory is short. */
 static int fails(void)
