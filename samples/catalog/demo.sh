@@ -78,7 +78,7 @@ cat <<EOT
 Try next, in $dir (remove it when you are done):
 
   kvferry backup sqlite:store.db shop.kvf            the store as one file
-  zstd -dc shop.kvf | head -c 200 | xxd              which any zstd and msgpack can read
+  zstd -dc shop.kvf | strings | head -1              which any zstd and msgpack can read
   kvferry check formats/catalog sqlite:shop.db       what the definition does not carry
   kvferry migrate sqlite:shop.db sqlite:as-is.db     the same without any definition
   sqlite3 store.db "SELECT key FROM kv LIMIT 5"      it is an ordinary table

@@ -8,6 +8,15 @@ for what in '^published: schema 7' '^equal: ' '"uid": *"5f0c1b9e' 'BAD-901' '^no
 	grep -q "$what" out || fail "the demo does not show: $what"
 done
 
+# What it says to try next can be tried.
+dir=$(sed -n 's/^Try next, in \(.*\) (remove.*/\1/p' out)
+bin=$(cd "$(dirname "$KVFERRY")" && pwd)
+sed -n 's/^  \([a-z].*[^ ]\)   .*/\1/p' out | sed 's/   *$//' >tries
+[ "$(wc -l <tries)" -eq 5 ] || fail "$(wc -l <tries) commands to try next, not 5"
+while read -r line; do
+	(cd "$dir" && PATH=$bin:$PATH sh -euc "$line") >>out 2>&1 </dev/null || fail "cannot be tried: $line"
+done <tries
+
 # With a kvferry that cannot verify, the demo must not end well.
 mkdir -p sham
 cat >sham/kvferry <<EOT

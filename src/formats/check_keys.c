@@ -413,7 +413,7 @@ static enum kvf_status read_column(struct reader *r, const struct kvf_def_piece 
 	enum kvf_status st;
 	struct text t;
 
-	if (c != SIZE_MAX && !r->shape->columns[c].type[0] && !r->shape->nkey)
+	if (c != SIZE_MAX && !r->shape->columns[c].type[0] && r->record->query)
 		declared = KVF_DECLARED_UNKNOWN; /* an expression of a query */
 	text_of_column(&t, declared);
 	for (size_t i = 0; i < p->nfilters; i++)

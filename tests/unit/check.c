@@ -194,7 +194,7 @@ static void keys_are_flagged_exactly_where_rows_may_collide(void **state)
 
 static void unique_constraints_count_only_as_far_as_they_hold(void **state)
 {
-	static const uint32_t note[] = { NOTE };
+	static const uint32_t note[] = { NOTE }, raw[] = { RAW };
 	struct {
 		struct kvf_unique unique;
 		const char *key;
@@ -206,6 +206,7 @@ static void unique_constraints_count_only_as_far_as_they_hold(void **state)
 		{ { note, 1, 1, 0 }, "{note|hex|else:-}", 1 },
 		{ { note, 1, 0, 1 }, "{note}", 1 }, /* partial: holds for some rows */
 		{ { by_pair, 2, 0, 0 }, "{owner|segment}/{name}", 0 },
+		{ { raw, 1, 0, 0 }, "{raw}", 1 }, /* 1 and '1' are two values */
 		{ { by_pair, 2, 0, 0 }, "{owner}/{name}", 1 },
 	};
 
