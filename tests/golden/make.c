@@ -216,6 +216,31 @@ static void edges(void)
 	close_all(w, out);
 }
 
+/* A head with the application's version record. */
+static void versioned(void)
+{
+	static const char *const packages[] = { "p" };
+	struct kvf_head head = { .app = "lakefs",
+				 .from = 38,
+				 .schema = 1,
+				 .packages = packages,
+				 .npackages = 1,
+				 .version_part = text("kv-internal-metadata"),
+				 .version_key = text("kv/schema/version"),
+				 .version_started = text("0"),
+				 .version_done = text("1") };
+	struct kvf_begin begin = { .name = "p" };
+	struct kvf_output *out = open_output("versioned.kvf");
+	struct kvf_writer *w;
+
+	must(kvf_writer_open(out, &head, NULL, NULL, &w, &err));
+	must(kvf_writer_begin(w, &begin, &err));
+	put(w, "auth", text("users/admin"), text("value"));
+	must(kvf_writer_end(w, NULL, 0, NULL, &err));
+	must(kvf_writer_finish(w, NULL, &err));
+	close_all(w, out);
+}
+
 static void aborted(void)
 {
 	static const char *const packages[] = { "p" };
@@ -239,6 +264,7 @@ int main(int argc, char **argv)
 	small();
 	full();
 	edges();
+	versioned();
 	aborted();
 	return 0;
 }

@@ -201,8 +201,41 @@ static void a_head_comes_back_as_it_was(void **state)
 	assert_string_equal(back->features[0], "partial");
 	assert_true(back->has_nonce);
 	assert_memory_equal(back->nonce, h.nonce, 16);
+	assert_int_equal(back->version_key.len, 0);
 	kvf_head_free(back);
 	kvf_head_free(NULL);
+	kvf_buf_release(&b);
+}
+
+static void a_version_record_comes_back_as_it_was(void **state)
+{
+	static const uint8_t odd[256] = { 0, 0xff, '\n' };
+	struct kvf_head h = { .app = "x",
+			      .chunk = 4096,
+			      .lim = { 1, 1, 1, 100000 },
+			      .version_part = { odd, 256 },
+			      .version_key = { odd, 3 },
+			      .version_done = { odd + 1, 1 } };
+	struct kvf_head *back;
+	struct kvf_buf b;
+	struct kvf_err err;
+	uint8_t *at;
+
+	(void)state;
+	kvf_buf_init(&b, KVF_CONTROL_MAX);
+	assert_int_equal(kvf_write_head(&b, &h, &err), KVF_OK);
+	assert_int_equal(kvf_head_parse(kvf_buf_bytes(&b), &back, &err), KVF_OK);
+	assert_int_equal(kvf_bytes_cmp(back->version_part, h.version_part), 0);
+	assert_int_equal(kvf_bytes_cmp(back->version_key, h.version_key), 0);
+	assert_int_equal(back->version_started.len, 0);
+	assert_int_equal(kvf_bytes_cmp(back->version_done, h.version_done), 0);
+	kvf_head_free(back);
+	at = memmem(b.ptr, b.len, "vrec", 4);
+	assert_non_null(at);
+	at[4] = 0x93; /* an array of three, and something behind it */
+	assert_int_equal(kvf_head_parse(kvf_buf_bytes(&b), &back, &err), KVF_ESTREAM);
+	h.version_part.len = 257;
+	assert_int_equal(kvf_write_head(&b, &h, &err), KVF_EDEFINITION);
 	kvf_buf_release(&b);
 }
 
@@ -508,6 +541,7 @@ int main(void)
 		cmocka_unit_test(a_scan_in_slices_finds_the_same_end),
 		cmocka_unit_test(a_scan_refuses_what_leads_beyond_its_cap),
 		cmocka_unit_test(a_head_comes_back_as_it_was),
+		cmocka_unit_test(a_version_record_comes_back_as_it_was),
 		cmocka_unit_test(heads_that_break_a_rule_are_not_written),
 		cmocka_unit_test(a_begin_record_keeps_all_that_a_restore_needs),
 		cmocka_unit_test(no_changed_byte_of_a_record_breaks_the_parser),
