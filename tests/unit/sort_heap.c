@@ -32,8 +32,9 @@ static void make(unsigned letters)
 		r->key_len = 10;
 		for (k = 0; k < 10; k++) {
 			x = x * 6364136223846793005u + 1442695040888963407u;
-			r->bytes[2 + k] =
-				k == 2 || k == 9 ? (uint8_t)('a' + (x >> 40) % letters) : 'm';
+			r->bytes[2 + k] = 'm';
+			if (k == 2 || k == 9)
+				r->bytes[2 + k] = (uint8_t)('a' + (x >> 40) % letters);
 		}
 		slots[i].rec = r;
 	}
