@@ -50,7 +50,7 @@ void cli_help(FILE *f, const struct cli_paint *p)
 		"\n%sPlaces%s\n"
 		"  sqlite:PATH     a database: legacy tables, a store, or both\n"
 		"  tables:PLACE    its legacy tables, where a store would be read\n"
-		"  PATH            a stream, by custom NAME.kvf\n"
+		"  NAME.kvf        a stream in a file\n"
 		"  -               a stream on standard input or output\n"
 		"\n%sExit status%s\n",
 		p->bold, p->off, p->bold, p->off);

@@ -163,8 +163,8 @@ static void preamble(FILE *f)
 	      "a database: legacy tables, a store, or both\n"
 	      ".It Ar tables : Ns Ar PLACE\n"
 	      "its legacy tables, where a store would be read\n"
-	      ".It Ar PATH\n"
-	      "a stream, by custom NAME.kvf\n"
+	      ".It Ar NAME.kvf\n"
+	      "a stream in a file\n"
 	      ".It \\-\n"
 	      "a stream on standard input or output\n"
 	      ".El\n",
