@@ -176,10 +176,13 @@ static enum kvf_status begin_read(struct kvf_lite *s, int *mine, struct kvf_err 
 	return *mine ? kvf_lite_exec(s, s->db, err, "BEGIN") : KVF_OK;
 }
 
-static void end_read(struct kvf_lite *s, int mine)
+/* An end that fails leaves the transaction open: that must not go unnoticed. */
+static enum kvf_status end_read(struct kvf_lite *s, int mine, enum kvf_status st,
+				struct kvf_err *err)
 {
-	if (mine)
-		sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+	int rc = mine ? sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) : SQLITE_OK;
+
+	return rc && !st ? kvf_lite_fail(s, s->db, "end reading", err) : st;
 }
 
 enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
@@ -194,8 +197,7 @@ enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
 	if (st)
 		return st;
 	st = kvf_lite_read_control(s, s->db, c, err);
-	end_read(s, mine);
-	return st;
+	return end_read(s, mine, st, err);
 }
 
 /* Number of the live or staged generation; 0 is none. */
@@ -226,8 +228,7 @@ enum kvf_status kvf_lite_generation(struct kvf_store *base, enum kvf_scan which,
 	st = which_generation(s, which, &gen, err);
 	if (!st)
 		st = kvf_lite_read_generation(s, s->db, gen, g, err);
-	end_read(s, mine);
-	return st;
+	return end_read(s, mine, st, err);
 }
 
 /* ---- single values -------------------------------------------------------------- */
@@ -304,8 +305,7 @@ enum kvf_status kvf_lite_unit(struct kvf_store *base, enum kvf_scan which, const
 		st = fetch(s, stmt, unit, err);
 	}
 	sqlite3_finalize(stmt);
-	end_read(s, mine);
-	return st;
+	return end_read(s, mine, st, err);
 }
 
 enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i,
