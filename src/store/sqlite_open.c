@@ -227,15 +227,19 @@ static int folder_is_writable(const struct kvf_lite *s)
 static size_t read_header(const char *path, uint8_t head[100])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
+	size_t len = 0;
+	ssize_t n = 1;
 
 	if (fd < 0)
 		return 0;
-	do {
-		n = pread(fd, head, 100, 0);
-	} while (n < 0 && errno == EINTR);
+	while (len < 100 && n) {
+		n = read(fd, head + len, 100 - len);
+		if (n < 0 && errno != EINTR)
+			break;
+		len += n > 0 ? (size_t)n : 0;
+	}
 	close(fd);
-	return n < 0 ? 0 : (size_t)n;
+	return len;
 }
 
 static enum kvf_status set_up(struct kvf_lite *s, sqlite3 *db, int writing, struct kvf_err *err)
