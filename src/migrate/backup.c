@@ -209,10 +209,17 @@ enum kvf_status kvf_backup(const struct kvf_options *o, const struct kvf_env *en
 	struct backup b = {
 		.o = o, .env = env, .report = report, .limits = kvf_options_limits(o)
 	};
+	const struct kvf_operand operands[] = {
+		{ "the store", o->source, 0, -1, 0 },
+		{ "the stream", out ? NULL : o->target, 0, STDOUT_FILENO, 1 },
+		{ "the manifest", o->manifest, 1, -1, 1 },
+	};
 	enum kvf_status st = kvf_report_init(report, err);
 	char dir[4096];
 	size_t step;
 
+	if (!st)
+		st = kvf_refuse_same_file(operands, 3, err);
 	if (st)
 		return st;
 	b.scratch = kvf_scratch_dir(o->target, dir, sizeof(dir));

@@ -308,10 +308,17 @@ enum kvf_status kvf_export(const struct kvf_options *o, const struct kvf_env *en
 	struct kvf_bound bound;
 	struct kvf_export_job job;
 	char dir[4096];
+	const struct kvf_operand operands[] = {
+		{ "the source", o->source, 0, -1, 0 },
+		{ "the stream", out ? NULL : o->target, 0, STDOUT_FILENO, 1 },
+		{ "the manifest", o->manifest, 1, -1, 1 },
+	};
 	enum kvf_status st;
 
 	memset(&bound, 0, sizeof(bound));
 	st = kvf_report_init(report, err);
+	if (!st)
+		st = kvf_refuse_same_file(operands, 3, err);
 	if (!st)
 		st = kvf_source_open(o->source, env, &source, err);
 	if (!st)

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Does the stream go with the definitions that the caller named? */
 static enum kvf_status check_application(struct kvf_import *im, struct kvf_err *err)
@@ -357,10 +358,16 @@ enum kvf_status kvf_import(const struct kvf_options *o, const struct kvf_env *en
 	struct kvf_input *in = o->input;
 	struct kvf_import_job job;
 	uint8_t digest[32];
+	const struct kvf_operand operands[] = {
+		{ "the stream", in ? NULL : o->source, 0, STDIN_FILENO, 0 },
+		{ "the store", o->target, 0, -1, 1 },
+	};
 	enum kvf_status st;
 
 	memset(&job, 0, sizeof(job));
 	st = kvf_report_init(report, err);
+	if (!st)
+		st = kvf_refuse_same_file(operands, 2, err);
 	if (st)
 		return st;
 	if (o->formats) {

@@ -335,6 +335,15 @@ static enum kvf_status through_scratch(struct migrate *m, struct kvf_err *err)
 enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *env,
 			    struct kvf_report *report, struct kvf_err *err)
 {
+	/* Source and store may be one: the in-place upgrade. */
+	const struct kvf_operand sources[] = {
+		{ "the source", o->source, 0, -1, 0 },
+		{ "the kept stream", o->keep, 0, -1, 1 },
+	};
+	const struct kvf_operand targets[] = {
+		{ "the store", o->target, 0, -1, 1 },
+		{ "the kept stream", o->keep, 0, -1, 1 },
+	};
 	struct migrate m;
 	enum kvf_status st;
 
@@ -345,6 +354,10 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	m.level = o->level_set ? o->level : PIPE_LEVEL;
 	m.scratch = kvf_scratch_dir(o->target, m.dir, sizeof(m.dir));
 	st = kvf_report_init(report, err);
+	if (!st)
+		st = kvf_refuse_same_file(sources, 2, err);
+	if (!st)
+		st = kvf_refuse_same_file(targets, 2, err);
 	if (!st)
 		st = prepare(&m, err);
 	if (!st && o->dry_run && !report->already)

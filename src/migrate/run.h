@@ -9,6 +9,7 @@
  *   side.c     entries of any place     verify.c   two places compared
  *   units.c    what a store keeps of    ledger.c   history
  *              the stream's records     plan.c     what would happen; status
+ *   apart.c    operands that must not be one file
  */
 #ifndef KVF_RUN_H
 #define KVF_RUN_H
@@ -190,6 +191,17 @@ void kvf_bound_head(const struct kvf_options *o, const struct kvf_bound *b,
 /* The begin record of one package of it. */
 void kvf_bound_begin(const struct kvf_bound *b, size_t package, uint64_t n,
 		     const char **sources, struct kvf_begin *begin);
+/* An operand that may be a file: a place, or a plain path; NULL text = not given. */
+struct kvf_operand {
+	const char *what; /* "the source": for the message */
+	const char *text;
+	int is_path;
+	int fd; /* what "-" stands for; -1 = nothing to compare */
+	int written;
+};
+/* KVF_EUSAGE when one of them is written and another one is the same file. */
+KVF_MUST_CHECK enum kvf_status kvf_refuse_same_file(const struct kvf_operand *list, size_t n,
+						    struct kvf_err *err);
 /* Open the stream to write: o->output, a file, or standard output. */
 KVF_MUST_CHECK enum kvf_status kvf_open_output(const struct kvf_options *o, const char *place,
 					       struct kvf_output **out, struct kvf_err *err);

@@ -79,6 +79,36 @@ for f in link.kvf hard.kvf; do
         grep -qx "ok 2000 "'
 done
 
+# ... nor where its own name looks like a stream's, whatever leads there.
+mkdir same
+cp shop.db same/tables.kvf
+cp store.db same/store.kvf
+before=$(cat same/* | sha256sum)
+for c in 'export --overwrite sqlite:same/tables.kvf same/tables.kvf' \
+    "export --overwrite sqlite:same/tables.kvf $PWD/same/../same/tables.kvf" \
+    'export -n --overwrite sqlite:same/tables.kvf same/tables.kvf' \
+    'export --overwrite sqlite:same/tables.kvf x.kvf --manifest same/tables.kvf' \
+    'export sqlite:same/tables.kvf new.kvf --manifest ./new.kvf' \
+    'backup --overwrite sqlite:same/store.kvf ./same/store.kvf' \
+    'backup --overwrite sqlite:same/store.kvf x.kvf --manifest same/store.kvf' \
+    'import --replace same/store.kvf sqlite:same/store.kvf' \
+    'migrate --overwrite --keep same/tables.kvf sqlite:same/tables.kvf sqlite:same/new.db' \
+    'migrate --keep same/new.kvf sqlite:same/tables.kvf sqlite:./same/new.kvf' \
+    'migrate --replace --overwrite --keep same/store.kvf sqlite:shop.db sqlite:same/store.kvf'; do
+    run kvferry $c
+    is 2
+    err_has 'are the same file'
+    checks=$((checks + 1))
+    [ "$before" = "$(cat same/* | sha256sum)" ] || fail 'a file was changed'
+done
+ran='export to standard output, which is the source'
+kvferry export sqlite:same/tables.kvf - >>same/tables.kvf 2>err </dev/null
+rc=$?
+is 2
+checks=$((checks + 1))
+[ "$before" = "$(cat same/* | sha256sum)" ] || fail 'the source was written to'
+ls same | grep -c . | grep -qx 2 || fail "new files: $(ls same)"
+
 # An output that exists is kept, and so is an incomplete one's place.
 run kvferry export sqlite:shop.db shop.kvf
 is 13
