@@ -25,8 +25,10 @@ enum kvf_place_kind { KVF_PLACE_STREAM, KVF_PLACE_STDIO, KVF_PLACE_DATABASE };
 struct kvf_place {
 	enum kvf_place_kind kind;
 	int tables;              /* "tables:" stood in front */
-	char scheme[24];         /* "sqlite" ... for a database */
-	const char *rest;        /* PATH or connection string: points into the text */
+	char scheme[24];         /* "sqlite" ... for a database; "postgresql" also
+				  * for "service=legacy" and the like */
+	const char *rest;        /* behind "SCHEME:", or the whole connection string:
+				  * points into the text */
 	const char *text;        /* the whole, without "tables:" */
 };
 /* KVF_EUSAGE with a hint ("sqlite:shop.db") for what is no place. */

@@ -14,6 +14,13 @@ size_t kvf_utf8_valid(const void *bytes, size_t len);
  */
 void kvf_text_clean(char *s, char keep);
 
+/* Is it a connection string of libpq that begins with a keyword, as in
+ * "service=legacy" or "host=db dbname=shop"?  1 = yes.  URIs are not meant. */
+int kvf_is_conninfo(const char *text);
+
+/* Passwords in connection strings and URIs become "***", in place. */
+void kvf_text_redact(char *s);
+
 /*
  * The candidate nearest to `word`, or NULL: for "did you mean".  Near means at
  * most one edit per three characters (one for a word of two to five); an edit

@@ -79,8 +79,6 @@ const char *cli_time(int64_t us, char buf[40]);
 const char *cli_plural(uint64_t n, const char *one, const char *many);
 /* Legacy tables are what a source is: "tables:" may stand in front or not. */
 const char *cli_source(const char *place);
-/* Blot out what follows "password=" and stands in "//user:...@"; in place. */
-void cli_redact(char *text);
 /* A place without its password. */
 const char *cli_place(const char *text, char *buf, size_t size);
 /* Lower-case hex. */

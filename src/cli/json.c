@@ -90,7 +90,7 @@ json_t *cli_json_text(struct cli *c, const char *text)
 
 	if (!copy)
 		return made(c, NULL);
-	cli_redact(copy);
+	kvf_text_redact(copy);
 	v = json_string(copy);
 	free(copy);
 	return made(c, v);

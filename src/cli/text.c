@@ -59,7 +59,7 @@ void cli_puts(FILE *f, const char *s)
 	}
 	copy = strdup(s);
 	if (copy) {
-		cli_redact(copy);
+		kvf_text_redact(copy);
 		put_escaped(f, copy);
 	}
 	free(copy);
@@ -139,54 +139,10 @@ const char *cli_source(const char *place)
 	return strncmp(place, "tables:", 7) == 0 ? place + 7 : place;
 }
 
-/* Put "***" in place of text[from..to), as far as there is room. */
-static char *blot_out(char *from, char *to)
-{
-	size_t n = to - from < 3 ? (size_t)(to - from) : 3;
-
-	memcpy(from, "***", n);
-	memmove(from + n, to, strlen(to) + 1);
-	return from + n;
-}
-
-/* password=VALUE and password='VALUE', as connection strings have them. */
-static void redact_words(char *text)
-{
-	char *p = text, *end;
-
-	while ((p = strcasestr(p, "password="))) {
-		p += strlen("password=");
-		end = *p == '\'' ? strchr(p + 1, '\'') : NULL;
-		end = end ? end + 1 : p + strcspn(p, " \t\n&'\"");
-		p = blot_out(p, end);
-	}
-}
-
-/* scheme://USER:PASSWORD@HOST/... */
-static void redact_uris(char *text)
-{
-	char *p = text, *end, *at, *colon;
-
-	while ((p = strstr(p, "//"))) {
-		p += 2;
-		end = p + strcspn(p, "/ \t\n'\"");
-		at = memrchr(p, '@', (size_t)(end - p));
-		colon = at ? memchr(p, ':', (size_t)(at - p)) : NULL;
-		if (colon)
-			p = blot_out(colon + 1, at);
-	}
-}
-
-void cli_redact(char *text)
-{
-	redact_words(text);
-	redact_uris(text);
-}
-
 const char *cli_place(const char *text, char *buf, size_t size)
 {
 	snprintf(buf, size, "%s", text ? text : "-");
-	cli_redact(buf);
+	kvf_text_redact(buf);
 	return buf;
 }
 

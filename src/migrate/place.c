@@ -35,6 +35,9 @@ enum kvf_status kvf_place_parse(const char *text, struct kvf_place *out, struct 
 	out->rest = text;
 	if (strcmp(text, "-") == 0) {
 		out->kind = KVF_PLACE_STDIO;
+	} else if (kvf_is_conninfo(text)) {
+		out->kind = KVF_PLACE_DATABASE;
+		memcpy(out->scheme, "postgresql", sizeof("postgresql"));
 	} else if ((scheme = scheme_length(text)) != 0 && scheme < sizeof(out->scheme)) {
 		out->kind = KVF_PLACE_DATABASE;
 		memcpy(out->scheme, text, scheme);
@@ -47,8 +50,9 @@ enum kvf_status kvf_place_parse(const char *text, struct kvf_place *out, struct 
 		    ends_with(text, ".sqlite3"))
 			kvf_err_hint(err, "For an SQLite file, write sqlite:%s", text);
 		else
-			kvf_err_hint(err, "A place is sqlite:PATH, a path that ends in .kvf, "
-					  "or - for a pipe.");
+			kvf_err_hint(err, "A place is sqlite:PATH, a connection string of "
+					  "PostgreSQL (postgresql://..., service=...), a path "
+					  "that ends in .kvf, or - for a pipe.");
 		return KVF_EUSAGE;
 	}
 	if (out->kind == KVF_PLACE_DATABASE && !*out->rest) {

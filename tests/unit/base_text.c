@@ -231,9 +231,31 @@ static void nonsense_is_not_a_size(void **state)
 			fail_msg("\"%s\" was taken for a size", bad[i]);
 }
 
+static void passwords_are_blotted_out(void **state)
+{
+	static const char *const pairs[][2] = {
+		{ "postgresql://u:geheim@h/db", "postgresql://u:***@h/db" },
+		{ "host=h password=geheim dbname=d", "host=h password=*** dbname=d" },
+		{ "password = 'a b\\'c' user=u", "password = *** user=u" },
+		{ "password=a\\ b user=u", "password=*** user=u" },
+		{ "postgresql://h/d?sslpassword=geheim&x=1", "postgresql://h/d?sslpassword=***&x=1" },
+		{ "the password was refused", "the password was refused" },
+	};
+	char text[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		snprintf(text, sizeof(text), "%s", pairs[i][0]);
+		kvf_text_redact(text);
+		assert_string_equal(text, pairs[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(passwords_are_blotted_out),
 		cmocka_unit_test(good_utf8_is_valid_to_its_end),
 		cmocka_unit_test(bad_utf8_ends_where_it_begins),
 		cmocka_unit_test(a_character_cut_off_is_not_read_beyond_its_end),

@@ -43,6 +43,13 @@ static void a_place_is_a_stream_a_pipe_or_a_database(void **state)
 	assert_int_equal(parse("dir/x.kvf", KVF_OK).kind, KVF_PLACE_STREAM);
 	assert_int_equal(parse("/dev/full", KVF_OK).kind, KVF_PLACE_STREAM);
 	assert_string_equal(parse("postgresql://u@h/db", KVF_OK).scheme, "postgresql");
+	p = parse("service=legacy", KVF_OK);
+	assert_int_equal(p.kind, KVF_PLACE_DATABASE);
+	assert_string_equal(p.scheme, "postgresql");
+	assert_string_equal(p.rest, "service=legacy");
+	assert_string_equal(parse("host = /tmp dbname=x.kvf", KVF_OK).scheme, "postgresql");
+	assert_string_equal(parse("tables:sslmode=require", KVF_OK).scheme, "postgresql");
+	assert_int_equal(parse("run=1.kvf", KVF_OK).kind, KVF_PLACE_STREAM);
 }
 
 static void what_is_no_place_is_a_usage_error_with_a_way_out(void **state)
