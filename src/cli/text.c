@@ -53,7 +53,7 @@ void cli_puts(FILE *f, const char *s)
 {
 	char *copy;
 
-	if (!strstr(s, "//") && !strcasestr(s, "password=")) {
+	if (!strstr(s, "//") && !strcasestr(s, "password")) {
 		put_escaped(f, s);
 		return;
 	}
