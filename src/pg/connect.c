@@ -1,0 +1,187 @@
+/*
+ * connect - connection strings and connections.
+ *
+ * What is a connection string is libpq's to say: a URI, keywords, a service, or
+ * nothing but the PG* variables.  We add time limits where there are none, so
+ * that a server that is gone is noticed.
+ */
+#include "pg/pg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Parameters of every connection, unless the environment has an opinion. */
+static const struct {
+	const char *keyword, *value, *variable;
+} defaults[] = {
+	{ "connect_timeout", "15", "PGCONNECT_TIMEOUT" },
+	{ "keepalives_idle", "30", NULL },
+	{ "keepalives_interval", "10", NULL },
+	{ "keepalives_count", "3", NULL },
+	{ "tcp_user_timeout", "60000", NULL },
+	{ "fallback_application_name", "kvferry", NULL },
+};
+#define NDEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
+
+int kvf_pg_is_place(const char *text)
+{
+	size_t n = 0;
+
+	if (strncmp(text, "postgresql:", 11) == 0 || strncmp(text, "postgres:", 9) == 0)
+		return 1;
+	while ((text[n] >= 'a' && text[n] <= 'z') || text[n] == '_')
+		n++;
+	return n > 0 && text[n] == '=';
+}
+
+static const char *option(const PQconninfoOption *o, const char *keyword)
+{
+	for (; o->keyword; o++)
+		if (strcmp(o->keyword, keyword) == 0)
+			return o->val ? o->val : "";
+	return "";
+}
+
+/* A part of a name; what looks like "user:password@host" gone wrong is not one. */
+static const char *plain(const char *text)
+{
+	return strchr(text, '@') ? "?" : text;
+}
+
+/* Name the place by what the string and the environment say. */
+static void set_name(struct kvf_pg *pg, const PQconninfoOption *o)
+{
+	const char *host = option(o, "host"), *port = option(o, "port");
+	const char *db = option(o, "dbname"), *service = option(o, "service");
+
+	if (!*host)
+		host = option(o, "hostaddr");
+	if (!*host && getenv("PGHOST"))
+		host = getenv("PGHOST");
+	if (*service && !*db)
+		snprintf(pg->name, sizeof(pg->name), "postgresql:service=%s", service);
+	else
+		snprintf(pg->name, sizeof(pg->name), "postgresql://%.150s%s%.10s/%.80s",
+			 *host ? plain(host) : "", *port ? ":" : "", plain(port),
+			 plain(*db                    ? db
+			       : getenv("PGDATABASE") ? getenv("PGDATABASE")
+						      : ""));
+}
+
+enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_status side,
+			    const struct kvf_env *env, struct kvf_err *err)
+{
+	const char *colon = strchr(place, ':');
+	PQconninfoOption *options;
+	char *why = NULL;
+	enum kvf_status st;
+
+	memset(pg, 0, sizeof(*pg));
+	pg->env = env;
+	pg->side = side;
+	/* "postgresql:service=x" is our spelling, "postgresql://..." libpq's. */
+	if (colon && strncmp(place, "postgres", 8) == 0 && strncmp(colon, "://", 3) != 0)
+		place = colon + 1;
+	pg->conninfo = strdup(place);
+	if (!pg->conninfo)
+		return kvf_fail_nomem(err);
+	options = PQconninfoParse(pg->conninfo, &why);
+	if (options) {
+		set_name(pg, options);
+		PQconninfoFree(options);
+		return KVF_OK;
+	}
+	/* libpq's reason quotes the string, and a password may be in it. */
+	PQfreemem(why);
+	kvf_pg_release(pg);
+	st = kvf_fail(err, KVF_EUSAGE, "the connection string cannot be read");
+	kvf_err_hint(err, "Write postgresql://USER@HOST:PORT/DATABASE, service=NAME or "
+			  "'host=HOST dbname=DATABASE'; in a URI, special characters are "
+			  "written as %%XX.");
+	return st;
+}
+
+void kvf_pg_release(struct kvf_pg *pg)
+{
+	if (pg->conninfo)
+		explicit_bzero(pg->conninfo, strlen(pg->conninfo));
+	free(pg->conninfo);
+	pg->conninfo = NULL;
+}
+
+static void ignore_notice(void *arg, const PGresult *res)
+{
+	(void)arg;
+	(void)res;
+}
+
+/* Nothing but libpq's words, unless they may repeat a part of a password. */
+static enum kvf_status not_connected(const struct kvf_pg *pg, const PGconn *conn,
+				     struct kvf_err *err)
+{
+	const char *text = conn ? PQerrorMessage(conn) : "";
+	enum kvf_status st;
+
+	if (strstr(text, "invalid ") || strchr(text, '@')) {
+		st = kvf_fail(err, KVF_EUSAGE, "the connection string cannot be used");
+		kvf_err_hint(err, "See host, port and the other parameters; in a URI, special "
+				  "characters of a password are written as %%XX.");
+		return st;
+	}
+	st = kvf_pg_fail(pg, conn, NULL, "connect", err);
+	/* A failed connection has no SQLSTATE; the words must do. */
+	if (err && conn &&
+	    (strstr(text, "password authentication failed") || strstr(text, "no password"))) {
+		snprintf(err->code, sizeof(err->code), "28P01");
+		kvf_err_hint(err, "Give the right password in ~/.pgpass or PGPASSWORD (or "
+				  "passfile=FILE in the connection string), never on a command "
+				  "line.");
+	} else if (err && strstr(text, "database \"") && strstr(text, "does not exist")) {
+		snprintf(err->code, sizeof(err->code), "3D000");
+		kvf_err_hint(err, "See the names of the databases with: psql -l");
+	}
+	if (pg->side == KVF_ETARGET)
+		kvf_err_detail(err, "Nothing was changed.");
+	return st;
+}
+
+enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf_err *err)
+{
+	const char *keywords[NDEFAULTS + 4], *values[NDEFAULTS + 4];
+	size_t i, n = 0;
+	PGconn *conn;
+	enum kvf_status st;
+
+	*out = NULL;
+	for (i = 0; i < NDEFAULTS; i++) {
+		if (defaults[i].variable && getenv(defaults[i].variable))
+			continue;
+		keywords[n] = defaults[i].keyword;
+		values[n++] = defaults[i].value;
+	}
+	keywords[n] = "dbname"; /* what it holds goes before what stood earlier */
+	values[n++] = pg->conninfo;
+	keywords[n] = "client_encoding";
+	values[n++] = "UTF8";
+	keywords[n] = values[n] = NULL;
+	conn = PQconnectdbParams(keywords, values, 1);
+	if (!conn)
+		return kvf_fail_nomem(err);
+	if (PQstatus(conn) != CONNECTION_OK) {
+		st = not_connected(pg, conn, err);
+		PQfinish(conn);
+		return st;
+	}
+	PQsetNoticeReceiver(conn, ignore_notice, NULL);
+	st = kvf_pg_exec(pg, conn, "set up the session", err,
+			 "SET idle_in_transaction_session_timeout = 0;"
+			 "SET client_min_messages = warning;%s",
+			 pg->reading ? "SET default_transaction_read_only = on" : "");
+	if (st) {
+		PQfinish(conn);
+		return st;
+	}
+	*out = conn;
+	return KVF_OK;
+}

@@ -1,0 +1,277 @@
+/* query - statements with arguments, columns of their results, and COPY. */
+#include "pg/pg.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Milliseconds after which we look whether somebody wants us to stop. */
+#define LOOK_UP_MS 100
+/* Bytes per call that COPY is fed with. */
+#define PUT_BYTES 65536
+
+/* ---- arguments ----------------------------------------------------------------- */
+
+static void add(struct kvf_pg_args *a, const void *value, size_t len, int format)
+{
+	if (a->n == KVF_PG_ARGS)
+		return; /* the server will miss it, and say so */
+	a->value[a->n] = value;
+	a->len[a->n] = (int)len;
+	a->format[a->n++] = format;
+}
+
+void kvf_pg_bytes(struct kvf_pg_args *a, struct kvf_bytes b)
+{
+	add(a, b.len ? (const void *)b.ptr : "", b.len, 1);
+}
+
+void kvf_pg_text(struct kvf_pg_args *a, const char *text)
+{
+	add(a, text, text ? strlen(text) : 0, 1);
+}
+
+void kvf_pg_number(struct kvf_pg_args *a, int64_t n)
+{
+	if (a->n < KVF_PG_ARGS)
+		kvf_put_be64(a->number[a->n], (uint64_t)n);
+	add(a, a->n < KVF_PG_ARGS ? a->number[a->n] : NULL, 8, 1);
+}
+
+/* ---- statements ------------------------------------------------------------------ */
+
+/* Ask the server to give the statement up; its answer comes all the same. */
+static void cancel(PGconn *conn)
+{
+	PGcancel *c = PQgetCancel(conn);
+	char why[256];
+
+	if (c)
+		(void)PQcancel(c, why, sizeof(why));
+	PQfreeCancel(c);
+}
+
+/* Wait until a result can be had without blocking; 0 if the connection is lost. */
+static int wait_for_result(const struct kvf_pg *pg, PGconn *conn)
+{
+	struct pollfd p = { PQsocket(conn), POLLIN, 0 };
+	int cancelled = 0, n, left;
+
+	while ((left = PQflush(conn)) >= 0 && (left || PQisBusy(conn))) {
+		p.events = (short)(POLLIN | (left ? POLLOUT : 0));
+		n = poll(&p, 1, LOOK_UP_MS);
+		if (n < 0 && errno != EINTR)
+			return 0;
+		if (n > 0 && (p.revents & (POLLIN | POLLERR | POLLHUP)) &&
+		    !PQconsumeInput(conn))
+			return 0;
+		if (!cancelled && kvf_pg_stopped(pg)) {
+			cancel(conn);
+			cancelled = 1;
+		}
+	}
+	return left >= 0;
+}
+
+static int is_good(const PGresult *res)
+{
+	switch (PQresultStatus(res)) {
+	case PGRES_COMMAND_OK:
+	case PGRES_TUPLES_OK:
+	case PGRES_EMPTY_QUERY:
+	case PGRES_COPY_IN:
+	case PGRES_COPY_OUT: return 1;
+	case PGRES_BAD_RESPONSE:
+	case PGRES_NONFATAL_ERROR:
+	case PGRES_FATAL_ERROR:
+	case PGRES_COPY_BOTH:
+	case PGRES_SINGLE_TUPLE:
+	case PGRES_PIPELINE_SYNC:
+	case PGRES_PIPELINE_ABORTED: break;
+	}
+	return 0;
+}
+
+/* Take the results of a statement; the first error wins, else the last one. */
+static enum kvf_status take_results(const struct kvf_pg *pg, PGconn *conn, const char *doing,
+				    PGresult **out, struct kvf_err *err)
+{
+	PGresult *res, *kept = NULL;
+	enum kvf_status st = KVF_OK;
+
+	for (;;) {
+		if (!wait_for_result(pg, conn) && PQstatus(conn) == CONNECTION_OK)
+			return PQclear(kept), kvf_pg_fail(pg, conn, NULL, doing, err);
+		res = PQgetResult(conn);
+		if (!res)
+			break;
+		if (st) {
+			PQclear(res);
+			continue;
+		}
+		PQclear(kept);
+		kept = res;
+		if (!is_good(res))
+			st = kvf_pg_fail(pg, conn, res, doing, err);
+		else if (PQresultStatus(res) == PGRES_COPY_IN ||
+			 PQresultStatus(res) == PGRES_COPY_OUT)
+			break;
+	}
+	if (!st && !kept)
+		st = kvf_pg_fail(pg, conn, NULL, doing, err);
+	if (st || !out)
+		PQclear(kept);
+	else
+		*out = kept;
+	return st;
+}
+
+enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *sql,
+			     const struct kvf_pg_args *args, const char *doing, PGresult **res,
+			     struct kvf_err *err)
+{
+	int sent;
+
+	if (res)
+		*res = NULL;
+	if (args)
+		sent = PQsendQueryParams(conn, sql, args->n, NULL, args->value, args->len,
+					 args->format, 1);
+	else
+		sent = PQsendQuery(conn, sql);
+	if (!sent)
+		return kvf_pg_fail(pg, conn, NULL, doing, err);
+	return take_results(pg, conn, doing, res, err);
+}
+
+enum kvf_status kvf_pg_exec(const struct kvf_pg *pg, PGconn *conn, const char *doing,
+			    struct kvf_err *err, const char *fmt, ...)
+{
+	enum kvf_status st;
+	char *sql = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&sql, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return kvf_fail_nomem(err);
+	st = kvf_pg_query(pg, conn, sql, NULL, doing, NULL, err);
+	free(sql);
+	return st;
+}
+
+enum kvf_status kvf_pg_ask(const struct kvf_pg *pg, PGconn *conn, int64_t *n, const char *sql,
+			   const struct kvf_pg_args *args, struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+	PGresult *res;
+	enum kvf_status st =
+		kvf_pg_query(pg, conn, sql, args ? args : &none, "read", &res, err);
+
+	*n = 0;
+	if (!st && PQntuples(res) > 0)
+		*n = kvf_pg_get_number(res, 0, 0);
+	PQclear(res);
+	return st;
+}
+
+uint64_t kvf_pg_changed(const PGresult *res)
+{
+	char *text = PQcmdTuples((PGresult *)(uintptr_t)res);
+
+	return strtoull(text, NULL, 10);
+}
+
+/* ---- columns --------------------------------------------------------------------- */
+
+int64_t kvf_pg_get_number(const PGresult *res, int row, int column)
+{
+	const uint8_t *p = (const uint8_t *)PQgetvalue(res, row, column);
+
+	switch (PQgetlength(res, row, column)) {
+	case 1: return p[0];
+	case 2: return (int16_t)(p[0] << 8 | p[1]);
+	case 4:
+		return PQftype(res, column) == 26 ? (int64_t)kvf_get_be32(p)
+						  : (int32_t)kvf_get_be32(p);
+	case 8: return (int64_t)kvf_get_be64(p);
+	default: return 0;
+	}
+}
+
+struct kvf_bytes kvf_pg_get_bytes(const PGresult *res, int row, int column)
+{
+	struct kvf_bytes b = { (const uint8_t *)PQgetvalue(res, row, column),
+			       (size_t)PQgetlength(res, row, column) };
+
+	return b;
+}
+
+void kvf_pg_get_text(const PGresult *res, int row, int column, char *to, size_t size)
+{
+	struct kvf_bytes b = kvf_pg_get_bytes(res, row, column);
+
+	snprintf(to, size, "%.*s", (int)b.len, (const char *)b.ptr);
+}
+
+void kvf_pg_quote(const char *name, char to[KVF_PG_QUOTED])
+{
+	size_t n = 0;
+
+	to[n++] = '"';
+	for (; *name && n < KVF_PG_QUOTED - 3; name++) {
+		if (*name == '"')
+			to[n++] = '"';
+		to[n++] = *name;
+	}
+	to[n++] = '"';
+	to[n] = '\0';
+}
+
+/* ---- COPY -------------------------------------------------------------------------- */
+
+enum kvf_status kvf_pg_copy_put(const struct kvf_pg *pg, PGconn *conn, const void *bytes,
+				size_t len, const char *doing, struct kvf_err *err)
+{
+	const char *p = bytes;
+	size_t n;
+
+	for (; len; p += n, len -= n) {
+		n = len < PUT_BYTES ? len : PUT_BYTES;
+		if (PQputCopyData(conn, p, (int)n) != 1)
+			return kvf_pg_fail(pg, conn, NULL, doing, err);
+	}
+	return KVF_OK;
+}
+
+enum kvf_status kvf_pg_copy_end(const struct kvf_pg *pg, PGconn *conn, const char *doing,
+				struct kvf_err *err)
+{
+	if (PQputCopyEnd(conn, NULL) != 1)
+		return kvf_pg_fail(pg, conn, NULL, doing, err);
+	return take_results(pg, conn, doing, NULL, err);
+}
+
+enum kvf_status kvf_pg_copy_get(const struct kvf_pg *pg, PGconn *conn, char **piece,
+				size_t *len, const char *doing, struct kvf_err *err)
+{
+	int n = PQgetCopyData(conn, piece, 0);
+	enum kvf_status st;
+
+	*len = n > 0 ? (size_t)n : 0;
+	if (n > 0)
+		return KVF_OK;
+	*piece = NULL;
+	if (n == -2)
+		return kvf_pg_fail(pg, conn, NULL, doing, err);
+	st = take_results(pg, conn, doing, NULL, err);
+	return st ? st : KVF_EOF;
+}
