@@ -62,7 +62,6 @@ struct kvf_lite {
 	char *table;     /* the live table */
 	int table_given; /* ... was named by the caller */
 	sqlite3 *db;     /* NULL while there is no file */
-	int immutable;   /* opened so: nobody can be writing */
 	sqlite3_stmt *stmt[KVF_LITE_NSTMT];
 	int in_tx;      /* a transaction of the stage is open */
 	uint64_t stage; /* the generation we fill */

@@ -223,23 +223,30 @@ static int folder_is_writable(const struct kvf_lite *s)
 	return writable;
 }
 
-/* The first 100 bytes, if the file has them. */
-static size_t read_header(const char *path, uint8_t head[100])
+/*
+ * The first 100 bytes of the file, as far as there are any.  Through SQLite: to
+ * close a descriptor of our own would give up every POSIX lock that this process
+ * has on the file, also that of another handle, a cursor or a source.
+ */
+static enum kvf_status read_header(struct kvf_lite *s, sqlite3 *db, uint8_t head[100],
+				   size_t *len, struct kvf_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n = 1;
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0;
+	int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 
-	if (fd < 0)
-		return 0;
-	while (len < 100 && n) {
-		n = read(fd, head + len, 100 - len);
-		if (n < 0 && errno != EINTR)
-			break;
-		len += n > 0 ? (size_t)n : 0;
+	*len = 0;
+	if (!rc)
+		rc = file->pMethods->xFileSize(file, &size);
+	if (!rc && size > 0) {
+		*len = size < 100 ? (size_t)size : 100;
+		rc = file->pMethods->xRead(file, head, (int)*len, 0);
 	}
-	close(fd);
-	return len;
+	if (rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM)
+		return kvf_fail_nomem(err);
+	return rc ? kvf_fail(err, KVF_ETARGET, "%s: cannot read: %s", s->path,
+			     sqlite3_errstr(rc))
+		  : KVF_OK;
 }
 
 static enum kvf_status set_up(struct kvf_lite *s, sqlite3 *db, int writing, struct kvf_err *err)
@@ -270,18 +277,18 @@ static enum kvf_status set_up(struct kvf_lite *s, sqlite3 *db, int writing, stru
  */
 static enum kvf_status connect_to_read(struct kvf_lite *s, sqlite3 **db, struct kvf_err *err)
 {
+	enum kvf_status st = open_as(s, SQLITE_OPEN_READONLY, "", db, err);
 	uint8_t head[100];
-	int wal = read_header(s->path, head) == sizeof(head) && head[18] == 2;
-	enum kvf_status st;
+	size_t len;
 	int64_t n;
 
-	s->immutable = 0;
-	if (wal && !has_side_file(s, "-wal")) {
-		s->immutable = !folder_is_writable(s) || access(s->path, W_OK) != 0;
-		st = s->immutable ? open_as(s, SQLITE_OPEN_READONLY, "?immutable=1", db, err)
-				  : open_as(s, SQLITE_OPEN_READWRITE, "", db, err);
-	} else {
-		st = open_as(s, SQLITE_OPEN_READONLY, "", db, err);
+	if (!st)
+		st = read_header(s, *db, head, &len, err);
+	if (!st && len == sizeof(head) && head[18] == 2 && !has_side_file(s, "-wal")) {
+		sqlite3_close(*db);
+		st = folder_is_writable(s) && access(s->path, W_OK) == 0
+			     ? open_as(s, SQLITE_OPEN_READWRITE, "", db, err)
+			     : open_as(s, SQLITE_OPEN_READONLY, "?immutable=1", db, err);
 	}
 	if (st)
 		return st;
@@ -403,8 +410,11 @@ static enum kvf_status check_table_name(const char *name, struct kvf_err *err)
 /* Is there a file that can be a database?  Sets *exists. */
 static enum kvf_status look_at_file(struct kvf_lite *s, int *exists, struct kvf_err *err)
 {
+	enum kvf_status rc;
 	uint8_t head[100];
 	struct stat st;
+	sqlite3 *db;
+	size_t len;
 
 	*exists = 0;
 	if (stat(s->path, &st)) {
@@ -423,9 +433,13 @@ static enum kvf_status look_at_file(struct kvf_lite *s, int *exists, struct kvf_
 				      s->path);
 	if (st.st_size == 0)
 		return KVF_OK;
-	if (read_header(s->path, head) < 16 || memcmp(head, "SQLite format 3", 16) != 0)
-		return kvf_fail(err, KVF_ETARGET, "%s is not a SQLite database", s->path);
-	return KVF_OK;
+	rc = open_as(s, SQLITE_OPEN_READONLY, "", &db, err);
+	if (!rc)
+		rc = read_header(s, db, head, &len, err);
+	if (!rc && (len < 16 || memcmp(head, "SQLite format 3", 16) != 0))
+		rc = kvf_fail(err, KVF_ETARGET, "%s is not a SQLite database", s->path);
+	sqlite3_close(db);
+	return rc;
 }
 
 /* The live table's name: as given, as kept in the control row, or "kv". */

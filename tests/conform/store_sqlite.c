@@ -513,6 +513,50 @@ static void totals_are_the_same_for_any_number_of_threads(void **state)
 	}
 }
 
+/* Does this process hold SQLite's SHARED lock on the file?  Another one asks. */
+static int is_locked(const char *path)
+{
+	struct flock l = { .l_type = F_WRLCK,
+			   .l_whence = SEEK_SET,
+			   .l_start = 0x40000002,
+			   .l_len = 510 };
+	pid_t child = fork();
+	int status, fd;
+
+	if (child == 0) {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		_exit(fd < 0 || fcntl(fd, F_GETLK, &l) ? 2 : l.l_type != F_UNLCK);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+	return WEXITSTATUS(status);
+}
+
+/* Closing any descriptor of a file gives up all POSIX locks on it. */
+static void a_snapshot_keeps_its_lock_whatever_else_looks_at_the_file(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s, *other;
+	struct kvf_cursor *c;
+	struct kvf_totals t;
+	struct kvf_entry e;
+
+	publish(p, "run", 30, "v");
+	s = open_to_read(p);
+	assert_false(is_locked(p->path));
+	ok(kvf_store_scan(s, KVF_SCAN_LIVE, NULL, &c, &test_err));
+	ok(kvf_cursor_next(c, &e, &test_err));
+	assert_true(is_locked(p->path));
+	other = open_to_read(p);
+	assert_true(is_locked(p->path));
+	ok(kvf_store_totals(other, KVF_SCAN_LIVE, &t, &test_err));
+	kvf_store_close(other);
+	assert_true(is_locked(p->path));
+	kvf_cursor_close(c);
+	assert_false(is_locked(p->path));
+	kvf_store_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +576,7 @@ int main(void)
 		STORE_TEST(damaged_control_rows_are_refused),
 		STORE_TEST(another_live_table_has_its_own_name),
 		STORE_TEST(totals_are_the_same_for_any_number_of_threads),
+		STORE_TEST(a_snapshot_keeps_its_lock_whatever_else_looks_at_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
