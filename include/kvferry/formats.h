@@ -30,6 +30,14 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_formats_bind(struct kvf_formats *f, const struct kvf_table *const *const *shapes,
 		 struct kvf_err *err);
 
+/*
+ * A source refused a record's table or query: put the place in the definitions,
+ * FILE:LINE:COLUMN, before the message.  Only a KVF_EDEFINITION is changed, and
+ * only where the record exists.  Returns err->status.
+ */
+KVF_API enum kvf_status kvf_formats_blame(const struct kvf_formats *f, size_t package,
+					  size_t record, struct kvf_err *err);
+
 /* Packages and versions, for export and import; valid until _free. */
 KVF_API const struct kvf_application *kvf_formats_application(const struct kvf_formats *f);
 

@@ -27,8 +27,9 @@ static void shapes_release(struct shapes *s)
 }
 
 static enum kvf_status describe(struct cli *c, struct kvf_source *source,
-				const struct kvf_application *app, struct shapes *s)
+				const struct kvf_formats *formats, struct shapes *s)
 {
+	const struct kvf_application *app = kvf_formats_application(formats);
 	enum kvf_status st = KVF_OK;
 	size_t p, r;
 
@@ -42,9 +43,12 @@ static enum kvf_status describe(struct cli *c, struct kvf_source *source,
 		if (!s->list[p])
 			return kvf_fail_nomem(&c->err);
 		s->n++;
-		for (r = 0; !st && r < pkg->nrecords; r++)
+		for (r = 0; !st && r < pkg->nrecords; r++) {
 			st = kvf_source_describe(source, &pkg->records[r], &s->list[p][r],
 						 &c->err);
+			if (st)
+				st = kvf_formats_blame(formats, p, r, &c->err);
+		}
 	}
 	return st;
 }
@@ -154,7 +158,10 @@ enum kvf_status cli_run_check(struct cli *c)
 	if (!st && place)
 		st = kvf_source_tables(source, &tables, &ntables, &c->err);
 	if (!st && place)
-		st = describe(c, source, kvf_formats_application(formats), &shapes);
+		st = describe(c, source, formats, &shapes);
+	if (!st && place)
+		st = kvf_formats_bind(
+			formats, (const struct kvf_table *const *const *)shapes.list, &c->err);
 	if (!st)
 		st = kvf_formats_check(formats,
 				       (const struct kvf_table *const *const *)shapes.list,

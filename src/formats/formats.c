@@ -164,6 +164,20 @@ const struct kvf_def *kvf_formats_def(const struct kvf_formats *f)
 	return &f->def;
 }
 
+enum kvf_status kvf_formats_blame(const struct kvf_formats *f, size_t package, size_t record,
+				  struct kvf_err *err)
+{
+	struct kvf_err was = *err;
+
+	if (was.status != KVF_EDEFINITION || package >= f->def.npackages ||
+	    record >= f->def.packages[package].nrecords)
+		return was.status;
+	kvf_def_fail(err, f->def.packages[package].records[record].table_pos, "%s", was.message);
+	memcpy(err->detail, was.detail, sizeof(err->detail));
+	memcpy(err->hint, was.hint, sizeof(err->hint));
+	return err->status;
+}
+
 void kvf_formats_free(struct kvf_formats *f)
 {
 	if (!f)

@@ -275,6 +275,24 @@ static const struct kvf_table *known(const struct kvf_sqlite *s, const struct kv
 	return NULL;
 }
 
+/* A condition that the source refuses is known before the first row is read. */
+static enum kvf_status check_where(struct kvf_sqlite *s, const struct kvf_record *record,
+				   const struct kvf_table *shape, struct kvf_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	char *sql = NULL;
+	enum kvf_status st;
+
+	if (!record->where)
+		return KVF_OK;
+	st = kvf_sqlite_select(s, record, shape, 1, &sql, err);
+	if (!st)
+		st = kvf_sqlite_prepare_query(s, sql, shape->name, &stmt, err);
+	sqlite3_finalize(stmt);
+	sqlite3_free(sql);
+	return st;
+}
+
 enum kvf_status kvf_sqlite_describe(struct kvf_source *base, const struct kvf_record *record,
 				    const struct kvf_table **shape, struct kvf_err *err)
 {
@@ -284,7 +302,7 @@ enum kvf_status kvf_sqlite_describe(struct kvf_source *base, const struct kvf_re
 
 	*shape = known(s, record);
 	if (*shape)
-		return KVF_OK;
+		return check_where(s, record, *shape, err);
 	k = kvf_arena_zalloc(&s->arena, sizeof(*k));
 	if (!k)
 		return kvf_fail_nomem(err);
@@ -304,5 +322,5 @@ enum kvf_status kvf_sqlite_describe(struct kvf_source *base, const struct kvf_re
 	k->next = s->shapes;
 	s->shapes = k;
 	*shape = &k->table;
-	return KVF_OK;
+	return check_where(s, record, *shape, err);
 }

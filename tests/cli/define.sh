@@ -84,4 +84,50 @@ is 4
 sqlite3 less.db 'CREATE TABLE product(id INTEGER PRIMARY KEY)'
 run kvferry check shop sqlite:less.db
 is 3
+
+# ... also what only the source can know is wrong, by check as by export.
+wrong() { # PLACE-AND-MESSAGE [HINT]: the definition is on stdin
+    mkdir -p wrong
+    cat >wrong/application.yaml <<'END'
+application: wrong
+store: {version: {partition: meta, key: v, started: "0", done: "1"}}
+packages: [p]
+END
+    { printf 'package: p\nversion: 1\nrecords:\n  u:\n'; cat; printf '%s\n' 'values:' '  v:' \
+        '    encoding: json' '    fields:' '      id: {type: int}'; } >wrong/p.yaml
+    for c in 'check wrong sqlite:shop.db' 'export -f wrong sqlite:shop.db wrong.kvf'; do
+        run kvferry $c
+        is 3
+        out </dev/null
+        err_has "kvferry: wrong/p.yaml:$1"
+        [ -z "${2:-}" ] || err_has "$2"
+    done
+}
+wrong '6:36: the row of record u has no column "idd"' 'Did you mean "id"?' <<'END'
+    table: product
+    entries: [{partition: p, key: "{idd}", value: v}]
+END
+wrong '5:12: product: the source refuses the SQL: no such column: nam' <<'END'
+    table: product
+    where: nam = 'chair'
+    entries: [{partition: p, key: "{id}", value: v}]
+END
+wrong '7:54: the row of record u has no column "nam"' 'Did you mean "name"?' <<'END'
+    table: product
+    entries:
+      - {partition: p, key: "{id}", value: v, when: "nam != ''"}
+END
+wrong '5:12: the source has no table or view named "prodcut"' 'Did you mean "product"?' <<'END'
+    table: prodcut
+    entries: [{partition: p, key: "{id}", value: v}]
+END
+for sql in 'SELECT idd AS id FROM product' 'SELEC id FROM product' 'DELETE FROM product RETURNING id' \
+    'SELECT id FROM product; DROP TABLE product' 'SELECT id FROM product WHERE id = ?1'; do
+    wrong '5:12: u: ' <<END
+    query: "$sql"
+    entries: [{partition: p, key: "{id}", value: v}]
+END
+done
+[ "$(sqlite3 shop.db 'SELECT count(*) FROM product')" -gt 0 ] || fail 'a definition deleted rows'
+ok test ! -e wrong.kvf
 finish
