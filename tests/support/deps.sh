@@ -4,6 +4,7 @@
 #   lint  clang-tidy, clang-format, cppcheck
 #   fuzz  clang with libFuzzer and its sanitizers
 #   cov   gcovr
+# A server of PostgreSQL is installed with `base` where that can be done.
 # Debian and its kin: apt-get, with sudo where needed.  Elsewhere: say what is
 # missing.  Prints nothing and asks nobody when all is there.
 set -u
@@ -39,6 +40,13 @@ need_base() {
     need python3 test -x /usr/bin/python3
     need python3-msgpack /usr/bin/python3 -c 'import msgpack'
     need protobuf-compiler command -v protoc
+}
+# What tests can do without: they are skipped then, and say so.
+has_server() {
+    ls /usr/lib/postgresql/*/bin/initdb || "$(pg_config --bindir)/initdb" --version
+}
+need_optional() {
+    need postgresql has_server
 }
 need_lint() {
     need_base
@@ -76,8 +84,13 @@ collect() {
     done
 }
 [ $# -gt 0 ] || set -- base
+optional() {
+    case " $* " in *" base "*) missing=; need_optional;; *) missing=;; esac
+}
+optional "$@"; extra=$missing
 collect "$@"
-[ -z "$missing" ] && exit 0
+[ -z "$missing$extra" ] && exit 0
+[ -n "$missing" ] || command -v apt-get >/dev/null 2>&1 || exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "this machine has no apt-get; install these (Debian's names) by hand:$missing" >&2
     exit 1
@@ -85,12 +98,20 @@ fi
 sudo=
 if [ "$(id -u)" -ne 0 ]; then
     sudo=sudo
+    [ -n "$missing" ] || sudo -n true 2>/dev/null || exit 0
     command -v sudo >/dev/null 2>&1 || { echo "as root: apt-get install$missing" >&2; exit 1; }
 fi
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
 $sudo apt-get update >"$log" 2>&1 || { tail -20 "$log" >&2; }
+if [ -n "$extra" ]; then
+    echo "installing:$extra"
+    # shellcheck disable=SC2086
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $extra >"$log" 2>&1 ||
+        echo "could not install:$extra; its tests will be skipped"
+fi
 collect "$@" # apt knows more now
+[ -z "$missing" ] && exit 0
 echo "installing:$missing"
 # shellcheck disable=SC2086
 if ! $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >"$log" 2>&1; then
