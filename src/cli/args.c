@@ -32,7 +32,7 @@ static enum kvf_status bad_value(struct cli *c, enum cli_opt id, const char *tex
 				 const char *what)
 {
 	kvf_fail(&c->err, KVF_EUSAGE, "--%s: '%s' is not %s", cli_options[id].name, text, what);
-	if (cli_options[id].values)
+	if (cli_options[id].values && cli_options[id].values[0] != '@')
 		kvf_err_hint(&c->err, "one of: %s", cli_options[id].values);
 	return KVF_EUSAGE;
 }
@@ -43,8 +43,16 @@ static enum kvf_status set_size(struct cli *c, enum cli_opt id, const char *text
 	if (!kvf_parse_size(text, out) || *out < low || *out > high) {
 		kvf_fail(&c->err, KVF_EUSAGE, "--%s: '%s' is not a size that is allowed here",
 			 cli_options[id].name, text);
-		kvf_err_hint(&c->err, "write bytes, or a number with K, M, G or T; %s",
-			     cli_options[id].brief);
+		if (high == UINT64_MAX)
+			kvf_err_hint(&c->err,
+				     "write bytes, or a number with K, M, G or T, from %llu on; %s",
+				     (unsigned long long)low, cli_options[id].brief);
+		else
+			kvf_err_hint(&c->err,
+				     "write bytes, or a number with K, M, G or T, from %llu to "
+				     "%llu; %s",
+				     (unsigned long long)low, (unsigned long long)high,
+				     cli_options[id].brief);
 		return KVF_EUSAGE;
 	}
 	return KVF_OK;
@@ -118,7 +126,9 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
 	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);
 	case OPT_KEEP: c->o.keep = v; return KVF_OK;
-	case OPT_MANIFEST: c->o.manifest = v; return KVF_OK;
+	case OPT_MANIFEST:
+		c->o.manifest = v;
+		return *v && strcmp(v, "-") != 0 ? KVF_OK : bad_value(c, id, v, "a file's path");
 	case OPT_EXPECT_ROOT:
 		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)
 			return bad_value(c, id, v, "64 hex digits");

@@ -191,14 +191,19 @@ void cli_wrap(FILE *f, const char *text, int indent, int width)
 	fputc('\n', f);
 }
 
-/* Columns on a terminal: characters, not bytes.  Wide ones count as one. */
+/* Columns on a terminal as put_escaped() fills them.  Wide ones count as one. */
 static size_t width_of(const char *s)
 {
-	size_t n = 0;
+	size_t len = strlen(s), width = 0, n;
 
-	for (; *s; s++)
-		n += ((uint8_t)*s & 0xc0) != 0x80;
-	return n;
+	while (len) {
+		n = printable(s, len);
+		width += n ? 1 : strlen("\\x00");
+		n += !n;
+		s += n;
+		len -= n;
+	}
+	return width;
 }
 
 void cli_grid_init(struct cli_grid *g, unsigned columns, unsigned right)

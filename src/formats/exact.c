@@ -254,10 +254,11 @@ static enum kvf_status check_table(const struct kvf_table *t, struct kvf_err *er
 	size_t n = strlen(t->name);
 
 	if (n == 0 || n > NAME_MAX_BYTES || kvf_utf8_valid(t->name, n) != n) {
-		kvf_fail(err, KVF_EREJECT, "table %s cannot be carried: its name has %zu bytes%s",
+		kvf_fail(err, KVF_EREJECT, "table \"%s\" cannot be carried: its name has %zu bytes%s",
 			 kvf_bytes_print(kvf_bytes_str(t->name), text, sizeof(text)), n,
 			 n > NAME_MAX_BYTES ? ", at most 1,024 are possible" : "");
-		kvf_err_hint(err, "Rename it, or leave it out with --exclude-table.");
+		kvf_err_hint(err, "Rename it, or leave it out with --exclude-table%s.",
+			     n ? "" : " ''");
 		return KVF_EREJECT;
 	}
 	if (t->ncolumns == 0)

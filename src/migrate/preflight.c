@@ -43,8 +43,8 @@ static enum kvf_status refuse_busy(const struct kvf_control *c, struct kvf_err *
 enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r, const char *place,
 				     struct kvf_err *err)
 {
-	kvf_fail(err, KVF_EPREFLIGHT, "the store is not empty: it holds %" PRIu64 " entries",
-		 r->facts.entries);
+	kvf_fail(err, KVF_EPREFLIGHT, "the store is not empty: it holds %" PRIu64 " %s",
+		 r->facts.entries, r->facts.entries == 1 ? "entry" : "entries");
 	kvf_err_detail(err, "%s%s. Nothing was changed.", r->target,
 		       r->right.entries ? " holds other data" : "");
 	kvf_err_hint(err,

@@ -85,6 +85,11 @@ enum kvf_status kvf_source_open(const char *place, const struct kvf_env *env,
 		if (rest)
 			return schemes[i].open(rest, env, out, err);
 	}
+	if (!strpbrk(place, ":=@")) {
+		kvf_fail(err, KVF_EUSAGE, "'%s' names no source of tables", place);
+		kvf_err_hint(err, "For an SQLite file, write sqlite:%s", place);
+		return KVF_EUSAGE;
+	}
 	/* The place may be a connection string with a password: not repeated. */
 	kvf_fail(err, KVF_EUSAGE, "no source of tables is known for this kind of place");
 	kvf_err_hint(err, "Name it with its kind, as in %s.", schemes[0].example);

@@ -69,16 +69,20 @@ static enum kvf_status find_own(struct kvf_sqlite *s, const struct listed *all,
 {
 	sqlite3_stmt *stmt = NULL;
 	enum kvf_status st = KVF_OK;
+	int rc;
 
 	for (; all; all = all->next)
 		if (strcmp(all->name, "kvferry_control") == 0)
 			s->has_control = 1;
 	if (!s->has_control)
 		return KVF_OK;
-	/* A table of that name that is not ours has no such columns. */
-	if (sqlite3_prepare_v2(s->db, "SELECT live FROM main.kvferry_control WHERE active > 0", -1,
-			       &stmt, NULL))
-		return KVF_OK;
+	/* A table of that name that is not ours has no such columns: it is carried. */
+	rc = sqlite3_prepare_v2(s->db, "SELECT live FROM main.kvferry_control WHERE active > 0",
+				-1, &stmt, NULL);
+	s->has_control = rc != SQLITE_ERROR;
+	if (rc)
+		return s->has_control ? kvf_sqlite_fail(s, rc, err, "read kvferry_control") :
+		       KVF_OK;
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
 		s->live = kvf_sqlite_keep_text(s, stmt, 0);
 		if (!s->live)

@@ -135,6 +135,8 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 
 /* ---- sqlite_look.c --------------------------------------------------------- */
 
+/* KVF_EPREFLIGHT: a kvferry_control of somebody else. */
+enum kvf_status kvf_lite_not_ours(const struct kvf_lite *s, struct kvf_err *err);
 enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kvf_control *c,
 				      struct kvf_err *err);
 enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64_t gen,

@@ -102,9 +102,13 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	int rc = sqlite3_step(stmt), state;
 	const char *name;
 
-	if (rc == SQLITE_DONE)
-		return kvf_fail(err, KVF_ETARGET, "%s: kvferry_control has lost its row",
-				s->path);
+	if (rc == SQLITE_DONE) {
+		kvf_fail(err, KVF_ETARGET, "%s: kvferry_control has lost its row", s->path);
+		kvf_err_detail(err, "Nothing was changed.");
+		kvf_err_hint(err, "Restore the file from a backup, or remove what kvferry made "
+				  "in it, as docs/objects.md says: the live table stays.");
+		return KVF_ETARGET;
+	}
 	if (rc != SQLITE_ROW)
 		return kvf_lite_fail(s, sqlite3_db_handle(stmt), "read", err);
 	if (sqlite3_column_int(stmt, 0) != 1) {
@@ -136,6 +140,16 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	return KVF_OK;
 }
 
+enum kvf_status kvf_lite_not_ours(const struct kvf_lite *s, struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EPREFLIGHT, "%s: its table kvferry_control is not one that kvferry made",
+		 s->path);
+	kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_hint(err, "Names that begin with kvferry_ are kvferry's in a store: rename the "
+			  "table, or take another file.");
+	return KVF_EPREFLIGHT;
+}
+
 enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kvf_control *c,
 				      struct kvf_err *err)
 {
@@ -155,7 +169,7 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 		" run, host, pid, pid_start, started, beat, tool, why"
 		" FROM kvferry_control WHERE id = 1");
 	if (st)
-		return st;
+		return sqlite3_errcode(db) == SQLITE_ERROR ? kvf_lite_not_ours(s, err) : st;
 	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);
 	if (st)
 		return st;

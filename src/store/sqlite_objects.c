@@ -188,7 +188,8 @@ enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, cha
 		if (st)
 			return st;
 		if (has) {
-			snprintf(buf, size, "\"%.64s\" is %s %s, not a table", s->table,
+			snprintf(buf, size, "\"%.64s\" is %s %s, not a table; --table-name publishes under "
+				 "another name", s->table,
 				 i == 1 ? "an" : "a", others[i]);
 			return KVF_OK;
 		}
@@ -208,7 +209,8 @@ enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, cha
 		*fits = 0;
 		snprintf(buf, size,
 			 "table \"%.64s\" has another layout than (partition_key BLOB, "
-			 "key BLOB, value BLOB, PRIMARY KEY (partition_key, key))",
+			 "key BLOB, value BLOB, PRIMARY KEY (partition_key, key)); "
+			 "--table-name publishes under another name",
 			 s->table);
 		return KVF_OK;
 	}

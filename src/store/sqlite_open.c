@@ -436,8 +436,11 @@ static enum kvf_status look_at_file(struct kvf_lite *s, int *exists, struct kvf_
 	rc = open_as(s, SQLITE_OPEN_READONLY, "", &db, err);
 	if (!rc)
 		rc = read_header(s, db, head, &len, err);
-	if (!rc && (len < 16 || memcmp(head, "SQLite format 3", 16) != 0))
-		rc = kvf_fail(err, KVF_ETARGET, "%s is not a SQLite database", s->path);
+	if (!rc && (len < 16 || memcmp(head, "SQLite format 3", 16) != 0)) {
+		rc = kvf_fail(err, KVF_ETARGET, "%s is not an SQLite database", s->path);
+		kvf_err_detail(err, "It was not changed.");
+		kvf_err_hint(err, "Check the path; a store that is not there yet is created.");
+	}
 	sqlite3_close(db);
 	return rc;
 }
@@ -458,6 +461,8 @@ static enum kvf_status find_table(struct kvf_lite *s, const char *given, struct 
 	}
 	if (!st && has)
 		st = kvf_lite_prepare(s, s->db, &stmt, err, "SELECT live FROM kvferry_control");
+	if (st && has && sqlite3_errcode(s->db) == SQLITE_ERROR)
+		return kvf_lite_not_ours(s, err);
 	if (!st && has) {
 		if (sqlite3_step(stmt) == SQLITE_ROW)
 			kvf_lite_text(stmt, 0, name, sizeof(name));

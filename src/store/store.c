@@ -158,6 +158,13 @@ static enum kvf_status busy(const char *verb, const struct kvf_control *c, struc
 	enum kvf_status st;
 	char since[32];
 
+	if (!*c->run) { /* it came and went since this run looked */
+		st = kvf_fail(err, KVF_EBUSY, "%s a run that is over already", verb);
+		kvf_err_detail(err, "This run changed nothing more; the store is in epoch %llu.",
+			       (unsigned long long)c->epoch);
+		kvf_err_hint(err, "Give the command again: it then looks at what is there now.");
+		return st;
+	}
 	print_time(c->started, since);
 	st = kvf_fail(err, KVF_EBUSY, "%s run %s (host %s, process %lld, since %s)", verb,
 		      c->run, c->host, (long long)c->pid, since);

@@ -151,6 +151,16 @@ err_has 'an even number of hex digits'
 run kvferry get x.kvf @missing k
 is 2
 
+run kvferry export shop.db x.kvf
+is 2
+err_has "'shop.db' names no source of tables"
+err_has 'write sqlite:shop.db'
+run kvferry export --manifest - sqlite:shop.db x.kvf
+is 2
+err <<'END'
+kvferry: --manifest: '-' is not a file's path
+END
+
 # Nothing was made on the way.
 rm -f out err wanted ok.log
 run ls -A

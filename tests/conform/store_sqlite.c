@@ -318,7 +318,7 @@ static void what_is_no_database_is_refused(void **state)
 	assert_int_equal(write(fd, "this is a letter, not a database\n", 33), 33);
 	close(fd);
 	gives(p->driver->open(p, KVF_STORE_WRITE, &s, &test_err), KVF_ETARGET);
-	assert_non_null(strstr(test_err.message, "is not a SQLite database"));
+	assert_non_null(strstr(test_err.message, "is not an SQLite database"));
 	gives(p->driver->open(p, KVF_STORE_READ, &s, &test_err), KVF_ETARGET);
 	unlink(p->path);
 	gives(p->driver->open(p, KVF_STORE_READ, &s, &test_err), KVF_ENOTFOUND);
