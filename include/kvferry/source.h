@@ -82,11 +82,11 @@ kvf_rows_next(struct kvf_rows *rows, const struct kvf_row **row, struct kvf_err 
 KVF_API void kvf_rows_close(struct kvf_rows *rows);
 
 /*
- * A fingerprint of the source's state at this moment, outside the snapshot:
- * if two calls give the same text, nothing was committed in between.
+ * Was anything committed to the source since the snapshot began, or shortly
+ * before?  *changed = 0 only if certainly not: what was read is all there is.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_watermark(struct kvf_source *s, char *buf, size_t size, struct kvf_err *err);
+kvf_source_changed(struct kvf_source *s, int *changed, struct kvf_err *err);
 
 /* "SQLite 3.40.1, /srv/shop.db" for people and notes; never a secret. */
 KVF_API const char *kvf_source_identity(const struct kvf_source *s);

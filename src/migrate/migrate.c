@@ -31,7 +31,6 @@ struct migrate {
 	struct kvf_output *out;     /* the exporter's end */
 	const char *scratch;
 	char dir[4096];
-	char watermark[256];
 	int level;
 };
 
@@ -94,8 +93,6 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	struct kvf_store *store = NULL;
 	enum kvf_status st = kvf_source_open(m->o->source, m->env, &m->source, err);
 
-	if (!st)
-		st = kvf_source_watermark(m->source, m->watermark, sizeof(m->watermark), err);
 	if (st)
 		return st;
 	r->in_place = kvf_source_is_place(m->source, m->o->target);
@@ -174,13 +171,13 @@ static enum kvf_status export_job(void *ctx, unsigned worker, void *job, struct 
 static enum kvf_status may_publish(void *ctx, struct kvf_err *err)
 {
 	struct migrate *m = ctx;
-	char now[256];
 	enum kvf_status st;
+	int changed;
 
 	if (m->report->in_place) /* the run's own writes move that file */
 		return KVF_OK;
-	st = kvf_source_watermark(m->source, now, sizeof(now), err);
-	if (st || strcmp(now, m->watermark) == 0)
+	st = kvf_source_changed(m->source, &changed, err);
+	if (st || !changed)
 		return st;
 	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
 	kvf_err_detail(err,

@@ -48,8 +48,8 @@ struct kvf_source_driver {
 	enum kvf_status (*rows_next)(struct kvf_rows *rows, struct kvf_err *err);
 	void (*rows_close)(struct kvf_rows *rows);
 
-	enum kvf_status (*watermark)(struct kvf_source *s, char *buf, size_t size,
-				     struct kvf_err *err);
+	/* Compares with a mark that `open` took before the snapshot. */
+	enum kvf_status (*changed)(struct kvf_source *s, int *changed, struct kvf_err *err);
 	const char *(*identity)(const struct kvf_source *s);
 	/* The place in two pieces; 0 for another driver's scheme. */
 	int (*is_place)(const struct kvf_source *s, const char *scheme, const char *rest);

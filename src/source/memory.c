@@ -207,15 +207,11 @@ static enum kvf_status memory_rows_next(struct kvf_rows *rows, struct kvf_err *e
 	return KVF_OK;
 }
 
-static enum kvf_status memory_watermark(struct kvf_source *s, char *buf, size_t size,
-					struct kvf_err *err)
+static enum kvf_status memory_changed(struct kvf_source *s, int *changed, struct kvf_err *err)
 {
-	static const char text[] = "memory";
-
 	(void)s;
-	if (size < sizeof(text))
-		return kvf_fail(err, KVF_EINTERNAL, "a watermark needs %zu bytes", sizeof(text));
-	memcpy(buf, text, sizeof(text));
+	(void)err;
+	*changed = 0;
 	return KVF_OK;
 }
 
@@ -250,7 +246,7 @@ static const struct kvf_source_driver memory_driver = {
 	.rows_open = memory_rows_open,
 	.rows_next = memory_rows_next,
 	.rows_close = memory_rows_close,
-	.watermark = memory_watermark,
+	.changed = memory_changed,
 	.identity = memory_identity,
 	.is_place = memory_is_place,
 	.close = memory_close,

@@ -194,12 +194,10 @@ void kvf_rows_close(struct kvf_rows *rows)
 		rows->source->driver->rows_close(rows);
 }
 
-enum kvf_status kvf_source_watermark(struct kvf_source *s, char *buf, size_t size,
-				     struct kvf_err *err)
+enum kvf_status kvf_source_changed(struct kvf_source *s, int *changed, struct kvf_err *err)
 {
-	assert(size > 0);
-	buf[0] = '\0';
-	return s->driver->watermark(s, buf, size, err);
+	*changed = 1;
+	return s->driver->changed(s, changed, err);
 }
 
 const char *kvf_source_identity(const struct kvf_source *s)

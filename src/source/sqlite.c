@@ -250,16 +250,17 @@ static enum kvf_status sqlite_count(struct kvf_source *base, const struct kvf_re
 
 /* ---- the place ----------------------------------------------------------------- */
 
-static void describe_state(char *buf, size_t size, const char *name,
-			   const struct kvf_sqlite_state *st)
+/*
+ * An empty WAL comes and goes with readers: it says nothing.  Nor does the time
+ * of its inode: SQLite, run by root, gives the WAL to the owner of the database
+ * whenever it opens it.
+ */
+static int same_wal(const struct kvf_sqlite_state *a, const struct kvf_sqlite_state *b)
 {
-	/* An empty WAL comes and goes with readers: it says nothing. */
-	if (st->size < 0 || (st->size == 0 && *name == 'w'))
-		snprintf(buf, size, "%s:none", name);
-	else
-		snprintf(buf, size, "%s:%ju.%ju.%jd.%jd.%09ld.%jd.%09ld", name, (uintmax_t)st->dev,
-			 (uintmax_t)st->ino, (intmax_t)st->size, (intmax_t)st->mtime.tv_sec,
-			 st->mtime.tv_nsec, (intmax_t)st->ctime.tv_sec, st->ctime.tv_nsec);
+	struct kvf_sqlite_state c = *b;
+
+	c.ctime = a->ctime;
+	return (a->size <= 0 && b->size <= 0) || kvf_sqlite_state_equal(a, &c);
 }
 
 /*
@@ -267,26 +268,26 @@ static void describe_state(char *buf, size_t size, const char *name,
  * times of the file once they are older than a tick of the clock that sets
  * them.  The files are not opened for it: that could cost us our locks.
  */
-static enum kvf_status sqlite_watermark(struct kvf_source *base, char *buf, size_t size,
-					struct kvf_err *err)
+static void read_mark(const struct kvf_sqlite *s, struct kvf_sqlite_mark *mark)
+{
+	kvf_sqlite_state_settled(s->path, "", &mark->db);
+	kvf_sqlite_state_settled(s->path, "-wal", &mark->wal);
+}
+
+static enum kvf_status sqlite_changed(struct kvf_source *base, int *changed,
+				      struct kvf_err *err)
 {
 	struct kvf_sqlite *s = (struct kvf_sqlite *)base;
-	struct kvf_sqlite_state db, wal;
-	char a[160], b[160];
-	int n;
+	struct kvf_sqlite_mark now;
 
-	kvf_sqlite_state_settled(s->path, "", &db);
-	kvf_sqlite_state_settled(s->path, "-wal", &wal);
-	if (db.size < 0) {
+	read_mark(s, &now);
+	if (now.db.size < 0) {
 		kvf_fail(err, KVF_ESOURCE, "%s is gone", s->path);
 		kvf_err_hint(err, "Somebody moved or deleted the database while it was read.");
 		return KVF_ESOURCE;
 	}
-	describe_state(a, sizeof(a), "db", &db);
-	describe_state(b, sizeof(b), "wal", &wal);
-	n = snprintf(buf, size, "%s %s", a, b);
-	if (n < 0 || (size_t)n >= size)
-		return kvf_fail(err, KVF_EINTERNAL, "a watermark needs %d bytes", n);
+	*changed = !kvf_sqlite_state_equal(&s->mark.db, &now.db) ||
+		   !same_wal(&s->mark.wal, &now.wal);
 	return KVF_OK;
 }
 
@@ -326,7 +327,7 @@ static const struct kvf_source_driver sqlite_driver = {
 	.rows_open = kvf_sqlite_rows_open,
 	.rows_next = kvf_sqlite_rows_next,
 	.rows_close = kvf_sqlite_rows_close,
-	.watermark = sqlite_watermark,
+	.changed = sqlite_changed,
 	.identity = sqlite_identity,
 	.is_place = sqlite_is_place,
 	.close = sqlite_close,
@@ -383,7 +384,11 @@ enum kvf_status kvf_source_sqlite_open(const char *rest, const struct kvf_env *e
 	st = resolve(rest, &s->path, err);
 	if (!st) {
 		s->identity = sqlite3_mprintf("SQLite %s, %s", sqlite3_libversion(), s->path);
-		st = s->identity ? kvf_sqlite_begin(s, err) : kvf_fail_nomem(err);
+		st = s->identity ? KVF_OK : kvf_fail_nomem(err);
+	}
+	if (!st) {
+		read_mark(s, &s->mark);
+		st = kvf_sqlite_begin(s, err);
 	}
 	if (!st)
 		st = kvf_sqlite_prepare(s, "PRAGMA encoding", &stmt, err);

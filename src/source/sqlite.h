@@ -1,7 +1,7 @@
 /*
  * sqlite - what the files of the SQLite driver share.
  *
- *   sqlite.c         the driver's table, errors, watermark, count, scalar
+ *   sqlite.c         the driver's table, errors, what a commit moves, count, scalar
  *   sqlite_open.c    the way to a snapshot that leaves no trace
  *   sqlite_scratch.c a private copy, where something has to be recovered
  *   sqlite_file.c    the database file through SQLite's own VFS
@@ -41,6 +41,11 @@ struct kvf_sqlite_state {
 	struct timespec mtime, ctime;
 };
 
+/* What a commit moves. */
+struct kvf_sqlite_mark {
+	struct kvf_sqlite_state db, wal;
+};
+
 /* A shape together with what reading it needs. */
 struct kvf_sqlite_shape {
 	struct kvf_table table;
@@ -60,6 +65,7 @@ struct kvf_sqlite {
 	 * ours, and what the file was like when we began. */
 	struct kvf_sqlite_file guard;
 	struct kvf_sqlite_state guarded;
+	struct kvf_sqlite_mark mark;          /* before the snapshot began */
 
 	char *scratch;                        /* folder to remove, or NULL */
 
