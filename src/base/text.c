@@ -2,6 +2,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 size_t kvf_utf8_valid(const void *bytes, size_t len)
@@ -108,7 +109,7 @@ const char *kvf_did_you_mean(const char *word, const char *const *candidates, si
 	size_t best = limit + 1, i, d;
 
 	for (i = 0; i < n; i++) {
-		d = distance(word, candidates[i]);
+		d = strcasecmp(word, candidates[i]) ? distance(word, candidates[i]) : 0;
 		if (d < best) {
 			best = d;
 			found = candidates[i];
@@ -120,22 +121,30 @@ const char *kvf_did_you_mean(const char *word, const char *const *candidates, si
 int kvf_glob(const char *pattern, const char *name)
 {
 	const char *star = NULL, *retry = NULL;
+	int quoted = 0, doubled;
 
 	for (;;) {
-		if (*pattern == '*') {
+		doubled = quoted && pattern[0] == '"' && pattern[1] == '"';
+		if (*pattern == '"' && !doubled && (quoted || strchr(pattern + 1, '"'))) {
+			quoted = !quoted;
+			pattern++;
+		} else if (*pattern == '*' && !quoted) {
 			star = ++pattern;
 			retry = name;
-		} else if (*name && (*pattern == *name || *pattern == '?')) {
-			name++;
+		} else if (*name && *pattern == '?' && !quoted) {
 			pattern++;
-			if (pattern[-1] == '?') /* one character, not one byte */
-				while (((uint8_t)*name & 0xc0) == 0x80)
-					name++;
+			name++;
+			while (((uint8_t)*name & 0xc0) == 0x80) /* one character, not one byte */
+				name++;
+		} else if (*name && *pattern == *name) {
+			name++;
+			pattern += 1 + doubled;
 		} else if (!*name && !*pattern) {
 			return 1;
 		} else if (star && *retry) {
 			name = ++retry;
 			pattern = star;
+			quoted = 0;
 		} else {
 			return 0;
 		}

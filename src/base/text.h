@@ -24,12 +24,17 @@ void kvf_text_redact(char *s);
 /*
  * The candidate nearest to `word`, or NULL: for "did you mean".  Near means at
  * most one edit per three characters (one for a word of two to five); an edit
- * inserts, drops or replaces a character, or swaps two neighbours.  The first
- * of equally near ones wins.
+ * inserts, drops or replaces a character, or swaps two neighbours; capitals do
+ * not count in a word that is right otherwise.  The first of equally near ones
+ * wins.
  */
 const char *kvf_did_you_mean(const char *word, const char *const *candidates, size_t n);
 
-/* pg_dump's patterns: "*" any run, "?" one UTF-8 character, else literal; 1 = match. */
+/*
+ * pg_dump's patterns: "*" any run, "?" one UTF-8 character, else literal; 1 =
+ * match.  Between double quotes everything is literal, "" is a quote there; a
+ * quote without a second one stands for itself.  Capitals count.
+ */
 int kvf_glob(const char *pattern, const char *name);
 
 /* "64M", "1GiB", "4096": bytes, in powers of 1024.  0 on nonsense or overflow, else 1. */

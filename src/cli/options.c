@@ -11,7 +11,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 		      "answer what the application declares under 'args:'",
 		      "May be repeated." },
 	[OPT_TABLE] = { 't', "table", "PATTERN", NULL, "carry only source tables that match",
-			"'*' is any run of characters, '?' one character. May be repeated. A "
+			"'*' is any run of characters, '?' one character, \"...\" as it stands. "
+			"May be repeated. A "
 			"selection is "
 			"marked in the stream and never bumps a version." },
 	[OPT_EXCLUDE_TABLE] = { 'T', "exclude-table", "PATTERN", NULL,

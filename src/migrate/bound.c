@@ -77,6 +77,12 @@ static enum kvf_status bind_tables(const struct kvf_options *o, struct kvf_bound
 						o->exclude_tables[i - o->ntables], all, n, err);
 		goto out;
 	}
+	if (n && !k) {
+		kvf_fail(err, KVF_EUSAGE, "the patterns leave no table");
+		kvf_err_detail(err, "The source has %zu tables; nothing was written.", n);
+		st = KVF_EUSAGE;
+		goto out;
+	}
 	b->partial = k != n;
 	st = kvf_exact_application(chosen, k, &b->exact, err);
 	b->app = b->exact;

@@ -275,6 +275,18 @@ run kvferry import --allow-partial part.kvf sqlite:part.db
 is 0
 out_has 'published a selection, version not bumped: 3 entries'
 
+sqlite3 names.db 'CREATE TABLE "a*b"(id INTEGER PRIMARY KEY); CREATE TABLE axb(id INTEGER PRIMARY KEY);
+    INSERT INTO "a*b" VALUES (1); INSERT INTO axb VALUES (1)'
+run kvferry export sqlite:names.db -t '"a*b"' names.kvf
+is 0
+out_has 'exported a selection: 1 entry'
+run kvferry export sqlite:names.db -t 'AXB' names2.kvf
+is 2
+err_has "Did you mean 'axb'?"
+run kvferry export sqlite:names.db -t axb -T axb names2.kvf
+is 2
+err_has 'the patterns leave no table'
+
 # --expect-root, --manifest.
 run kvferry import --expect-root "$root" shop.kvf sqlite:root.db
 is 0

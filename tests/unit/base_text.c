@@ -172,6 +172,16 @@ static void patterns_match_as_in_pg_dump(void **state)
 	assert_true(kvf_glob("???", "abc"));
 	assert_true(kvf_glob("caf?", "caf\xc3\xa9"));
 	assert_true(kvf_glob("?*", "\xe2\x82\xac"));
+	assert_true(kvf_glob("\"Order Details\"", "Order Details"));
+	assert_true(kvf_glob("\"a*b\"", "a*b"));
+	assert_true(kvf_glob("*\"*\"?", "x*y"));
+	assert_true(kvf_glob("a\"\"\"\"b", "a\"b"));
+	assert_true(kvf_glob("we\"ird", "we\"ird"));
+	assert_true(kvf_glob("*\"\"\"\"*", "we\"ird"));
+	assert_true(kvf_glob("\"\"", ""));
+	assert_false(kvf_glob("\"a*b\"", "axb"));
+	assert_false(kvf_glob("\"a?b\"", "axb"));
+	assert_false(kvf_glob("\"\"", "\"\""));
 	assert_false(kvf_glob("", "a"));
 	assert_false(kvf_glob("a", ""));
 	assert_false(kvf_glob("a", "A"));
