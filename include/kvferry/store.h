@@ -250,7 +250,8 @@ struct kvf_ledger_row {
 /*
  * a6 Commit: the only commit point.  In one transaction: CAS epoch and SEALED;
  * live table -> previous generation, stage -> live; version record and
- * user_version := schema (left alone when the claim's app is ""); state LIVE;
+ * user_version := schema (left alone when the claim's app is ""), the record
+ * only where the claim names one and version_done is not empty; state LIVE;
  * the ledger row.  KVF_EBUSY when superseded.  The result is durable on
  * KVF_OK.  On any other status the error's detail says what readers see, as far
  * as it could be found out; the control row is the truth.

@@ -463,7 +463,7 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 	e.part = kvf_mem_bytes(t->g.version_part, t->g.version_part_len);
 	e.key = kvf_mem_bytes(t->g.version_key, t->g.version_key_len);
 	e.value = done;
-	if (e.key.len) { /* the last thing that can fail */
+	if (e.key.len && done.len) { /* the last thing that can fail */
 		record = kvf_mem_item_new(&e);
 		st = record ? kvf_mem_insert(t, kvf_mem_find(t, &e, &found), record, err)
 			    : kvf_fail_nomem(err);

@@ -327,6 +327,26 @@ static void a_store_without_a_version_record_has_none(void **state)
 	kvf_store_close(s);
 }
 
+/* What a load that does not bump does, where no record was live. */
+static void a_commit_without_a_version_text_writes_no_record(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s = open_store(p);
+	struct kvf_totals t = { 0, 0, { 0 } };
+	struct kvf_control c;
+	struct kvf_bytes v;
+
+	acquire(s, "r", &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	put_chunk(s, 0, "resources", "a/", 3, "v", &t);
+	ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
+	ok(kvf_store_commit(s, 0, raw(NULL, 0), line("r"), &test_err));
+	gives(kvf_store_get(s, bytes("meta"), bytes("schema/version"), &v, &test_err),
+	      KVF_ENOTFOUND);
+	assert_int_equal(count_live(s, "v"), 3);
+	kvf_store_close(s);
+}
+
 /* ---- generations and the ledger --------------------------------------------------------- */
 
 static void one_previous_generation_is_kept(void **state)
@@ -448,6 +468,7 @@ int main(void)
 		STORE_TEST(merge_counts_what_was_copied_equal_and_in_conflict),
 		STORE_TEST(the_version_record_moves_with_the_commit_alone),
 		STORE_TEST(a_store_without_a_version_record_has_none),
+		STORE_TEST(a_commit_without_a_version_text_writes_no_record),
 		STORE_TEST(one_previous_generation_is_kept),
 		STORE_TEST(a_run_without_entries_can_be_published),
 		STORE_TEST(the_ledger_keeps_every_line_in_order),
