@@ -133,6 +133,9 @@ KVF_MUST_CHECK enum kvf_status kvf_intake_skip(struct kvf_reader *r, struct kvf_
  * notes, index, table.  KVF_OK: at the end of the file, or at a zstd frame.
  */
 KVF_MUST_CHECK enum kvf_status kvf_trailer_read(struct kvf_reader *r, struct kvf_err *err);
+/* A note's text in place, behind which there is a NUL: nothing stays in it that a
+ * terminal might obey. */
+void kvf_note_clean(char *note, size_t len);
 /* The end of the file: what is missing of the accelerators? */
 KVF_MUST_CHECK enum kvf_status kvf_trailer_end(struct kvf_reader *r, struct kvf_err *err);
 

@@ -6,21 +6,32 @@
  */
 #include "stream/reader.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-/* KVFN: keep the text, without anything that a terminal might obey. */
+void kvf_note_clean(char *note, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!note[i])
+			note[i] = '?';
+	kvf_text_clean(note, '\n');
+}
+
+/* KVFN: keep the text. */
 static enum kvf_status keep_note(struct kvf_reader *r, const uint8_t *p, size_t len,
 				 struct kvf_err *err)
 {
 	char *note = malloc(len + 1);
-	size_t i;
 
 	if (!note)
 		return kvf_fail_nomem(err);
-	for (i = 0; i < len; i++)
-		note[i] = (p[i] < 0x20 && p[i] != '\n') || p[i] >= 0x7f ? '?' : (char)p[i];
+	memcpy(note, p, len);
 	note[len] = '\0';
+	kvf_note_clean(note, len);
 	free(r->note);
 	r->note = note;
 	return KVF_OK;

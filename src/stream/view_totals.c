@@ -80,7 +80,7 @@ enum kvf_status kvf_view_note(struct kvf_view *v, char *buf, size_t size, struct
 	uint64_t at = last->at + last->size;
 	uint8_t head[KVF_SKIP_HEAD + 4];
 	enum kvf_status st;
-	size_t got, i, len;
+	size_t got, len;
 	unsigned frames;
 
 	buf[0] = '\0';
@@ -101,8 +101,6 @@ enum kvf_status kvf_view_note(struct kvf_view *v, char *buf, size_t size, struct
 	if (st)
 		return st;
 	buf[got] = '\0';
-	for (i = 0; i < got; i++) /* without anything that a terminal might obey */
-		if ((buf[i] < 0x20 && buf[i] != '\n') || buf[i] == 0x7f)
-			buf[i] = '?';
+	kvf_note_clean(buf, got);
 	return KVF_OK;
 }
