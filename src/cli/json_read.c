@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_MAX ((size_t)1 << 36)
+#define READ_MAX (SIZE_MAX / 2)
 
 struct reader {
 	struct kvf_json json;

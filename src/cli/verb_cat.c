@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES ((size_t)1 << 36)
+#define LINE_MAX_BYTES (SIZE_MAX / 2)
 
 /* How the value of an entry of this package is to be read. */
 static struct kvf_print_as print_as(const struct kvf_begin *begin, const struct kvf_entry *e)

@@ -59,7 +59,7 @@ static enum kvf_status open_store(struct backup *b, struct kvf_err *err)
 		st = kvf_store_inspect(b->store, &r->facts, err);
 	if (st)
 		return st == KVF_ENOTFOUND ? (err->status = KVF_ESOURCE) : st;
-	snprintf(r->source, sizeof(r->source), "%s", kvf_store_identity(b->store));
+	kvf_report_name(r->source, sizeof(r->source), "%s", kvf_store_identity(b->store));
 	if (!r->facts.has_table || !r->facts.table_fits) {
 		kvf_fail(err, KVF_ESOURCE, "there is no key-value store to back up");
 		kvf_err_detail(err, "%s", r->source);
@@ -234,7 +234,7 @@ enum kvf_status kvf_backup(const struct kvf_options *o, const struct kvf_env *en
 		st = kvf_open_output(o, o->target, &out, err);
 	if (st)
 		goto out;
-	snprintf(report->target, sizeof(report->target), "%s", kvf_output_name(out));
+	kvf_report_name(report->target, sizeof(report->target), "%s", kvf_output_name(out));
 	st = write_all(&b, out, err);
 	if (!st)
 		st = kvf_output_commit(out, err);

@@ -133,7 +133,8 @@ static enum kvf_status describe_records(struct kvf_bound *b, struct kvf_err *err
 		for (r = 0; r < pkg->nrecords; r++) {
 			st = kvf_source_describe(b->source, &pkg->records[r], &shapes[r], err);
 			if (st)
-				return b->formats ? kvf_formats_blame(b->formats, p, r, err) : st;
+				return b->formats ? kvf_formats_blame(b->formats, p, r, err)
+						  : st;
 		}
 	}
 	if (b->formats)

@@ -116,7 +116,7 @@ enum kvf_status kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b
 		}
 	}
 	snprintf(r->app, sizeof(r->app), "%s", b->app->name);
-	snprintf(r->source, sizeof(r->source), "%s", kvf_source_identity(b->source));
+	kvf_report_name(r->source, sizeof(r->source), "%s", kvf_source_identity(b->source));
 	r->from = b->from;
 	r->schema = b->app->schema;
 	r->partial = b->partial;
@@ -333,7 +333,7 @@ enum kvf_status kvf_export(const struct kvf_options *o, const struct kvf_env *en
 		st = kvf_open_output(o, o->target, &out, err);
 	if (st)
 		goto out;
-	snprintf(report->target, sizeof(report->target), "%s", kvf_output_name(out));
+	kvf_report_name(report->target, sizeof(report->target), "%s", kvf_output_name(out));
 	job = (struct kvf_export_job){ .options = o,
 				       .bound = &bound,
 				       .out = out,

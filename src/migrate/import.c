@@ -100,8 +100,13 @@ static enum kvf_status settle_commit(struct kvf_import *im, enum kvf_status st,
 	struct kvf_err second;
 	enum kvf_status again = kvf_store_control(im->store, &now, &second);
 
-	if (!again && now.state == KVF_RUN_LIVE && now.epoch == im->control.epoch)
+	if (!again && now.state == KVF_RUN_LIVE && now.epoch == im->control.epoch) {
+		kvf_report_warn(im->job->report,
+				"the data are published, but the commit reported: %s",
+				err->message);
+		kvf_err_clear(err);
 		return KVF_OK;
+	}
 	if (!again)
 		return st;
 	kvf_err_detail(err, "It is not known whether the commit took effect: %s",
@@ -111,8 +116,11 @@ static enum kvf_status settle_commit(struct kvf_import *im, enum kvf_status st,
 	return st;
 }
 
-/* A load that does not bump leaves the application's version record as it is. */
-static enum kvf_status keep_version_record(struct kvf_import *im, uint8_t *buf, size_t size,
+/*
+ * A load that does not bump leaves the application's version record as it is:
+ * `done` becomes what is live, kept in `buf`.
+ */
+static enum kvf_status keep_version_record(struct kvf_import *im, struct kvf_buf *buf,
 					   struct kvf_bytes *done, struct kvf_err *err)
 {
 	struct kvf_bytes live;
@@ -127,12 +135,9 @@ static enum kvf_status keep_version_record(struct kvf_import *im, uint8_t *buf, 
 		kvf_err_clear(err);
 		return KVF_OK;
 	}
-	if (!st && live.len <= size) {
-		if (live.len)
-			memcpy(buf, live.ptr, live.len);
-		done->ptr = buf;
-		done->len = live.len;
-	}
+	if (!st)
+		st = kvf_buf_append(buf, live.ptr, live.len, err);
+	*done = kvf_buf_bytes(buf);
 	return st;
 }
 
@@ -140,8 +145,8 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 {
 	struct kvf_report *r = im->job->report;
 	struct kvf_bytes done = im->head->version_done;
-	uint8_t kept[256];
 	struct kvf_ledger_line line;
+	struct kvf_buf kept;
 	size_t step = kvf_report_step(r, "publish");
 	uint64_t schema = r->partial ? r->live : im->head->schema;
 	enum kvf_status st;
@@ -156,18 +161,20 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 		st = kvf_check_stop(im->job->env, err);
 	if (st)
 		return st;
+	memset(&line, 0, sizeof(line));
+	kvf_buf_init(&kept, (size_t)im->head->lim.value + 1);
 	if (r->partial)
-		st = keep_version_record(im, kept, sizeof(kept), &done, err);
-	if (st)
-		return st;
-	st = kvf_ledger_publish(&line, r, im->job->options, im->job->definitions, im->head,
-				err);
-	if (st)
-		return st;
-	st = kvf_store_commit(im->store, schema, done, &line.row, err);
+		st = keep_version_record(im, &kept, &done, err);
+	if (!st)
+		st = kvf_ledger_publish(&line, r, im->job->options, im->job->definitions,
+					im->head, err);
+	if (!st) {
+		st = kvf_store_commit(im->store, schema, done, &line.row, err);
+		if (st)
+			st = settle_commit(im, st, err);
+	}
 	kvf_ledger_line_release(&line);
-	if (st)
-		st = settle_commit(im, st, err);
+	kvf_buf_release(&kept);
 	if (st)
 		return st;
 	r->published = 1;
@@ -194,7 +201,7 @@ static enum kvf_status already_live(struct kvf_import *im, int *yes, struct kvf_
 	*yes = 0;
 	memset(&stream, 0, sizeof(stream));
 	if (!r->has_control || r->control.state != KVF_RUN_LIVE ||
-	    (!r->partial && r->control.ver != im->head->schema) || r->partial)
+	    r->control.ver != im->head->schema || r->partial)
 		return KVF_OK;
 	while (!(st = kvf_reader_next(im->reader, &item, err))) {
 		if (item.type == KVF_ITEM_CHUNK)
@@ -240,7 +247,8 @@ static void fill_report(struct kvf_import *im)
 	r->from = im->head->from;
 	r->schema = im->head->schema;
 	if (!*r->source)
-		snprintf(r->source, sizeof(r->source), "%s", kvf_input_name(im->job->in));
+		kvf_report_name(r->source, sizeof(r->source), "%s",
+				kvf_input_name(im->job->in));
 }
 
 /* Everything up to the point where the store is ours. */

@@ -99,7 +99,7 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	st = kvf_store_open(m->o->target, KVF_STORE_READ, &so, m->env, &store, err);
 	if (st == KVF_ENOTFOUND) {
 		kvf_err_clear(err);
-		snprintf(r->target, sizeof(r->target), "%s", m->o->target);
+		kvf_report_name(r->target, sizeof(r->target), "%s", m->o->target);
 	} else if (!st) {
 		st = kvf_import_preflight(m->o, store, "", r, err);
 		if (st)

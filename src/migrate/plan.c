@@ -58,7 +58,7 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 	if (st == KVF_ENOTFOUND) {
 		kvf_err_clear(err);
 		st = KVF_OK;
-		snprintf(report->target, sizeof(report->target), "%s", o->target);
+		kvf_report_name(report->target, sizeof(report->target), "%s", o->target);
 	} else if (!st) {
 		st = kvf_import_preflight(o, store, "", report, err);
 	}
@@ -109,7 +109,8 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 			st = err->status = KVF_ESOURCE;
 		goto out;
 	}
-	snprintf(report->target, sizeof(report->target), "%s", kvf_store_identity(store));
+	kvf_report_name(report->target, sizeof(report->target), "%s",
+			kvf_store_identity(store));
 	st = kvf_store_control(store, &report->control, err);
 	if (!st) {
 		report->has_control = 1;

@@ -63,7 +63,8 @@ enum kvf_status kvf_import_preflight(const struct kvf_options *o, struct kvf_sto
 
 	if (st)
 		return st;
-	snprintf(report->target, sizeof(report->target), "%s", kvf_store_identity(store));
+	kvf_report_name(report->target, sizeof(report->target), "%s",
+			kvf_store_identity(store));
 	report->free_bytes = report->facts.free;
 	st = kvf_store_control(store, &report->control, err);
 	report->has_control = st == KVF_OK;

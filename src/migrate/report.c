@@ -45,6 +45,16 @@ char *kvf_report_text(struct kvf_report *r, const char *fmt, ...)
 	return kvf_arena_strdup(r->memory, text);
 }
 
+void kvf_report_name(char *to, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(to, size, fmt, ap);
+	va_end(ap);
+	kvf_text_clean(to, 0);
+}
+
 void kvf_report_warn(struct kvf_report *r, const char *fmt, ...)
 {
 	char text[1024], **list;

@@ -28,6 +28,8 @@ KVF_MUST_CHECK enum kvf_status kvf_report_init(struct kvf_report *r, struct kvf_
 /* A text that lives as long as the report; NULL when out of memory. */
 char *kvf_report_text(struct kvf_report *r, const char *fmt, ...) KVF_PRINTF(2, 3);
 void *kvf_report_alloc(struct kvf_report *r, size_t size);
+/* A name for people, cut to fit: valid UTF-8 without control characters. */
+void kvf_report_name(char *to, size_t size, const char *fmt, ...) KVF_PRINTF(3, 4);
 /* A warning is printed with the result, not as it happens. */
 void kvf_report_warn(struct kvf_report *r, const char *fmt, ...) KVF_PRINTF(2, 3);
 /* Steps: begin gives the index, end fills in time and amounts. */

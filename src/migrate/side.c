@@ -59,8 +59,8 @@ static enum kvf_status open_tables(struct kvf_side_entries *s, struct kvf_err *e
 		st = kvf_bound_open(s->o, s->source, 1, &s->bound, err);
 	if (st)
 		return st;
-	snprintf(s->identity, sizeof(s->identity), "tables of %s",
-		 kvf_source_identity(s->source));
+	kvf_report_name(s->identity, sizeof(s->identity), "tables of %s",
+			kvf_source_identity(s->source));
 	s->names = s->bound.names;
 	s->nnames = s->bound.nselected;
 	return KVF_OK;
@@ -86,7 +86,8 @@ static enum kvf_status open_store(struct kvf_side_entries *s, int *is_store,
 		return KVF_OK;
 	}
 	s->kind = KVF_SIDE_STORE;
-	snprintf(s->identity, sizeof(s->identity), "store %s", kvf_store_identity(s->store));
+	kvf_report_name(s->identity, sizeof(s->identity), "store %s",
+			kvf_store_identity(s->store));
 	return facts.has_control ? kvf_units_load(s->store, &s->units, err) : KVF_OK;
 }
 
@@ -129,7 +130,7 @@ static enum kvf_status open_stream(struct kvf_side_entries *s, struct kvf_err *e
 	if (st)
 		return st;
 	head = kvf_reader_head(s->reader);
-	snprintf(s->identity, sizeof(s->identity), "stream %s", kvf_input_name(s->in));
+	kvf_report_name(s->identity, sizeof(s->identity), "stream %s", kvf_input_name(s->in));
 	s->names =
 		kvf_arena_zalloc(&s->bound.memory, (head->npackages + 1) * sizeof(*s->names));
 	if (!s->names)

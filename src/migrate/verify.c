@@ -6,6 +6,8 @@
  */
 #include "migrate/run.h"
 
+#include "base/text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,10 +207,10 @@ static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *en
 	if (!st)
 		st = kvf_side_open(o, o->target, env, &c.meter, &c.right, err);
 	if (!st) {
-		snprintf(report->source, sizeof(report->source), "%s",
-			 kvf_side_identity(c.left));
-		snprintf(report->target, sizeof(report->target), "%s",
-			 kvf_side_identity(c.right));
+		kvf_report_name(report->source, sizeof(report->source), "%s",
+				kvf_side_identity(c.left));
+		kvf_report_name(report->target, sizeof(report->target), "%s",
+				kvf_side_identity(c.right));
 		st = compare(&c, names, err);
 	}
 	kvf_side_close(c.left);
@@ -237,7 +239,7 @@ static enum kvf_status verify_one(const struct kvf_options *o, const struct kvf_
 		st = kvf_reader_open(in, &ro, env, &reader, err);
 	if (st)
 		goto out;
-	snprintf(report->source, sizeof(report->source), "%s", kvf_input_name(in));
+	kvf_report_name(report->source, sizeof(report->source), "%s", kvf_input_name(in));
 	snprintf(report->app, sizeof(report->app), "%s", kvf_reader_head(reader)->app);
 	report->from = kvf_reader_head(reader)->from;
 	report->schema = kvf_reader_head(reader)->schema;
@@ -267,6 +269,7 @@ static enum kvf_status verify_one(const struct kvf_options *o, const struct kvf_
 	report->equal = !st;
 	report->file_bytes = kvf_reader_file_offset(reader);
 	snprintf(report->note, sizeof(report->note), "%s", kvf_reader_note(reader));
+	kvf_text_clean(report->note, '\n');
 	for (i = 0; i < kvf_reader_warnings(reader); i++)
 		kvf_report_warn(report, "%s", kvf_reader_warning(reader, i));
 out:

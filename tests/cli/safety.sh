@@ -173,4 +173,49 @@ for c in 'plan sqlite:evil.db sqlite:e.db' 'export sqlite:evil.db e.kvf' 'cat e.
         fail "control characters: $(cat -v out err | head -5)"
     fi
 done
+# A file may be called anything.  What is no text becomes "?" where it is told.
+odd=$(printf 'B\303\274cher \377.db')
+sqlite3 "$odd" 'CREATE TABLE t(id TEXT PRIMARY KEY); INSERT INTO t VALUES (1);'
+run kvferry migrate "sqlite:$odd" sqlite:odd.db
+is 0
+run kvferry history --json sqlite:odd.db
+json '.result.runs[0].document.source | endswith("/B\u00fccher ?.db")'
+run kvferry export "sqlite:$odd" odd.kvf
+is 0
+for place in odd.kvf -; do
+    ran="kvferry info --json $place"
+    kvferry info --json $place <odd.kvf >out 2>err
+    json '.result.note | contains("/B\u00fccher ?.db\n")'
+done
+
+# The application's own version record outlives a load that does not bump, however long it is.
+mkdir shop
+cat >shop/application.yaml <<'END'
+application: shop
+packages: [goods]
+store: {schema: 2, version: {partition: meta, key: version, started: "1", done: "2"}}
+END
+cat >shop/goods.yaml <<'END'
+package: goods
+version: 1
+records:
+  product:
+    table: products
+    entries: [{partition: goods, key: "{id}", value: product}]
+values:
+  product: {encoding: raw, from: "{id}"}
+END
+sed -e 's/goods/extra/g' shop/goods.yaml >shop/extra.yaml
+sed -i 's/\[goods\]/[goods, extra]/' shop/application.yaml
+sqlite3 long.src 'CREATE TABLE products(id INTEGER PRIMARY KEY); INSERT INTO products VALUES (1);'
+mv long.src long-src.db
+run kvferry migrate sqlite:long-src.db sqlite:long.db -f shop
+is 0
+sqlite3 long.db "UPDATE kv SET value = zeroblob(300) WHERE key = CAST('version' AS BLOB)"
+run kvferry migrate sqlite:long-src.db sqlite:long.db -f shop --package goods --allow-partial --replace
+is 0
+ran='sqlite3 long.db'
+rc=$(sqlite3 long.db "SELECT length(value) FROM kv WHERE key = CAST('version' AS BLOB)")
+is 300
+
 finish
