@@ -87,9 +87,9 @@ static enum kvf_status add_pair(struct args *a, char *text)
 			return kvf_fail_nomem(&c->err);
 	}
 	*equals = '\0';
-	for (at = c->nargs; at > 0 && strcmp(c->args[at - 1].name, text) > 0; at--)
+	for (at = c->nargs; at > 0 && c->args[at - 1].name && strcmp(c->args[at - 1].name, text) > 0; at--)
 		c->args[at] = c->args[at - 1];
-	if (at > 0 && strcmp(c->args[at - 1].name, text) == 0)
+	if (at > 0 && c->args[at - 1].name && strcmp(c->args[at - 1].name, text) == 0)
 		return kvf_fail(&c->err, KVF_EUSAGE, "--arg %s is given twice", text);
 	c->args[at].name = text;
 	c->args[at].value = equals + 1;
@@ -137,7 +137,7 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_TABLE_NAME: c->o.table = v; return KVF_OK;
 	case OPT_APP: c->app_name = v; return KVF_OK;
 	case OPT_COLOR:
-		if (strcmp(v, "auto") && strcmp(v, "always") && strcmp(v, "never"))
+		if (strcmp(v, "auto") != 0 && strcmp(v, "always") != 0 && strcmp(v, "never") != 0)
 			return bad_value(c, id, v, "a colour rule");
 		c->color = v;
 		return KVF_OK;
@@ -277,6 +277,8 @@ static enum kvf_status find_verb(struct args *a)
 	int i;
 
 	for (i = 1; i < a->argc && !t; i++) {
+		if (!a->argv[i])
+			break;
 		if (strcmp(a->argv[i], "--") == 0)
 			t = i + 1 < a->argc ? a->argv[i + 1] : NULL;
 		else if (a->argv[i][0] != '-' || !a->argv[i][1])

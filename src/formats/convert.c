@@ -27,7 +27,7 @@ static enum kvf_status put_entry(struct kvf_run *run, const struct kvf_prog_entr
 	if (st)
 		return st;
 	if (run->sink->buf[KVF_SINK_KEY].len == 0) {
-		st = kvf_fail(err, KVF_EREJECT, "the key is empty");
+		kvf_fail(err, KVF_EREJECT, "the key is empty");
 		return kvf_run_blame(run, e->def->key->pos, "entry", e->def->kind, err);
 	}
 	return kvf_sink_put(run->sink, 0, err);

@@ -3,6 +3,7 @@
 
 #include "value/number.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum kvf_status kvf_run_blame(const struct kvf_run *run, struct kvf_pos pos, const char *what,
@@ -94,9 +95,12 @@ enum kvf_status kvf_eval_ref(struct kvf_run *run, const struct kvf_scope *scope,
 		val_of_cell(&run->row->cells[run->record->cell_of[ref->index]], out);
 		return KVF_OK;
 	case KVF_REF_LET: *out = run->lets[ref->index]; return KVF_OK;
-	case KVF_REF_SELF: return kvf_val_of_json(run, scope->json, scope->token, out, err);
+	case KVF_REF_SELF:
+		assert(scope->json);
+		return kvf_val_of_json(run, scope->json, scope->token, out, err);
 	case KVF_REF_MEMBER: break;
 	}
+	assert(scope->json);
 	if (kvf_json_at(scope->json, scope->token)->type != KVF_JSON_OBJECT)
 		return kvf_fail(err, KVF_EREJECT, "the element is not a JSON object");
 	st = kvf_json_member(scope->json, scope->token, ref->text, &run->sink->scratch, &token,

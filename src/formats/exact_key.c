@@ -49,6 +49,7 @@ static enum kvf_status put_real(struct kvf_sink *sink, double v, struct kvf_err 
 		return put(sink, v > 0 ? "+inf" : "-inf", 4, err);
 	for (digits = 15; digits <= 17; digits++) {
 		snprintf(raw, sizeof(raw), "%.*g", digits, v);
+		/* Bit by bit, which tells -0 from 0.  NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
 		if (memcmp(&(double){ strtod(raw, NULL) }, &v, sizeof(v)) == 0)
 			break;
 	}

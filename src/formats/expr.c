@@ -317,7 +317,7 @@ enum kvf_status kvf_expr_parse(struct kvf_arena *arena, const struct kvf_node *n
 	struct kvf_def_expr_node *copy;
 	enum kvf_status st;
 	struct scan s;
-	uint32_t root;
+	uint32_t root = 0;
 
 	memset(&s, 0, sizeof(s));
 	s.arena = arena;

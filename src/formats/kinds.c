@@ -150,7 +150,7 @@ enum kvf_status kvf_formats_kinds(struct kvf_arena *arena, const struct kvf_def_
 	int64_t *of_value = kvf_arena_zalloc(arena, def->nvalues * sizeof(*of_value));
 	struct kvf_kind *kinds;
 	enum kvf_status st;
-	struct tables t;
+	struct tables t = { 0 };
 	size_t total = 0, n = 0, i, k;
 
 	for (i = 0; i < def->nrecords; i++)

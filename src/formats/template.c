@@ -199,7 +199,7 @@ static enum kvf_status parse_name(struct scan *s, struct kvf_def_piece *piece,
 				  struct kvf_err *err)
 {
 	size_t start = s->at;
-	struct kvf_bytes name;
+	struct kvf_bytes name = { NULL, 0 };
 	enum kvf_status st;
 
 	if (s->at < s->len && s->text[s->at] == '"') {

@@ -158,7 +158,7 @@ static enum truth negated(enum truth a)
 enum kvf_status kvf_eval_when(struct kvf_run *run, const struct kvf_prog_entry *e, int *made,
 			      struct kvf_err *err)
 {
-	enum truth truths[KVF_DEF_EXPR_NODES];
+	enum truth truths[KVF_DEF_EXPR_NODES] = { UNKNOWN };
 	enum kvf_status st;
 	size_t i;
 
@@ -186,6 +186,6 @@ enum kvf_status kvf_eval_when(struct kvf_run *run, const struct kvf_prog_entry *
 			break;
 		}
 	}
-	*made = truths[e->nwhen - 1] == YES;
+	*made = e->nwhen == 0 || truths[e->nwhen - 1] == YES;
 	return KVF_OK;
 }

@@ -52,7 +52,7 @@ void kvf_units_release(struct kvf_units *u)
 {
 	size_t i;
 
-	for (i = 0; i < u->n; i++)
+	for (i = 0; u->begins && i < u->n; i++)
 		kvf_begin_free(u->begins[i]);
 	free(u->begins);
 	kvf_head_free(u->head);

@@ -38,7 +38,7 @@ static enum kvf_status unknown_column(const struct kvf_table *shape, const char 
 				      struct kvf_err *err)
 {
 	const char *names[64], *near;
-	size_t i, n = shape->ncolumns < 64 ? shape->ncolumns : 64;
+	size_t i, n = !shape->columns ? 0 : shape->ncolumns < 64 ? shape->ncolumns : 64;
 
 	for (i = 0; i < n; i++)
 		names[i] = shape->columns[i].name;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,6 +248,7 @@ static enum kvf_status describe_table(struct kvf_sqlite *s, const char *name, st
 
 	if (st)
 		return st;
+	assert(l);
 	if (!(l->flags & KVF_TABLE_VIEW))
 		return kvf_sqlite_read_table(s, l->name, l->flags, t, err);
 	memset(t, 0, sizeof(*t));

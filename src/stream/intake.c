@@ -224,7 +224,7 @@ static enum kvf_status scan_native(struct kvf_reader *r, struct kvf_err *err)
 {
 	struct kvf_feed *f = &r->feed;
 	struct kvf_unit_job *j;
-	size_t size, content;
+	size_t size = 0, content = 0;
 	enum kvf_status st;
 
 	st = native_frame(r, kvf_intake_content_max(r), &size, &content, &r->hold, err);

@@ -58,7 +58,7 @@ static int payload(struct kvf_mp *m, size_t skip, uint64_t len, size_t max, stru
 
 int kvf_mp_bin(struct kvf_mp *m, size_t max, struct kvf_bytes *v)
 {
-	uint64_t len;
+	uint64_t len = 0;
 	size_t n;
 
 	v->ptr = m->at;
@@ -79,7 +79,7 @@ int kvf_mp_bin(struct kvf_mp *m, size_t max, struct kvf_bytes *v)
 
 int kvf_mp_str(struct kvf_mp *m, size_t max, struct kvf_bytes *v)
 {
-	uint64_t len;
+	uint64_t len = 0;
 	size_t n;
 
 	v->ptr = m->at;
@@ -134,7 +134,7 @@ int kvf_mp_text(struct kvf_mp *m, size_t max, struct kvf_bytes *v)
 
 int kvf_mp_array(struct kvf_mp *m, size_t max, size_t *n)
 {
-	uint64_t count;
+	uint64_t count = 0;
 
 	*n = 0;
 	if (m->bad)

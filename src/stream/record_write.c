@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 
+#include <assert.h>
+
 const uint8_t kvf_magic[KVF_MAGIC_LEN] = { 0xa8, 'K', 'V', 'F', '1', 0x0d, 0x0a, 0x1a, 0x0a };
 
 /* Open the map of a record: its number of keys, then "$" and the name. */
@@ -134,6 +136,7 @@ static size_t to_fixed(uint8_t *to, size_t room, const struct kvf_chunk_record *
 	struct kvf_buf buf = { to, 0, room, room };
 	struct kvf_mpw w = { &buf, KVF_OK, NULL };
 
+	assert(c || e);
 	if (c) {
 		open_record(&w, 4, "chunk");
 		key_bin(&w, "h", c->h, sizeof(c->h));

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 void kvf_unpack_init(struct kvf_unpack *u, struct kvf_bytes bytes)
@@ -109,7 +110,10 @@ static struct shape shape_of(uint8_t first)
 /* Sign extension without shifting a negative number. */
 static int64_t as_signed(uint64_t v, size_t width)
 {
-	uint64_t sign = UINT64_C(1) << (8 * width - 1);
+	uint64_t sign;
+
+	assert(width >= 1 && width <= 8);
+	sign = UINT64_C(1) << (8 * width - 1);
 
 	return (int64_t)((v ^ sign) - sign);
 }

@@ -171,7 +171,7 @@ static int decode_cell(const char *p, size_t n, struct kvf_cell *c, uint8_t *roo
 		text[n] = '\0';
 		if (strcmp(text, "+true") == 0 || strcmp(text, "+false") == 0) {
 			c->type = KVF_CELL_BOOL;
-			c->u.i = text[1] == 't';
+			c->u.i = n > 1 && text[1] == 't';
 		} else if (sscanf(text, "+nan:%llx", &bits) == 1) {
 			c->type = KVF_CELL_REAL;
 			c->u.i = (int64_t)bits;

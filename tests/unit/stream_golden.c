@@ -172,6 +172,7 @@ static struct blob documented(const char *doc, const char *name)
 	p = strstr(doc, mark);
 	if (!p)
 		fail_msg("the document has no block %s", name);
+	assert_non_null(p);
 	p += strlen(mark);
 	end = strstr(p, "```");
 	assert_non_null(end);
