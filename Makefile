@@ -82,9 +82,14 @@ $(CTESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(LIB_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT) $(LIB_A) $(PKG_LIBS) $(CMOCKA)
 
-$(BENCHES) $(SAMPLES): $(B)/%: $(B)/%.o $(LIB_A)
+$(BENCHES): $(B)/%: $(B)/%.o $(LIB_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB_A) $(PKG_LIBS)
+
+# Programs that embed the library see what a user of the shared one sees.
+$(SAMPLES): $(B)/%: $(B)/%.o $(LIB_SO)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB_SO) -Wl,-rpath,'$$ORIGIN/../..'
 
 # A fuzz target alone, with a driver that replays files: part of `make test`.
 $(FUZZRUN): $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(LIB_A)
