@@ -64,8 +64,10 @@ struct kvf_options {
 	int dry_run;
 	int allow_partial;                        /* --allow-partial */
 	const char *expect_root;                  /* --expect-root HEX */
-	const char *manifest;                     /* export: write; import: must match */
-	int quick;                                /* verify --quick */
+	const char *manifest;                     /* export, backup: write; import, verify of
+						   * one stream: must match */
+	int quick;                                /* verify of one stream: its control records
+						   * only; needs a file */
 	int entries;                              /* verify --entries: merge both sides */
 	size_t max_differences;                   /* named by verify and diff; 0 = 20 */
 	/* Set by the embedder to read or write another descriptor than 0 and 1. */
@@ -163,8 +165,8 @@ kvf_backup(const struct kvf_options *o, const struct kvf_env *env, struct kvf_re
 /*
  * Do two places (source and target of the options; any of tables, stream and
  * store) hold the same entries?  KVF_OK or KVF_EMISMATCH.  verify of a single
- * stream (target NULL) reads and checks it.  kvf_diff always merges both sides
- * and lists what differs.
+ * stream (target NULL) reads and checks it; KVF_ESTREAM if its root is not the
+ * expected one.  kvf_diff always merges both sides and lists what differs.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_verify(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,

@@ -3,7 +3,6 @@
 
 #include "cli/verbs.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static void amount(struct cli *c, const char *name, const struct kvf_totals *t)
@@ -123,45 +122,12 @@ static enum kvf_status finish(struct cli *c, enum kvf_status st, const char *how
 	return st;
 }
 
-/* --quick: head, begin, end and tail, and the root that binds them. */
-static enum kvf_status quick_look(struct cli *c)
-{
-	struct kvf_reader_options options;
-	struct kvf_input *in = NULL;
-	struct kvf_view *view = NULL;
-	struct kvf_end *ends = NULL;
-	struct kvf_place place;
-	enum kvf_status st = kvf_place_parse(c->o.source, &place, &c->err);
-
-	if (!st && (c->o.target || place.kind != KVF_PLACE_STREAM))
-		return kvf_fail(&c->err, KVF_EUSAGE, "--quick looks at one stream in a file");
-	memset(&options, 0, sizeof(options));
-	options.caps = kvf_limits_default();
-	options.caps.value = c->o.max_value ? c->o.max_value : options.caps.value;
-	options.allow_features_partial = 1;
-	if (!st)
-		st = kvf_input_file(place.text, &in, &c->err);
-	if (!st)
-		st = kvf_view_open(in, &options, &view, &c->err);
-	if (!st) {
-		ends = calloc(kvf_view_head(view)->npackages + 1, sizeof(*ends));
-		st = ends ? kvf_view_totals(view, ends, &c->report.tail, &c->err)
-			  : kvf_fail_nomem(&c->err);
-	}
-	free(ends);
-	kvf_view_close(view);
-	kvf_input_close(in);
-	return st;
-}
-
 enum kvf_status cli_run_verify(struct cli *c)
 {
 	enum kvf_status st = prepare(c);
 
 	if (st)
 		return st;
-	if (c->o.quick)
-		return finish(c, quick_look(c), "by control records");
 	st = kvf_verify(&c->o, &c->env, &c->report, &c->err);
 	return finish(c, st, c->o.entries ? "entry by entry" : "by count, bytes and digest");
 }

@@ -280,13 +280,11 @@ enum kvf_status kvf_open_output(const struct kvf_options *o, const char *place,
 	return KVF_EUSAGE;
 }
 
-enum kvf_status kvf_open_input(const struct kvf_options *o, const char *place,
-			       struct kvf_input **in, struct kvf_err *err)
+enum kvf_status kvf_open_input(const char *place, struct kvf_input **in, struct kvf_err *err)
 {
 	struct kvf_place p;
 	enum kvf_status st;
 
-	(void)o;
 	*in = NULL;
 	st = kvf_place_parse(place, &p, err);
 	if (st)

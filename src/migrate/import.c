@@ -70,26 +70,6 @@ static enum kvf_status check_features(struct kvf_import *im, struct kvf_err *err
 	return KVF_OK;
 }
 
-static enum kvf_status read_expected_root(struct kvf_import *im, struct kvf_err *err)
-{
-	const struct kvf_options *o = im->job->options;
-
-	if (o->expect_root) {
-		im->has_expected_root = 1;
-		if (strlen(o->expect_root) != 64 ||
-		    !kvf_unhex(o->expect_root, 64, im->expected_root)) {
-			kvf_fail(err, KVF_EUSAGE, "--expect-root takes 64 hex digits");
-			kvf_err_hint(err,
-				     "'kvferry info FILE.kvf' prints the root of a stream.");
-			return KVF_EUSAGE;
-		}
-	} else if (o->manifest && im->job->in) {
-		im->has_expected_root = 1;
-		return kvf_manifest_root(o->manifest, im->expected_root, err);
-	}
-	return KVF_OK;
-}
-
 /* ---- the commit ------------------------------------------------------------- */
 
 /* The answer to the commit was lost: only the control row knows. */
@@ -215,7 +195,7 @@ static enum kvf_status already_live(struct kvf_import *im, int *yes, struct kvf_
 	if (st != KVF_EOF)
 		return st;
 	im->tail = r->tail;
-	st = kvf_import_check_root(im, err);
+	st = kvf_expected_root_check(&im->expected, im->tail.r, err);
 	if (!st)
 		st = kvf_store_totals(im->store, KVF_SCAN_LIVE, &live, err);
 	if (st)
@@ -265,7 +245,7 @@ static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err 
 	ro.caps = kvf_options_limits(o);
 	ro.allow_features_partial = 1; /* check_features() says it better */
 	*done = 0;
-	st = read_expected_root(im, err);
+	st = kvf_expected_root(o, &im->expected, err);
 	if (!st)
 		st = kvf_reader_open(im->job->in, &ro, im->job->env, &im->reader, err);
 	if (st)
@@ -387,7 +367,7 @@ enum kvf_status kvf_import(const struct kvf_options *o, const struct kvf_env *en
 	}
 	job.app = formats ? kvf_formats_application(formats) : o->application;
 	if (!in)
-		st = kvf_open_input(o, o->source, &in, err);
+		st = kvf_open_input(o->source, &in, err);
 	if (!st) {
 		job.options = o;
 		job.env = env;

@@ -17,8 +17,7 @@ struct kvf_import {
 	uint8_t *package_roots; /* 32 bytes each, as the stream claims them */
 	struct kvf_tail tail;
 	struct kvf_totals totals; /* of all packages, as read */
-	uint8_t expected_root[32];
-	int has_expected_root;
+	struct kvf_expected_root expected;
 	int acquired, exact_packages, merge;
 	struct kvf_meter meter;
 };
@@ -27,10 +26,10 @@ struct kvf_import {
 KVF_MUST_CHECK enum kvf_status kvf_import_acquire(struct kvf_import *im, struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status kvf_import_load(struct kvf_import *im, struct kvf_err *err);
 
-/* prove.c: is it the stream that was promised? */
-KVF_MUST_CHECK enum kvf_status kvf_import_check_root(const struct kvf_import *im,
-						     struct kvf_err *err);
-/* Is all of it in the stage, and nothing else?  Conflicts of a merge, too. */
+/*
+ * prove.c: is it the stream that was promised?  Is all of it in the stage, and
+ * nothing else?  Conflicts of a merge, too.
+ */
 KVF_MUST_CHECK enum kvf_status kvf_import_prove(struct kvf_import *im, struct kvf_err *err);
 
 #endif

@@ -102,7 +102,7 @@ enum kvf_status kvf_manifest_write(const char *path, const struct kvf_report *r,
 	return st;
 }
 
-enum kvf_status kvf_manifest_root(const char *path, uint8_t root[32], struct kvf_err *err)
+static enum kvf_status read_root(const char *path, uint8_t root[32], struct kvf_err *err)
 {
 	struct kvf_input *in = NULL;
 	char *text = malloc(MANIFEST_MAX + 1), *line, *next;
@@ -131,4 +131,33 @@ out:
 	kvf_input_close(in);
 	free(text);
 	return st;
+}
+
+enum kvf_status kvf_expected_root(const struct kvf_options *o, struct kvf_expected_root *want,
+				  struct kvf_err *err)
+{
+	memset(want, 0, sizeof(*want));
+	want->is_set = o->expect_root || o->manifest;
+	if (!o->expect_root)
+		return o->manifest ? read_root(o->manifest, want->root, err) : KVF_OK;
+	if (strlen(o->expect_root) == 64 && kvf_unhex(o->expect_root, 64, want->root))
+		return KVF_OK;
+	kvf_fail(err, KVF_EUSAGE, "--expect-root takes 64 hex digits");
+	kvf_err_hint(err, "'kvferry info FILE.kvf' prints the root of a stream.");
+	return KVF_EUSAGE;
+}
+
+enum kvf_status kvf_expected_root_check(const struct kvf_expected_root *want,
+					const uint8_t root[32], struct kvf_err *err)
+{
+	char expected[65], got[65];
+
+	if (!want->is_set || memcmp(want->root, root, 32) == 0)
+		return KVF_OK;
+	kvf_hex(want->root, 32, expected);
+	kvf_hex(root, 32, got);
+	kvf_fail(err, KVF_ESTREAM, "this is not the expected stream");
+	kvf_err_detail(err, "expected root %s, the stream has %s. Nothing was published.",
+		       expected, got);
+	return KVF_ESTREAM;
 }

@@ -290,7 +290,7 @@ static enum kvf_status through_file(struct migrate *m, struct kvf_err *err)
 	kvf_output_close(m->out);
 	m->out = NULL;
 	if (!st)
-		st = kvf_open_input(m->o, m->o->keep, &in, err);
+		st = kvf_open_input(m->o->keep, &in, err);
 	if (!st)
 		st = import_from(m, in, err);
 	kvf_input_close(in);

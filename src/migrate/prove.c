@@ -28,20 +28,6 @@ static enum kvf_status check_conflicts(struct kvf_import *im, struct kvf_err *er
 	return KVF_ETARGET;
 }
 
-enum kvf_status kvf_import_check_root(const struct kvf_import *im, struct kvf_err *err)
-{
-	char want[65], got[65];
-
-	if (!im->has_expected_root || memcmp(im->expected_root, im->tail.r, 32) == 0)
-		return KVF_OK;
-	kvf_hex(im->expected_root, 32, want);
-	kvf_hex(im->tail.r, 32, got);
-	kvf_fail(err, KVF_ESTREAM, "this is not the expected stream");
-	kvf_err_detail(err, "expected root %s, the stream has %s. Nothing was published.", want,
-		       got);
-	return KVF_ESTREAM;
-}
-
 /*
  * The store's own record of what was applied, chained as the stream chains it:
  * all chunks, only they, and each once.
@@ -143,6 +129,6 @@ enum kvf_status kvf_import_prove(struct kvf_import *im, struct kvf_err *err)
 	enum kvf_status st = im->merge ? check_conflicts(im, err) : KVF_OK;
 
 	if (!st)
-		st = kvf_import_check_root(im, err);
+		st = kvf_expected_root_check(&im->expected, im->tail.r, err);
 	return st ? st : verify_totals(im, err);
 }

@@ -7,6 +7,7 @@
  *   export.c   tables -> stream         import.c   stream -> store: the protocol
  *   migrate.c  both, through a pipe     backup.c   store -> stream
  *   side.c     entries of any place     verify.c   two places compared
+ *                              verify_stream.c  one stream checked
  *   units.c    what a store keeps of    ledger.c   history
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
@@ -207,8 +208,8 @@ KVF_MUST_CHECK enum kvf_status kvf_refuse_same_file(const struct kvf_operand *li
 /* Open the stream to write: o->output, a file, or standard output. */
 KVF_MUST_CHECK enum kvf_status kvf_open_output(const struct kvf_options *o, const char *place,
 					       struct kvf_output **out, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status kvf_open_input(const struct kvf_options *o, const char *place,
-					      struct kvf_input **in, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_open_input(const char *place, struct kvf_input **in,
+					      struct kvf_err *err);
 
 /* export.c: all selected packages into a writer on `out`; not committed. */
 struct kvf_export_job {
@@ -261,8 +262,23 @@ KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
 KVF_MUST_CHECK enum kvf_status kvf_manifest_write(const char *path, const struct kvf_report *r,
 						  const char *stream_path, int replace,
 						  struct kvf_err *err);
-/* The root that a manifest promises. */
-KVF_MUST_CHECK enum kvf_status kvf_manifest_root(const char *path, uint8_t root[32],
+/* The root that --expect-root or a manifest promises, if there is one. */
+struct kvf_expected_root {
+	int is_set;
+	uint8_t root[32];
+};
+KVF_MUST_CHECK enum kvf_status kvf_expected_root(const struct kvf_options *o,
+						 struct kvf_expected_root *want,
+						 struct kvf_err *err);
+/* KVF_ESTREAM, with both of them, if it is another one. */
+KVF_MUST_CHECK enum kvf_status kvf_expected_root_check(const struct kvf_expected_root *want,
+						       const uint8_t root[32],
+						       struct kvf_err *err);
+
+/* verify_stream.c: verify of a single stream. */
+KVF_MUST_CHECK enum kvf_status kvf_verify_stream(const struct kvf_options *o,
+						 const struct kvf_env *env,
+						 struct kvf_report *report,
 						 struct kvf_err *err);
 
 #endif

@@ -115,7 +115,7 @@ static enum kvf_status open_reader(struct kvf_side_entries *s, struct kvf_err *e
 		s->in = s->o->input;
 		st = KVF_OK;
 	} else {
-		st = kvf_open_input(s->o, s->place.text, &s->in, err);
+		st = kvf_open_input(s->place.text, &s->in, err);
 	}
 	return st ? st : kvf_reader_open(s->in, &ro, s->env, &s->reader, err);
 }

@@ -6,8 +6,6 @@
  */
 #include "migrate/run.h"
 
-#include "base/text.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,67 +217,6 @@ static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *en
 	return st;
 }
 
-/* A single place: read a stream, or count what the other kinds hold. */
-static enum kvf_status verify_one(const struct kvf_options *o, const struct kvf_env *env,
-				  struct kvf_report *report, struct kvf_err *err)
-{
-	struct kvf_reader_options ro;
-	struct kvf_reader *reader = NULL;
-	struct kvf_input *in = o->input;
-	struct kvf_meter meter;
-	struct kvf_item item;
-	size_t step = kvf_report_step(report, "verify"), i;
-	enum kvf_status st = in ? KVF_OK : kvf_open_input(o, o->source, &in, err);
-
-	memset(&ro, 0, sizeof(ro));
-	ro.caps = kvf_options_limits(o);
-	ro.allow_features_partial = 1;
-	kvf_meter_begin(&meter, env, "verify", 1, 1, 0, 0);
-	if (!st)
-		st = kvf_reader_open(in, &ro, env, &reader, err);
-	if (st)
-		goto out;
-	kvf_report_name(report->source, sizeof(report->source), "%s", kvf_input_name(in));
-	snprintf(report->app, sizeof(report->app), "%s", kvf_reader_head(reader)->app);
-	report->from = kvf_reader_head(reader)->from;
-	report->schema = kvf_reader_head(reader)->schema;
-	report->partial = kvf_reader_head(reader)->nfeatures != 0;
-	st = kvf_report_packages(report, kvf_reader_head(reader)->packages,
-				 kvf_reader_head(reader)->npackages, err);
-	while (!st && !(st = kvf_reader_next(reader, &item, err))) {
-		if (item.type == KVF_ITEM_CHUNK) {
-			kvf_totals_merge(&report->left, &item.u.chunk->info.totals);
-			kvf_meter_add(&meter, item.u.chunk->info.totals.entries,
-				      item.u.chunk->info.totals.bytes);
-		} else if (item.type == KVF_ITEM_END) {
-			struct kvf_report_package *row = &report->packages[item.u.end->n];
-
-			row->chunks = item.u.end->chunks;
-			row->totals = item.u.end->totals;
-			memcpy(row->r, item.u.end->r, sizeof(row->r));
-		} else if (item.type == KVF_ITEM_BEGIN) {
-			report->packages[item.u.begin->n].rev = item.u.begin->rev;
-		} else {
-			report->tail = *item.u.tail;
-		}
-		st = kvf_check_stop(env, err);
-	}
-	if (st == KVF_EOF)
-		st = KVF_OK;
-	report->equal = !st;
-	report->file_bytes = kvf_reader_file_offset(reader);
-	snprintf(report->note, sizeof(report->note), "%s", kvf_reader_note(reader));
-	kvf_text_clean(report->note, '\n');
-	for (i = 0; i < kvf_reader_warnings(reader); i++)
-		kvf_report_warn(report, "%s", kvf_reader_warning(reader, i));
-out:
-	kvf_report_step_end(report, step, report->left.entries, report->left.bytes);
-	kvf_reader_close(reader);
-	if (in != o->input)
-		kvf_input_close(in);
-	return st;
-}
-
 enum kvf_status kvf_verify(const struct kvf_options *o, const struct kvf_env *env,
 			   struct kvf_report *report, struct kvf_err *err)
 {
@@ -287,8 +224,18 @@ enum kvf_status kvf_verify(const struct kvf_options *o, const struct kvf_env *en
 
 	if (st)
 		return st;
-	return o->target ? run(o, env, report, o->entries, err)
-			 : verify_one(o, env, report, err);
+	if (!o->target)
+		return kvf_verify_stream(o, env, report, err);
+	if (o->quick || o->expect_root || o->manifest) {
+		kvf_fail(err, KVF_EUSAGE, "%s looks at one stream%s",
+			 o->quick         ? "--quick"
+			 : o->expect_root ? "--expect-root"
+					  : "--manifest",
+			 o->quick ? " in a file" : "");
+		kvf_err_hint(err, "Verify that stream alone, then compare it.");
+		return KVF_EUSAGE;
+	}
+	return run(o, env, report, o->entries, err);
 }
 
 enum kvf_status kvf_diff(const struct kvf_options *o, const struct kvf_env *env,

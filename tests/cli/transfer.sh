@@ -197,6 +197,24 @@ END
 run kvferry verify --quick shop.kvf sqlite:store.db
 is 2
 err_has '--quick looks at one stream in a file'
+# Only the stream that was expected is good, looked at quickly or not.
+other=$(printf '%064d' 0)
+kvferry backup -q sqlite:store.db again.kvf --manifest good.txt --overwrite
+sed "s/^root .*/root $other/" good.txt >bad.txt
+for quick in '' --quick; do
+    run kvferry verify $quick shop.kvf --expect-root $root
+    is 0
+    run kvferry verify $quick shop.kvf --expect-root $other
+    is 6
+    err_has "expected root $other, the stream has $root"
+    run kvferry verify $quick shop.kvf --manifest good.txt
+    is 0
+    run kvferry verify $quick shop.kvf --manifest bad.txt
+    is 6
+done
+run kvferry verify shop.kvf sqlite:store.db --expect-root $root
+is 2
+err_has '--expect-root looks at one stream'
 # A flipped byte in an end record is seen without decoding; so is a cut.
 head -c $(($(wc -c <shop.kvf) - 400)) shop.kvf >cut.kvf
 run kvferry verify --quick cut.kvf
