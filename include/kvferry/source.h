@@ -16,7 +16,7 @@ struct kvf_source;
 struct kvf_rows;
 
 /*
- * Open a place ("sqlite:PATH") and begin one read-only snapshot that all later
+ * Open a place ("sqlite:PATH", or a connection string of PostgreSQL) and begin one read-only snapshot that all later
  * calls share and that lasts until close.  Nothing at the place changes, not
  * even the list of files beside it.  KVF_ESOURCE when it cannot be read,
  * KVF_EUSAGE when no driver knows the place, KVF_EINTERRUPTED when env->stopped
@@ -31,6 +31,16 @@ struct kvf_rows;
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_source_open(const char *place, const struct kvf_env *env, struct kvf_source **out,
 		struct kvf_err *err);
+
+/*
+ * Which schemas kvf_source_tables() lists, by pg_dump's patterns ("*" = all);
+ * tables are then called "schema.table".  Without this call it is the schema
+ * in which the source makes new tables.  To be called before kvf_source_tables().
+ * KVF_EUSAGE where there are no schemas.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_source_schemas(struct kvf_source *s, const char *const *patterns, size_t n,
+		   struct kvf_err *err);
 
 /*
  * The tables that can be carried without a definition, ascending by name

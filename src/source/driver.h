@@ -2,7 +2,7 @@
  * driver - what a source has to implement.
  *
  * A driver is one `static const struct kvf_source_driver` with every member
- * set, and a line in the table of source.c.  The wrappers there check their
+ * set (but schemas, where there are none), and a line in the table of source.c.  The wrappers there check their
  * arguments and keep the state of rows; a driver is only called when the call
  * makes sense, and nobody else calls through the table.
  *
@@ -25,6 +25,9 @@
 #include <kvferry/source.h>
 
 struct kvf_source_driver {
+	/* NULL where tables have no schemas. */
+	enum kvf_status (*schemas)(struct kvf_source *s, const char *const *patterns, size_t n,
+				   struct kvf_err *err);
 	/* As the public functions of the same name; contracts are there. */
 	enum kvf_status (*tables)(struct kvf_source *s, const struct kvf_table **tables,
 				  size_t *n, struct kvf_err *err);
@@ -88,5 +91,10 @@ enum kvf_status kvf_source_unknown_table(const char *name, const char *const *na
 KVF_MUST_CHECK enum kvf_status
 kvf_source_sqlite_open(const char *rest, const struct kvf_env *env, struct kvf_source **out,
 		       struct kvf_err *err);
+
+/* Opens any connection string of libpq: the whole place. */
+KVF_MUST_CHECK enum kvf_status
+kvf_source_postgres_open(const char *place, const struct kvf_env *env, struct kvf_source **out,
+			 struct kvf_err *err);
 
 #endif

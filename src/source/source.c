@@ -20,15 +20,23 @@ static const struct {
 				struct kvf_source **out, struct kvf_err *err);
 } schemes[] = {
 	{ "sqlite", "sqlite:shop.db", kvf_source_sqlite_open },
+	{ "postgresql", "postgresql://host/shop", kvf_source_postgres_open },
 };
 
 #define NSCHEMES (sizeof(schemes) / sizeof(schemes[0]))
 
-/* The part of `place` behind "SCHEME:", or NULL. */
+/* The part of `place` behind "SCHEME:", or NULL.  What libpq understands is left
+ * to it, whole. */
 static const char *behind_scheme(const char *place, const char *scheme)
 {
 	size_t n = strlen(scheme);
 
+	if (strcmp(scheme, "postgresql") == 0)
+		return strncmp(place, "postgresql:", 11) == 0 ||
+				       strncmp(place, "postgres:", 9) == 0 ||
+				       kvf_is_conninfo(place)
+			       ? place
+			       : NULL;
 	return strncmp(place, scheme, n) == 0 && place[n] == ':' ? place + n + 1 : NULL;
 }
 
@@ -92,8 +100,18 @@ enum kvf_status kvf_source_open(const char *place, const struct kvf_env *env,
 	}
 	/* The place may be a connection string with a password: not repeated. */
 	kvf_fail(err, KVF_EUSAGE, "no source of tables is known for this kind of place");
-	kvf_err_hint(err, "Name it with its kind, as in %s.", schemes[0].example);
+	kvf_err_hint(err, "Name it with its kind, as in %s or %s.", schemes[0].example,
+		     schemes[1].example);
 	return KVF_EUSAGE;
+}
+
+enum kvf_status kvf_source_schemas(struct kvf_source *s, const char *const *patterns, size_t n,
+				   struct kvf_err *err)
+{
+	if (!s->driver->schemas)
+		return kvf_fail(err, KVF_EUSAGE, "this source has no schemas to choose from: %s",
+				s->driver->identity(s));
+	return s->driver->schemas(s, patterns, n, err);
 }
 
 enum kvf_status kvf_source_tables(struct kvf_source *s, const struct kvf_table **tables, size_t *n,

@@ -1,11 +1,14 @@
 /*
  * source - what every driver has to do.  The same tables are given to each:
- * as cells to the memory driver, as rows of a database file to SQLite.
+ * as cells to the memory driver, as rows of a database file to SQLite.  To
+ * PostgreSQL, whose columns have types, tables much like them, if KVF_TEST_PG
+ * says where (tests/integration/pg_conform.sh).
  */
 #include "../support/legacy.h"
 #include "../support/test.h"
 
 #include <float.h>
+#include <libpq-fe.h>
 #include <math.h>
 #include <pthread.h>
 #include <sqlite3.h>
@@ -59,6 +62,39 @@ static struct kvf_memory_table tables[] = {
 	{ { .name = "empty", .dialect = "sqlite", .columns = bare_columns, .ncolumns = 1 },
 	  NULL, 0 },
 };
+/* The same with a type for each column. */
+static const struct kvf_column pg_odd_columns[] = {
+	{ "id", "integer", KVF_COLUMN_NOTNULL }, { "a b", "bigint", 0 },
+	{ "\"q\" 'x' `y` [z]", "text", 0 },
+	{ "Gr\xc3\xb6\xc3\x9f" "e/%", "bytea", KVF_COLUMN_NOTNULL },
+};
+static const struct kvf_cell pg_odd_cells[] = {
+	INT(1), NONE, NONE, BLOB("0"),
+	INT(2), INT(INT64_MAX), TEXT(""), BLOB(""),
+	INT(3), INT(INT64_MIN), TEXT("a\\b\t"), BLOB("\0\1\2\xff"),
+	INT(4), INT(0), TEXT("\\N"), BLOB("\0"),
+	INT(5), INT(-1), TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f"), BLOB("text in a blob"),
+	INT(6), INT(7), TEXT("line\r\nline"), BLOB("\xff\xff"),
+	INT(7), INT(8), TEXT("\xed\x9f\xbf"), BLOB("\r\n"),
+};
+static const struct kvf_column pg_pair_columns[] = {
+	{ "a", "text", KVF_COLUMN_NOTNULL }, { "v", "integer", 0 },
+	{ "b", "text", KVF_COLUMN_NOTNULL },
+};
+static const struct kvf_column pg_bare_columns[] = { { "v", "bigint", 0 } };
+static const struct kvf_cell pg_bare_cells[] = { INT(1), INT(1), INT(-1), NONE, NONE, INT(0) };
+
+static struct kvf_memory_table pg_tables[] = {
+	{ { .name = "zz \"odd\"", .dialect = "postgresql", .columns = pg_odd_columns,
+	    .ncolumns = 4, .key = odd_key, .nkey = 1 }, pg_odd_cells, COUNT(pg_odd_cells) / 4 },
+	{ { .name = "Pair", .dialect = "postgresql", .columns = pg_pair_columns, .ncolumns = 3,
+	    .key = pair_key, .nkey = 2 }, pair_cells, COUNT(pair_cells) / 3 },
+	{ { .name = "a/b", .dialect = "postgresql", .columns = pg_bare_columns, .ncolumns = 1 },
+	  pg_bare_cells, COUNT(pg_bare_cells) },
+	{ { .name = "empty", .dialect = "postgresql", .columns = pg_bare_columns,
+	    .ncolumns = 1 }, NULL, 0 },
+};
+static const struct kvf_memory_table *given = tables; /* to the driver under test */
 static const char *const in_order[] = { "Pair", "a/b", "empty", "zz \"odd\"" };
 
 /* ---- the drivers ---------------------------------------------------------------- */
@@ -68,6 +104,7 @@ static int with_memory(void **state)
 	struct kvf_source *s = NULL;
 	struct kvf_err err;
 
+	given = tables;
 	assert_int_equal(kvf_source_memory(tables, COUNT(tables), NULL, &s, &err), KVF_OK);
 	*state = s;
 	return 0;
@@ -111,6 +148,7 @@ static int with_sqlite(void **state)
 	sqlite3 *db = NULL;
 	size_t i;
 
+	given = tables;
 	legacy_folder();
 	assert_int_equal(sqlite3_open(legacy_path("a.db"), &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db,
@@ -139,6 +177,79 @@ static int without_sqlite(void **state)
 	return 0;
 }
 
+static void run(PGconn *conn, const char *sql)
+{
+	PGresult *res = PQexec(conn, sql);
+
+	if (PQresultStatus(res) != PGRES_COMMAND_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(conn));
+	PQclear(res);
+}
+
+static void pg_insert(PGconn *conn, const struct kvf_memory_table *t, const char *sql)
+{
+	size_t row, i, n = t->shape.ncolumns;
+
+	for (row = 0; row < t->nrows; row++) {
+		const char *values[4] = { NULL };
+		int lengths[4] = { 0 }, formats[4] = { 0 };
+		char numbers[4][24];
+		PGresult *res;
+
+		for (i = 0; i < n; i++) {
+			const struct kvf_cell *c = &t->cells[row * n + i];
+
+			if (c->type == KVF_CELL_INT) {
+				snprintf(numbers[i], sizeof(numbers[i]), "%lld",
+					 (long long)c->u.i);
+				values[i] = numbers[i];
+			} else if (c->type != KVF_CELL_NULL) {
+				values[i] = (const char *)c->u.b.ptr;
+				lengths[i] = (int)c->u.b.len;
+				formats[i] = 1;
+			}
+		}
+		res = PQexecParams(conn, sql, (int)n, NULL, values, lengths, formats, 0);
+		if (PQresultStatus(res) != PGRES_COMMAND_OK)
+			fail_msg("%s: %s", sql, PQerrorMessage(conn));
+		PQclear(res);
+	}
+}
+
+static int with_postgres(void **state)
+{
+	const char *place = getenv("KVF_TEST_PG");
+	struct kvf_source *s = NULL;
+	struct kvf_err err;
+	PGconn *conn;
+
+	given = pg_tables;
+	conn = PQconnectdb(place);
+	assert_int_equal(PQstatus(conn), CONNECTION_OK);
+	run(conn, "SET client_min_messages = error; DROP SCHEMA public CASCADE;"
+		  "CREATE SCHEMA public;"
+		  "CREATE TABLE \"zz \"\"odd\"\"\"(id int PRIMARY KEY, \"a b\" int8,"
+		  " \"\"\"q\"\" 'x' `y` [z]\" text, \"Gr\xc3\xb6\xc3\x9f" "e/%\" bytea NOT NULL);"
+		  "CREATE TABLE \"Pair\"(a text NOT NULL, v int, b text NOT NULL,"
+		  " PRIMARY KEY(b, a));"
+		  "CREATE TABLE \"a/b\"(v int8); CREATE TABLE empty(v int8);"
+		  "CREATE VIEW no_table AS SELECT 1 AS one");
+	pg_insert(conn, &pg_tables[0], "INSERT INTO \"zz \"\"odd\"\"\" VALUES ($1, $2, $3, $4)");
+	pg_insert(conn, &pg_tables[1], "INSERT INTO \"Pair\" VALUES ($1, $2, $3)");
+	pg_insert(conn, &pg_tables[2], "INSERT INTO \"a/b\" VALUES ($1)");
+	PQfinish(conn);
+	if (kvf_source_open(place, NULL, &s, &err))
+		fail_msg("%s", err.message);
+	*state = s;
+	return 0;
+}
+
+static int without_postgres(void **state)
+{
+	kvf_source_close(*state);
+	return 0;
+}
+
 /* ---- the suite -------------------------------------------------------------------- */
 
 static const struct kvf_memory_table *expected(const char *name)
@@ -146,8 +257,8 @@ static const struct kvf_memory_table *expected(const char *name)
 	size_t i;
 
 	for (i = 0; i < COUNT(tables); i++)
-		if (strcmp(tables[i].shape.name, name) == 0)
-			return &tables[i];
+		if (strcmp(given[i].shape.name, name) == 0)
+			return &given[i];
 	fail();
 	return NULL;
 }
@@ -176,7 +287,7 @@ static void tables_are_listed_by_name_with_their_shapes(void **state)
 		const struct kvf_table *t = &expected(in_order[i])->shape;
 
 		assert_string_equal(list[i].name, in_order[i]);
-		assert_string_equal(list[i].dialect, "sqlite");
+		assert_string_equal(list[i].dialect, t->dialect);
 		assert_int_equal(list[i].ncolumns, t->ncolumns);
 		for (k = 0; k < t->ncolumns; k++) {
 			assert_string_equal(list[i].columns[k].name, t->columns[k].name);
@@ -354,7 +465,7 @@ static void rows_may_be_left_early_and_read_again(void **state)
 		assert_int_equal(kvf_rows_open(*state, &record, 0, &rows, &err), KVF_OK);
 		assert_int_equal(kvf_rows_next(rows, &row, &err), KVF_OK);
 		assert_int_equal(row->ordinal, 1);
-		same_cell(&row->cells[0], &bare_cells[0]);
+		same_cell(&row->cells[0], &expected("a/b")->cells[0]);
 		kvf_rows_close(rows);
 	}
 }
@@ -389,6 +500,8 @@ int main(void)
 		SUITE(with_memory, without_memory),
 		SUITE(with_sqlite, without_sqlite),
 	};
+	const struct CMUnitTest postgres[] = { SUITE(with_postgres, without_postgres) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return getenv("KVF_TEST_PG") ? cmocka_run_group_tests(postgres, NULL, NULL)
+				     : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,200 @@
+/* postgres - the PostgreSQL driver: its table, and what needs no file of its own. */
+#include "source/postgres.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which transactions a snapshot sees. */
+#define ENDED "SELECT pg_catalog.txid_current_snapshot()"
+
+static enum kvf_status postgres_count(struct kvf_source *base, const struct kvf_record *record,
+				      uint64_t *rows, struct kvf_err *err)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	struct kvf_postgres_shape *shape;
+	struct kvf_buf sql;
+	PGresult *res = NULL;
+	enum kvf_status st = kvf_postgres_shape(s, record, &shape, err);
+
+	if (st)
+		return st;
+	kvf_buf_init(&sql, SIZE_MAX / 4);
+	st = kvf_postgres_count_sql(record, shape, &sql, err);
+	if (!st)
+		st = kvf_postgres_try(s, (const char *)sql.ptr, "count rows", &res, err);
+	if (!st)
+		*rows = (uint64_t)kvf_pg_get_number(res, 0, 0);
+	PQclear(res);
+	kvf_buf_release(&sql);
+	return st;
+}
+
+static enum kvf_status postgres_scalar(struct kvf_source *base, const char *sql, char *buf,
+				       size_t size, struct kvf_err *err)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	PGresult *res = NULL;
+	enum kvf_status st;
+	char *text = NULL;
+
+	/* The server makes the text, whatever the type is. */
+	if (asprintf(&text, "SELECT v::pg_catalog.text FROM (%s\n) AS t(v) LIMIT 2", sql) < 0)
+		return kvf_fail_nomem(err);
+	st = kvf_postgres_try(s, text, "ask for the schema version", &res, err);
+	free(text);
+	if (st)
+		return st;
+	if (PQntuples(res) > 1) {
+		st = kvf_fail(err, KVF_EDEFINITION, "the query yields more than one row: %s",
+			      sql);
+	} else if (PQntuples(res) == 0 || PQgetisnull(res, 0, 0)) {
+		st = kvf_fail(err, KVF_ENOTFOUND, "the query yields no value: %s", sql);
+	} else if ((size_t)PQgetlength(res, 0, 0) >= size) {
+		st = kvf_fail(err, KVF_EDEFINITION, "the value is too long: %s", sql);
+	} else {
+		kvf_pg_get_text(res, 0, 0, buf, size);
+	}
+	PQclear(res);
+	return st;
+}
+
+/*
+ * On a connection of its own, because ours sees only the snapshot: which
+ * transactions have ended.  Every commit in any database of the server changes
+ * that, so that a change is never missed, and now and then one is seen that was
+ * elsewhere.
+ */
+static enum kvf_status postgres_changed(struct kvf_source *base, int *changed,
+					struct kvf_err *err)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	PGconn *conn = NULL;
+	PGresult *then = NULL, *now = NULL;
+	enum kvf_status st =
+		kvf_postgres_query(s, "see whether something changes", &then, err, "%s", ENDED);
+
+	if (!st)
+		st = kvf_pg_connect(&s->pg, &conn, err);
+	if (!st)
+		st = kvf_pg_query(&s->pg, conn, ENDED, NULL, "see whether something changes",
+				  &now, err);
+	if (!st)
+		*changed = strcmp(PQgetvalue(then, 0, 0), PQgetvalue(now, 0, 0)) != 0;
+	PQclear(then);
+	PQclear(now);
+	PQfinish(conn);
+	return kvf_postgres_explain(s, st, err);
+}
+
+static const char *postgres_identity(const struct kvf_source *base)
+{
+	return ((const struct kvf_postgres *)base)->identity;
+}
+
+static int same(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* The same database of the same server, by the names that libpq makes of both:
+ * it begins to connect, and we do not wait for it. */
+static int postgres_is_place(const struct kvf_source *base, const char *scheme,
+			     const char *rest)
+{
+	const struct kvf_postgres *s = (const struct kvf_postgres *)base;
+	static const char *const keywords[] = { "dbname", NULL };
+	const char *values[] = { NULL, NULL };
+	struct kvf_pg other;
+	PGconn *conn;
+	int is;
+
+	if (strcmp(scheme, "postgresql") != 0 ||
+	    kvf_pg_init(&other, rest, KVF_ESOURCE, s->base.env, NULL))
+		return 0;
+	values[0] = other.conninfo;
+	conn = PQconnectStartParams(keywords, values, 1);
+	is = conn && same(PQhost(conn), PQhost(s->conns[0])) &&
+	     same(PQport(conn), PQport(s->conns[0])) && same(PQdb(conn), PQdb(s->conns[0]));
+	PQfinish(conn);
+	kvf_pg_release(&other);
+	return is;
+}
+
+static enum kvf_status postgres_schemas(struct kvf_source *base, const char *const *patterns,
+					size_t n, struct kvf_err *err)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	size_t i;
+
+	s->schemas = kvf_arena_zalloc(&s->arena, (n + 1) * sizeof(*s->schemas));
+	for (i = 0; s->schemas && i < n; i++) {
+		s->schemas[i] = kvf_arena_strdup(&s->arena, patterns[i]);
+		if (!s->schemas[i])
+			break;
+	}
+	if (!s->schemas || i < n)
+		return kvf_fail_nomem(err);
+	s->nschemas = n;
+	return KVF_OK;
+}
+
+static void postgres_close(struct kvf_source *base)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	unsigned long long n = atomic_load(&s->not_utf8);
+	unsigned i;
+
+	if (n)
+		kvf_source_log(&s->base, KVF_LOG_WARN,
+			       "%llu text%s of this SQL_ASCII database %s not UTF-8 and %s "
+			       "carried as bytes",
+			       n, n == 1 ? "" : "s", n == 1 ? "is" : "are",
+			       n == 1 ? "was" : "were");
+	for (i = 0; i < s->nconns; i++)
+		PQfinish(s->conns[i]);
+	free(s->settings);
+	kvf_pg_release(&s->pg);
+	kvf_arena_release(&s->arena);
+	free(s);
+}
+
+static const struct kvf_source_driver driver = {
+	.schemas = postgres_schemas,
+	.tables = kvf_postgres_tables,
+	.describe = kvf_postgres_describe,
+	.count = postgres_count,
+	.scalar = postgres_scalar,
+	.plan = kvf_postgres_plan,
+	.rows_open = kvf_postgres_rows_open,
+	.rows_next = kvf_postgres_rows_next,
+	.rows_close = kvf_postgres_rows_close,
+	.changed = postgres_changed,
+	.identity = postgres_identity,
+	.is_place = postgres_is_place,
+	.close = postgres_close,
+};
+
+enum kvf_status kvf_source_postgres_open(const char *place, const struct kvf_env *env,
+					 struct kvf_source **out, struct kvf_err *err)
+{
+	struct kvf_postgres *s = calloc(1, sizeof(*s));
+	enum kvf_status st;
+
+	if (!s)
+		return kvf_fail_nomem(err);
+	kvf_source_init(&s->base, &driver, env);
+	kvf_arena_init(&s->arena);
+	atomic_init(&s->not_utf8, 0);
+	st = kvf_pg_init(&s->pg, place, KVF_ESOURCE, s->base.env, err);
+	s->pg.reading = 1;
+	if (!st)
+		st = kvf_postgres_begin(s, err);
+	if (st)
+		postgres_close(&s->base);
+	else
+		*out = &s->base;
+	return st;
+}

@@ -1,0 +1,343 @@
+/*
+ * postgres_table - the shape of one table: columns, keys, statements, sizes.
+ *
+ * Types come from the description of a SELECT that yields nothing, so that
+ * tables, views and queries are all read in one way, and domains are what they
+ * are made of.  Statements are those that the server's own functions write.
+ */
+#include "source/postgres.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- columns --------------------------------------------------------------------------- */
+
+static enum kvf_status not_utf8(const char *what, struct kvf_err *err)
+{
+	char text[256];
+
+	kvf_fail(err, KVF_ESOURCE, "the name %s is not UTF-8",
+		 kvf_bytes_print(kvf_bytes_str(what), text, sizeof(text)));
+	kvf_err_hint(err, "Rename it with ALTER TABLE, or leave its table out with "
+			  "--exclude-table.");
+	return KVF_ESOURCE;
+}
+
+/* The name of a type as people write it. */
+static enum kvf_status type_name(struct kvf_postgres *s, Oid oid, int mod, const char **out,
+				 struct kvf_err *err)
+{
+	PGresult *res = NULL;
+	enum kvf_status st =
+		kvf_postgres_query(s, "read the types of columns", &res, err,
+				   "SELECT pg_catalog.format_type(%u, %d)", oid, mod);
+
+	if (!st) {
+		*out = kvf_postgres_keep(s, res, 0, 0);
+		st = *out ? KVF_OK : kvf_fail_nomem(err);
+	}
+	PQclear(res);
+	return st;
+}
+
+enum kvf_status kvf_postgres_read_columns(struct kvf_postgres *s,
+					  struct kvf_postgres_shape *shape, const PGresult *res,
+					  struct kvf_err *err)
+{
+	size_t n = (size_t)PQnfields(res), i;
+	struct kvf_column *columns = kvf_arena_zalloc(&s->arena, (n + 1) * sizeof(*columns));
+	enum kvf_status st = KVF_OK;
+
+	shape->types = kvf_arena_zalloc(&s->arena, (n + 1) * sizeof(*shape->types));
+	if (!columns || !shape->types)
+		return kvf_fail_nomem(err);
+	for (i = 0; i < n && !st; i++) {
+		const char *name = PQfname(res, (int)i);
+
+		if (kvf_utf8_valid(name, strlen(name)) != strlen(name))
+			return not_utf8(name, err);
+		columns[i].name = kvf_arena_strdup(&s->arena, name);
+		if (!columns[i].name)
+			return kvf_fail_nomem(err);
+		st = kvf_postgres_type(s, PQftype(res, (int)i), &shape->types[i], err);
+		/* Of tables the catalogue says it, with domains. */
+		if (!st && !shape->oid)
+			st = type_name(s, PQftype(res, (int)i), PQfmod(res, (int)i),
+				       &columns[i].type, err);
+	}
+	shape->table.columns = columns;
+	shape->table.ncolumns = n;
+	return st;
+}
+
+/* What the catalogue says of the columns of a table. */
+static enum kvf_status read_attributes(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
+				       struct kvf_err *err)
+{
+	struct kvf_column *columns = (struct kvf_column *)(uintptr_t)shape->table.columns;
+	PGresult *res = NULL;
+	enum kvf_status st;
+	size_t i;
+
+	st = kvf_postgres_query(
+		s, "read the columns of a table", &res, err,
+		"SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),"
+		" a.attnotnull, a.attgenerated FROM pg_catalog.pg_attribute a"
+		" WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped"
+		" ORDER BY a.attnum",
+		shape->oid);
+	if (!st && (size_t)PQntuples(res) != shape->table.ncolumns)
+		st = kvf_fail(err, KVF_ESOURCE,
+			      "table \"%s\" was altered after the snapshot was taken",
+			      shape->table.name);
+	for (i = 0; i < shape->table.ncolumns && !st; i++) {
+		columns[i].type = kvf_postgres_keep(s, res, (int)i, 1);
+		if (!columns[i].type)
+			st = kvf_fail_nomem(err);
+		else if (strcmp(PQgetvalue(res, (int)i, 0), columns[i].name) != 0)
+			st = kvf_fail(err, KVF_ESOURCE,
+				      "table \"%s\" was altered after the snapshot was taken",
+				      shape->table.name);
+		if (*PQgetvalue(res, (int)i, 2) == 't')
+			columns[i].flags |= KVF_COLUMN_NOTNULL;
+		if (*PQgetvalue(res, (int)i, 3) == 's')
+			columns[i].flags |= KVF_COLUMN_GENERATED | KVF_COLUMN_STORED;
+		else if (*PQgetvalue(res, (int)i, 3) == 'v')
+			columns[i].flags |= KVF_COLUMN_GENERATED;
+	}
+	PQclear(res);
+	return st;
+}
+
+/* ---- keys --------------------------------------------------------------------------------- */
+
+/* "0 3 1": the places of columns among those that exist. */
+static enum kvf_status read_list(struct kvf_postgres *s, const char *text, const uint32_t **out,
+				 size_t *n, struct kvf_err *err)
+{
+	uint32_t *list = kvf_arena_alloc(&s->arena, (strlen(text) / 2 + 1) * sizeof(*list));
+	char *end;
+
+	if (!list)
+		return kvf_fail_nomem(err);
+	for (*n = 0; *text; text = *end ? end + 1 : end)
+		list[(*n)++] = (uint32_t)strtoul(text, &end, 10);
+	*out = list;
+	return KVF_OK;
+}
+
+/* Unique indexes: the primary key first.  One on expressions has no list. */
+static enum kvf_status read_keys(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
+				 struct kvf_err *err)
+{
+	struct kvf_table *t = &shape->table;
+	struct kvf_unique *unique;
+	PGresult *res = NULL;
+	enum kvf_status st;
+	int i, n;
+
+	st = kvf_postgres_query(
+		s, "read the keys of a table", &res, err,
+		"SELECT i.indisprimary,"
+		" (SELECT string_agg((SELECT count(*) FROM pg_catalog.pg_attribute b"
+		"   WHERE b.attrelid = i.indrelid AND b.attnum > 0 AND b.attnum < k.attnum"
+		"   AND NOT b.attisdropped)::text, ' ' ORDER BY k.place)"
+		"  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)"
+		"  WHERE k.place <= i.indnkeyatts AND k.attnum > 0),"
+		" (SELECT coalesce(bool_or(NOT a.attnotnull), false)"
+		"  FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid"
+		"  AND a.attnum = ANY (i.indkey::int2[])),"
+		" i.indpred IS NOT NULL OR i.indexprs IS NOT NULL"
+		" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+		" WHERE i.indrelid = %u AND i.indisunique AND i.indisvalid"
+		" ORDER BY i.indisprimary DESC, c.relname",
+		shape->oid);
+	if (st)
+		return st;
+	n = PQntuples(res);
+	unique = kvf_arena_zalloc(&s->arena, ((size_t)n + 1) * sizeof(*unique));
+	if (!unique)
+		st = kvf_fail_nomem(err);
+	for (i = 0; i < n && !st; i++) {
+		struct kvf_unique *u = &unique[t->nunique];
+
+		if (*PQgetvalue(res, i, 0) == 't') {
+			st = read_list(s, PQgetvalue(res, i, 1), &t->key, &t->nkey, err);
+			continue;
+		}
+		st = read_list(s, PQgetvalue(res, i, 1), &u->columns, &u->ncolumns, err);
+		u->nullable = *PQgetvalue(res, i, 2) == 't';
+		u->partial = *PQgetvalue(res, i, 3) == 't';
+		t->nunique++;
+	}
+	t->unique = unique;
+	PQclear(res);
+	return st;
+}
+
+/* ---- statements --------------------------------------------------------------------------- */
+
+/* CREATE TABLE, as pg_dump would write it; constraints come as statements of
+ * their own, so that they can be made when the rows are there. */
+static const char create_table[] =
+	"SELECT 1 AS place, 'table' AS kind, c.relname::text AS name, 'CREATE '"
+	" || CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END || 'TABLE '"
+	" || c.oid::pg_catalog.regclass::text || '(' || coalesce((SELECT string_agg("
+	"   quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)"
+	"   || CASE WHEN a.attcollation <> 0 AND a.attcollation <> y.typcollation THEN"
+	"     ' COLLATE ' || (SELECT quote_ident(n.nspname) || '.' || quote_ident(l.collname)"
+	"      FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n"
+	"      ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) ELSE '' END"
+	"   || CASE WHEN a.attgenerated <> '' THEN ' GENERATED ALWAYS AS ('"
+	"      || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ') STORED'"
+	"     WHEN a.attidentity = 'a' THEN ' GENERATED ALWAYS AS IDENTITY'"
+	"     WHEN a.attidentity = 'd' THEN ' GENERATED BY DEFAULT AS IDENTITY'"
+	"     WHEN d.adbin IS NOT NULL THEN ' DEFAULT '"
+	"      || pg_catalog.pg_get_expr(d.adbin, d.adrelid) ELSE '' END"
+	"   || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END, ', ' ORDER BY a.attnum)"
+	"  FROM pg_catalog.pg_attribute a"
+	"  JOIN pg_catalog.pg_type y ON y.oid = a.atttypid LEFT JOIN pg_catalog.pg_attrdef d"
+	"  ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+	"  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '') || ')'"
+	" || CASE WHEN c.relkind = 'p' THEN ' PARTITION BY '"
+	"    || pg_catalog.pg_get_partkeydef(c.oid) ELSE '' END AS sql"
+	" FROM pg_catalog.pg_class c WHERE c.oid = (SELECT oid FROM t)";
+
+/* What must be there before the table, and what hangs on it. */
+static const char types[] =
+	" UNION SELECT 0, 'type', y.typname::text, CASE y.typtype WHEN 'e' THEN"
+	"   'CREATE TYPE ' || pg_catalog.format_type(y.oid, -1) || ' AS ENUM ('"
+	"   || (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)"
+	"    FROM pg_catalog.pg_enum e WHERE e.enumtypid = y.oid) || ')'"
+	"  ELSE 'CREATE DOMAIN ' || pg_catalog.format_type(y.oid, -1) || ' AS '"
+	"   || pg_catalog.format_type(y.typbasetype, y.typtypmod)"
+	"   || CASE WHEN y.typnotnull THEN ' NOT NULL' ELSE '' END"
+	"   || coalesce((SELECT string_agg(' ' || pg_catalog.pg_get_constraintdef(k.oid), ''"
+	"    ORDER BY k.conname) FROM pg_catalog.pg_constraint k"
+	"    WHERE k.contypid = y.oid AND k.contype = 'c'), '') END"
+	" FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type x ON x.oid = a.atttypid"
+	" JOIN pg_catalog.pg_type y ON y.oid = x.oid OR y.oid = x.typelem AND x.typlen = -1"
+	" WHERE a.attrelid = (SELECT oid FROM t) AND a.attnum > 0 AND NOT a.attisdropped"
+	" AND y.typtype IN ('e', 'd') AND y.typnamespace <> 'pg_catalog'::regnamespace";
+static const char sequences[] =
+	" UNION ALL SELECT CASE d.deptype WHEN 'a' THEN 0 ELSE 2 END, 'sequence',"
+	"  q.relname::text, CASE d.deptype WHEN 'a' THEN 'CREATE SEQUENCE '"
+	"   || q.oid::pg_catalog.regclass::text || ' AS ' || p.seqtypid::regtype::text"
+	"   ELSE 'ALTER SEQUENCE ' || q.oid::pg_catalog.regclass::text END"
+	"  || ' INCREMENT BY ' || p.seqincrement || ' MINVALUE ' || p.seqmin || ' MAXVALUE '"
+	"  || p.seqmax || ' START WITH ' || p.seqstart || ' CACHE ' || p.seqcache"
+	"  || CASE WHEN p.seqcycle THEN ' CYCLE' ELSE '' END"
+	" FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class q ON q.oid = d.objid"
+	" JOIN pg_catalog.pg_sequence p ON p.seqrelid = q.oid"
+	" WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+	" AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"
+	" AND d.refobjid = (SELECT oid FROM t) AND d.deptype IN ('a', 'i')";
+static const char constraints[] =
+	" UNION ALL SELECT CASE k.contype WHEN 'p' THEN 3 WHEN 'u' THEN 4 WHEN 'f' THEN 7"
+	"  ELSE 6 END, CASE k.contype WHEN 'p' THEN 'primary-key' WHEN 'u' THEN 'unique'"
+	"  WHEN 'f' THEN 'foreign-key' WHEN 'x' THEN 'exclusion' ELSE 'check' END,"
+	"  k.conname::text, 'ALTER TABLE ' || k.conrelid::pg_catalog.regclass::text"
+	"  || ' ADD CONSTRAINT ' || quote_ident(k.conname) || ' '"
+	"  || pg_catalog.pg_get_constraintdef(k.oid)"
+	" FROM pg_catalog.pg_constraint k WHERE k.conrelid = (SELECT oid FROM t) AND k.contype "
+	"IN"
+	" ('p', 'u', 'f', 'x', 'c')";
+static const char indexes[] =
+	" UNION ALL SELECT 5, 'index', x.relname::text, pg_catalog.pg_get_indexdef(x.oid)"
+	" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
+	" WHERE i.indrelid = (SELECT oid FROM t) AND NOT EXISTS (SELECT 1 FROM "
+	"pg_catalog.pg_constraint k"
+	"  WHERE k.conindid = x.oid AND k.conrelid = i.indrelid)";
+static const char triggers[] =
+	" UNION ALL SELECT 8, 'trigger', g.tgname::text, pg_catalog.pg_get_triggerdef(g.oid)"
+	" FROM pg_catalog.pg_trigger g WHERE g.tgrelid = (SELECT oid FROM t) AND NOT "
+	"g.tgisinternal";
+
+static enum kvf_status read_ddl(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
+				struct kvf_err *err)
+{
+	struct kvf_ddl *ddl;
+	PGresult *res = NULL;
+	enum kvf_status st;
+	int i, n;
+
+	st = kvf_postgres_query(s, "read the statements of a table", &res, err,
+				"WITH t(oid) AS (SELECT %u::pg_catalog.oid)"
+				" SELECT kind, name, sql FROM (%s%s%s%s%s%s) AS ddl"
+				" ORDER BY place, name, sql",
+				shape->oid, create_table, types, sequences, constraints,
+				indexes, triggers);
+	if (st)
+		return st;
+	n = PQntuples(res);
+	ddl = kvf_arena_zalloc(&s->arena, ((size_t)n + 1) * sizeof(*ddl));
+	for (i = 0; ddl && i < n; i++) {
+		ddl[i].kind = kvf_postgres_keep(s, res, i, 0);
+		ddl[i].name = kvf_postgres_keep(s, res, i, 1);
+		ddl[i].sql = kvf_postgres_keep(s, res, i, 2);
+		if (!ddl[i].kind || !ddl[i].name || !ddl[i].sql)
+			break;
+	}
+	PQclear(res);
+	if (!ddl || i < n)
+		return kvf_fail_nomem(err);
+	shape->table.ddl = ddl;
+	shape->table.nddl = (size_t)n;
+	return KVF_OK;
+}
+
+/* ---- sizes --------------------------------------------------------------------------------- */
+
+/* What the server believes, of all partitions together; -1 is not known. */
+static enum kvf_status read_sizes(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
+				  struct kvf_err *err)
+{
+	PGresult *res = NULL;
+	enum kvf_status st = kvf_postgres_query(
+		s, "read the size of a table", &res, err,
+		"SELECT CASE WHEN bool_or(c.reltuples < 0) THEN NULL ELSE"
+		" sum(c.reltuples)::int8 END, sum(pg_catalog.pg_table_size(c.oid))::int8"
+		" FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'm') AND c.oid IN"
+		" (SELECT %u UNION SELECT relid FROM pg_catalog.pg_partition_tree(%u))",
+		shape->oid, shape->oid);
+
+	shape->table.rows = shape->table.bytes = UINT64_MAX;
+	if (!st && !PQgetisnull(res, 0, 0))
+		shape->table.rows = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+	if (!st && !PQgetisnull(res, 0, 1))
+		shape->table.bytes = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
+	PQclear(res);
+	return st;
+}
+
+enum kvf_status kvf_postgres_read_table(struct kvf_postgres *s,
+					struct kvf_postgres_shape *shape, struct kvf_err *err)
+{
+	char doing[300], *sql = NULL;
+	PGresult *res = NULL;
+	enum kvf_status st;
+
+	shape->table.dialect = "postgresql";
+	shape->table.flags =
+		shape->relkind == 'v' || shape->relkind == 'm' ? KVF_TABLE_VIEW : 0;
+	snprintf(doing, sizeof(doing), "read table \"%.200s\"", shape->table.name);
+	if (asprintf(&sql, "SELECT * FROM %s AS t LIMIT 0", shape->from) < 0)
+		return kvf_fail_nomem(err);
+	st = kvf_postgres_try(s, sql, doing, &res, err);
+	free(sql);
+	if (!st)
+		st = kvf_postgres_read_columns(s, shape, res, err);
+	PQclear(res);
+	if (!st)
+		st = read_attributes(s, shape, err);
+	if (!st)
+		st = read_sizes(s, shape, err);
+	if (!st && !(shape->table.flags & KVF_TABLE_VIEW))
+		st = read_keys(s, shape, err);
+	if (!st && !(shape->table.flags & KVF_TABLE_VIEW))
+		st = read_ddl(s, shape, err);
+	return st;
+}
