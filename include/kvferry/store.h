@@ -23,12 +23,14 @@ enum kvf_store_mode {
 };
 
 struct kvf_store_options {
-	const char *table; /* the live table; NULL = the one that kvferry keeps
+	const char *table;   /* the live table; NULL = the one that kvferry keeps
 				there, else "kv" */
+	unsigned partitions; /* of a new live table, where the store can: PARTITION BY
+				HASH; 0 = as the live one is */
 };
 
 /*
- * Open a place ("sqlite:PATH").  KVF_ENOTFOUND in READ mode when there is
+ * Open a place ("sqlite:PATH", "postgresql://...").  KVF_ENOTFOUND in READ mode when there is
  * nothing at the place; KVF_ETARGET when it cannot be used; KVF_EUSAGE when no
  * driver knows the place.  `env` must outlive the store.  A handle belongs to
  * one thread at a time; its cursors are closed before it.

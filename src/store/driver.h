@@ -108,6 +108,11 @@ enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
 			      const struct kvf_env *env, struct kvf_store **out,
 			      struct kvf_err *err);
 
+/* "postgresql:..." or keywords; `place` is the whole text. */
+enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
+			     const struct kvf_store_options *options, const struct kvf_env *env,
+			     struct kvf_store **out, struct kvf_err *err);
+
 /* ---- shared by drivers (store.c) ----------------------------------------- */
 
 /* KVF_EBUSY: "superseded by run ..." or "run ... holds the store". */

@@ -8,6 +8,8 @@
  */
 #include "store/driver.h"
 
+#include "pg/pg.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,8 +58,10 @@ enum kvf_status kvf_store_open(const char *place, enum kvf_store_mode mode,
 		if (len == strlen(drivers[i].scheme) &&
 		    memcmp(place, drivers[i].scheme, len) == 0)
 			return drivers[i].open(colon + 1, mode, options, env, out, err);
+	if (kvf_pg_is_place(place))
+		return kvf_pgs_open(place, mode, options, env, out, err);
 	st = kvf_fail(err, KVF_EUSAGE, "no store at such a place: %.200s", place);
-	kvf_err_hint(err, "A store is written as sqlite:PATH.");
+	kvf_err_hint(err, "A store is written as sqlite:PATH or postgresql://HOST/DATABASE.");
 	return st;
 }
 

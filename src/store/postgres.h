@@ -1,0 +1,230 @@
+/*
+ * postgres - what the files of the PostgreSQL store share.
+ *
+ *   postgres_open.c     the handle and its connection
+ *   postgres_objects.c  kvferry's own schema and tables
+ *   postgres_inspect.c  what may stand in the way: privileges, layout, dependents
+ *   postgres_look.c     control row, generations, units, ledger; one value
+ *   postgres_scan.c     entries out of COPY, in a snapshot
+ *   postgres_totals.c   totals of a whole table, read by several connections
+ *   postgres_stage.c    acquire, stage, put, chunk
+ *   postgres_load.c     batches into the stage, by COPY, on other connections
+ *   postgres_merge.c    batches whose keys may be there already
+ *   postgres_commit.c   seal, commit, gc
+ *
+ * kvferry's own tables lie in the schema "kvferry"; a generation that is not
+ * live lies, under the live table's own name, in the schema "kvferry_g<N>".  To
+ * publish is to move tables from schema to schema.
+ */
+#ifndef KVF_STORE_POSTGRES_H
+#define KVF_STORE_POSTGRES_H
+
+#include "base/buf.h"
+#include "par/par.h"
+#include "pg/pg.h"
+#include "store/driver.h"
+
+/* Bytes of entries in a batch: one transaction, one COPY. */
+#define KVF_PGS_BATCH_BYTES (8u << 20)
+/* Connections that load; more do not help (docs/decisions/postgres-store.md). */
+#define KVF_PGS_LOADERS 2
+#define KVF_PGS_READERS 8
+/* The largest index row of a btree with pages of 8 KiB, and the largest field
+ * that a COPY row may have. */
+#define KVF_PGS_INDEX_ROW 2704
+#define KVF_PGS_VALUE_MAX ((size_t)1023 << 20)
+#define KVF_PGS_LOCK_MS 30000
+/* Seconds after which the owner says again that it is alive. */
+#define KVF_PGS_BEAT_S 60
+
+/* Whole chunks on their way into the stage. */
+struct kvf_pgs_batch {
+	struct kvf_pgs_batch *next; /* of those that are idle */
+	struct kvf_buf rows;        /* in COPY's binary form, with its header */
+	struct kvf_buf progress;    /* the chunks' progress rows, likewise */
+	uint64_t entries;
+};
+
+struct kvf_pgs {
+	struct kvf_store base;
+	struct kvf_pg pg;    /* asks env whether to stop; `conn` is its */
+	struct kvf_pg quiet; /* for threads that may not ask */
+	PGconn *conn;
+	int table_given;
+	char schema[64], table[64];      /* of the live table */
+	char live[2 * KVF_PG_QUOTED];    /* the same, quoted */
+	unsigned partitions;             /* asked for; 0 = as they are */
+	uint64_t stage;                  /* the generation we fill */
+	char staged[KVF_PG_QUOTED + 32]; /* its table, quoted */
+	int copy_live;
+	unsigned loaders;
+	struct kvf_pool *pool;
+	PGconn *loader[KVF_PGS_LOADERS];
+	struct kvf_pgs_batch *batch, *idle; /* being filled; empty ones */
+	double beat;                        /* when we last said that we live */
+	struct kvf_merge_stats merge;
+	struct kvf_buf value;    /* of get and unit */
+	struct kvf_arena ledger; /* texts of the last ledger row */
+};
+
+/* ---- postgres_open.c ------------------------------------------------------ */
+
+/* Have a connection, a new one where the old is lost. */
+enum kvf_status kvf_pgs_ready(struct kvf_pgs *s, struct kvf_err *err);
+void kvf_pgs_rollback(struct kvf_pgs *s, PGconn *conn);
+
+/* ---- postgres_objects.c ---------------------------------------------------- */
+
+/* The oid of a relation of any kind; 0 = none. */
+enum kvf_status kvf_pgs_oid(struct kvf_pgs *s, PGconn *conn, const char *schema,
+			    const char *name, int64_t *oid, struct kvf_err *err);
+/* Is kvferry's control table there? */
+enum kvf_status kvf_pgs_touched(struct kvf_pgs *s, PGconn *conn, int *has, struct kvf_err *err);
+enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct kvf_err *err);
+/* The table of generation `gen`, quoted, beside the live one. */
+void kvf_pgs_generation_table(const struct kvf_pgs *s, uint64_t gen, char *to, size_t size);
+/* Create schema and table of the stage, in the open transaction. */
+enum kvf_status kvf_pgs_create_stage(struct kvf_pgs *s, struct kvf_err *err);
+/* Drop every generation that nobody needs, in the open transaction. */
+enum kvf_status kvf_pgs_drop_orphans(struct kvf_pgs *s, struct kvf_err *err);
+/* Move a table and its partitions into another schema. */
+enum kvf_status kvf_pgs_move(struct kvf_pgs *s, int64_t oid, const char *schema,
+			     struct kvf_err *err);
+/* Run the statements that a query makes: one text column, any number of rows. */
+enum kvf_status kvf_pgs_run_made(struct kvf_pgs *s, const char *sql,
+				 const struct kvf_pg_args *args, const char *doing,
+				 struct kvf_err *err);
+
+/* ---- postgres_inspect.c ---------------------------------------------------- */
+
+/* What a publication would break or be broken by; "" if nothing. */
+enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
+				struct kvf_err *err);
+enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *facts,
+				struct kvf_err *err);
+
+/* ---- postgres_look.c ------------------------------------------------------- */
+
+enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf_control *c,
+				     struct kvf_err *err);
+enum kvf_status kvf_pgs_read_generation(struct kvf_pgs *s, PGconn *conn, uint64_t gen,
+					struct kvf_generation *g, struct kvf_err *err);
+enum kvf_status kvf_pgs_control(struct kvf_store *base, struct kvf_control *c,
+				struct kvf_err *err);
+enum kvf_status kvf_pgs_generation(struct kvf_store *base, enum kvf_scan which,
+				   struct kvf_generation *g, struct kvf_err *err);
+enum kvf_status kvf_pgs_get(struct kvf_store *base, struct kvf_bytes part, struct kvf_bytes key,
+			    struct kvf_bytes *value, struct kvf_err *err);
+enum kvf_status kvf_pgs_unit(struct kvf_store *base, enum kvf_scan which, const char *name,
+			     uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
+enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
+				 struct kvf_chunk_info *info, struct kvf_err *err);
+enum kvf_status kvf_pgs_ledger_next(struct kvf_store *base, int64_t after,
+				    struct kvf_ledger_row *row, struct kvf_err *err);
+
+/* ---- postgres_scan.c ------------------------------------------------------- */
+
+/* The rows of a COPY OUT of three columns. */
+struct kvf_pgs_rows {
+	const struct kvf_pg *pg;
+	PGconn *conn;
+	char *piece; /* what the last row lies in */
+	int begun, ended;
+};
+enum kvf_status kvf_pgs_rows_next(struct kvf_pgs_rows *r, struct kvf_entry *entry,
+				  struct kvf_err *err);
+void kvf_pgs_rows_release(struct kvf_pgs_rows *r);
+
+/*
+ * Connect, begin a snapshot, and say which table is meant; table "" = none.
+ * *conn is the caller's to close, also after a failure.
+ */
+enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn **conn,
+				 struct kvf_generation *g, char *table, size_t size,
+				 struct kvf_err *err);
+enum kvf_status kvf_pgs_scan(struct kvf_store *base, enum kvf_scan which,
+			     const struct kvf_entry *from, struct kvf_cursor **out,
+			     struct kvf_err *err);
+enum kvf_status kvf_pgs_cursor_next(struct kvf_cursor *base, struct kvf_entry *entry,
+				    struct kvf_err *err);
+void kvf_pgs_cursor_close(struct kvf_cursor *base);
+
+/* ---- postgres_totals.c ----------------------------------------------------- */
+
+enum kvf_status kvf_pgs_totals(struct kvf_store *base, enum kvf_scan which,
+			       struct kvf_totals *t, struct kvf_err *err);
+/* The same of a table (quoted), less the records of `of`, as the transaction of
+ * `conn` sees it, which is REPEATABLE READ. */
+enum kvf_status kvf_pgs_add_up(struct kvf_pgs *s, PGconn *conn, const char *table,
+			       const struct kvf_generation *of, struct kvf_totals *t,
+			       struct kvf_err *err);
+
+/* ---- postgres_load.c ------------------------------------------------------- */
+
+/* The batch that is being filled; waits for one that is done. */
+enum kvf_status kvf_pgs_batch(struct kvf_pgs *s, struct kvf_pgs_batch **b, struct kvf_err *err);
+enum kvf_status kvf_pgs_batch_add(struct kvf_pgs_batch *b, const struct kvf_entry *e,
+				  struct kvf_err *err);
+enum kvf_status kvf_pgs_batch_chunk(struct kvf_pgs_batch *b, uint64_t gen,
+				    const struct kvf_chunk_info *info, struct kvf_err *err);
+/* Walk over the entries of a finished batch; 0 at the end.  Begin with at = 0. */
+int kvf_pgs_batch_next(const struct kvf_pgs_batch *b, size_t *at, struct kvf_entry *e);
+/* Send the batch on its way. */
+enum kvf_status kvf_pgs_send(struct kvf_pgs *s, struct kvf_err *err);
+/* Wait until everything that was sent is in the stage. */
+enum kvf_status kvf_pgs_drain(struct kvf_pgs *s, struct kvf_err *err);
+/* End the threads, forget what was not sent, close the connections. */
+void kvf_pgs_stop_loading(struct kvf_pgs *s);
+void kvf_pgs_free_batches(struct kvf_pgs *s);
+
+/* ---- postgres_merge.c ------------------------------------------------------ */
+
+/* Put a batch in, in the open transaction, where keys may be staged already. */
+enum kvf_status kvf_pgs_load_merging(struct kvf_pgs *s, PGconn *conn,
+				     const struct kvf_pgs_batch *b, struct kvf_err *err);
+/* Say which key of the batch is staged already. */
+enum kvf_status kvf_pgs_name_duplicate(struct kvf_pgs *s, PGconn *conn,
+				       const struct kvf_pgs_batch *b, struct kvf_err *err);
+/* Fill the stage with the live entries. */
+enum kvf_status kvf_pgs_copy_live(struct kvf_pgs *s, struct kvf_err *err);
+
+/* ---- postgres_stage.c ------------------------------------------------------ */
+
+/*
+ * The fence: in the open transaction, make sure that we hold the store in
+ * `state`, and that nobody takes it until the transaction is over; else KVF_EBUSY.
+ * `lock` is "SHARE" for what several connections do at once, else "UPDATE".
+ */
+enum kvf_status kvf_pgs_guard(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+			      enum kvf_run_state state, const char *lock, struct kvf_err *err);
+/* Begin a transaction with the fence; after an error there is none. */
+enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+			      enum kvf_run_state state, const char *lock, struct kvf_err *err);
+enum kvf_status kvf_pgs_end(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+			    struct kvf_err *err);
+enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
+				const struct kvf_claim *claim, struct kvf_err *err);
+enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
+enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entry,
+			    struct kvf_err *err);
+enum kvf_status kvf_pgs_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
+			      struct kvf_err *err);
+enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
+				  struct kvf_bytes unit, struct kvf_err *err);
+enum kvf_status kvf_pgs_flush(struct kvf_store *base, struct kvf_err *err);
+void kvf_pgs_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m);
+
+/* ---- postgres_commit.c ----------------------------------------------------- */
+
+enum kvf_status kvf_pgs_seal(struct kvf_store *base, const uint8_t root[32],
+			     const struct kvf_totals *t, int exact_packages,
+			     struct kvf_err *err);
+enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
+			       struct kvf_bytes version_done, const struct kvf_ledger_row *row,
+			       struct kvf_err *err);
+enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err);
+void kvf_pgs_note_failure(struct kvf_store *base, const char *why);
+enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
+				      struct kvf_err *err);
+
+#endif

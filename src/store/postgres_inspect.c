@@ -1,0 +1,269 @@
+/*
+ * postgres_inspect - what a run would fail on, found before anything is
+ * written: a server that cannot be written, privileges that are missing, a
+ * table of another layout, and objects that a publication would leave behind
+ * with the old table.
+ */
+#include "store/postgres.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The answer of a query with one text, into buf; "" for NULL. */
+static enum kvf_status ask_text(struct kvf_pgs *s, const char *sql,
+				const struct kvf_pg_args *args, char *buf, size_t size,
+				struct kvf_err *err)
+{
+	PGresult *res;
+	enum kvf_status st = kvf_pg_query(&s->pg, s->conn, sql, args, "read", &res, err);
+
+	buf[0] = '\0';
+	if (!st && PQntuples(res) > 0)
+		kvf_pg_get_text(res, 0, 0, buf, size);
+	PQclear(res);
+	return st;
+}
+
+/* Can this server and session write at all? */
+static enum kvf_status find_read_only(struct kvf_pgs *s, char *buf, size_t size,
+				      struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+
+	/* reset_val: our own sessions that read are read-only by choice. */
+	return ask_text(
+		s,
+		"SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN"
+		" 'the server is a standby, which cannot be written' WHEN reset_val = 'on'"
+		" THEN 'the server is read-only (default_transaction_read_only)' END"
+		" FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'",
+		&none, buf, size, err);
+}
+
+/* Every privilege that a run will need and does not have. */
+static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, char *buf,
+					       size_t size, struct kvf_err *err)
+{
+	static const char sql[] =
+		"SELECT string_agg(what, ', ') FROM ("
+		"SELECT 'CREATE on database ' || quote_ident(current_database()) AS what"
+		" WHERE NOT has_database_privilege(current_database(), 'CREATE') UNION ALL"
+		" SELECT p.name || ' on schema ' || quote_ident(nspname) FROM pg_namespace,"
+		" (VALUES ('CREATE'), ('USAGE')) p(name) WHERE nspname = $2 AND NOT"
+		" has_schema_privilege(oid, p.name) UNION ALL"
+		" SELECT 'ownership of ' || CASE relkind WHEN 'v' THEN 'view ' ELSE 'table ' "
+		"END"
+		" || oid::regclass FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND"
+		" (oid = $1::int8::oid OR relkind = 'v' AND oid IN (SELECT r.ev_class FROM"
+		" pg_rewrite r JOIN pg_depend d ON d.objid = r.oid AND"
+		" d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass"
+		" WHERE d.refobjid = $1::int8::oid)) AND NOT pg_has_role(relowner, 'USAGE')"
+		" UNION ALL SELECT 'ownership of schema ' || nspname FROM pg_namespace WHERE"
+		" nspname ~ '^kvferry(_g[0-9]+)?$' AND NOT pg_has_role(nspowner, 'USAGE')) m";
+	struct kvf_pg_args a = { 0 };
+	char list[384];
+	enum kvf_status st;
+
+	kvf_pg_number(&a, live);
+	kvf_pg_text(&a, s->schema);
+	st = ask_text(s, sql, &a, list, sizeof(list), err);
+	if (!st && list[0])
+		snprintf(buf, size, "user \"%.63s\" lacks privileges: %s", PQuser(s->conn),
+			 list);
+	return st;
+}
+
+/* Exactly our three columns, all bytea, with our key; plain or by hash? */
+static enum kvf_status has_our_layout(struct kvf_pgs *s, int64_t oid, int *fits,
+				      struct kvf_err *err)
+{
+	static const char sql[] =
+		"SELECT c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT"
+		" c.relispartition AND (SELECT count(*) = 3 AND bool_and(a.atttypid = 17 AND"
+		" a.attgenerated = '' AND a.attname IN ('partition_key', 'key', 'value')) FROM"
+		" pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT"
+		" a.attisdropped) AND EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute p ON"
+		" p.attrelid = c.oid AND p.attnum = i.indkey[0] JOIN pg_attribute k ON"
+		" k.attrelid = c.oid AND k.attnum = i.indkey[1] WHERE i.indrelid = c.oid AND"
+		" i.indisprimary AND i.indnatts = 2 AND p.attname = 'partition_key' AND"
+		" k.attname = 'key') AND (c.relkind = 'r' AND NOT EXISTS (SELECT 1 FROM"
+		" pg_inherits WHERE c.oid IN (inhparent, inhrelid)) OR EXISTS (SELECT 1 FROM"
+		" pg_partitioned_table t JOIN pg_attribute p ON p.attrelid = c.oid AND"
+		" p.attnum = t.partattrs[0] WHERE t.partrelid = c.oid AND t.partstrat = 'h'"
+		" AND t.partnatts = 1 AND p.attname = 'partition_key'))"
+		" FROM pg_class c WHERE c.oid = $1::int8::oid";
+	struct kvf_pg_args a = { 0 };
+	int64_t n;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, oid);
+	st = kvf_pg_ask(&s->pg, s->conn, &n, sql, &a, err);
+	*fits = !st && n != 0;
+	return st;
+}
+
+/* What hangs on the live table, and would stay behind with the old one.  Views
+ * are not among it: a commit makes them name the new one. */
+static enum kvf_status find_attached(struct kvf_pgs *s, int64_t oid, char *buf, size_t size,
+				     struct kvf_err *err)
+{
+	static const char sql[] =
+		"WITH r AS (SELECT $1::int8::oid AS oid UNION ALL SELECT inhrelid FROM"
+		" pg_inherits WHERE inhparent = $1::int8::oid), d AS (SELECT d.* FROM "
+		"pg_depend d"
+		" WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid IN (SELECT oid FROM "
+		"r)"
+		" OR d.refclassid = 'pg_type'::regclass AND d.refobjid IN (SELECT t.oid FROM"
+		" pg_type t WHERE t.typrelid = $1::int8::oid))"
+		" SELECT string_agg(what, ', ') FROM ("
+		"SELECT 'index ' || indexrelid::regclass AS what FROM pg_index JOIN r ON"
+		" indrelid = oid WHERE NOT indisprimary UNION ALL"
+		" SELECT 'trigger ' || quote_ident(tgname) FROM pg_trigger JOIN r ON"
+		" tgrelid = r.oid WHERE NOT tgisinternal UNION ALL"
+		" SELECT 'constraint ' || quote_ident(conname) || ' of ' || conrelid::regclass"
+		" FROM pg_constraint WHERE conrelid = $1::int8::oid AND contype NOT IN ('p', "
+		"'n')"
+		" OR confrelid = $1::int8::oid UNION ALL"
+		" SELECT 'rule ' || quote_ident(rulename) FROM pg_rewrite WHERE"
+		" ev_class = $1::int8::oid UNION ALL"
+		" SELECT 'policy ' || quote_ident(polname) FROM pg_policy WHERE"
+		" polrelid = $1::int8::oid UNION ALL"
+		" SELECT 'row-level security' FROM pg_class WHERE oid = $1::int8::oid AND"
+		" relrowsecurity UNION ALL"
+		" SELECT 'publication ' || quote_ident(pubname) FROM pg_publication_rel p JOIN"
+		" pg_publication b ON b.oid = p.prpubid WHERE prrelid IN (SELECT oid FROM r)"
+		" UNION ALL"
+		" SELECT 'privileges on column ' || quote_ident(attname) FROM pg_attribute "
+		"WHERE"
+		" attrelid = $1::int8::oid AND attacl IS NOT NULL UNION ALL"
+		" SELECT DISTINCT 'materialized view ' || c.oid::regclass FROM d JOIN "
+		"pg_rewrite w"
+		" ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass JOIN pg_class c ON"
+		" c.oid = w.ev_class AND c.relkind = 'm' UNION ALL"
+		" SELECT DISTINCT 'function ' || d.objid::regproc FROM d WHERE"
+		" d.classid = 'pg_proc'::regclass) a";
+	struct kvf_pg_args a = { 0 };
+	char list[320];
+	enum kvf_status st;
+
+	kvf_pg_number(&a, oid);
+	st = ask_text(s, sql, &a, list, sizeof(list), err);
+	if (!st && list[0])
+		snprintf(buf, size,
+			 "table %.64s has objects that a publication would leave behind: %s; "
+			 "drop them, and create them again afterwards",
+			 s->table, list);
+	return st;
+}
+
+/* The table that kvferry publishes as in this database, if not the one asked for. */
+static enum kvf_status check_live_name(struct kvf_pgs *s, char *buf, size_t size,
+				       struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+	char live[160], ours[160];
+	enum kvf_status st;
+	int has;
+
+	st = kvf_pgs_touched(s, s->conn, &has, err);
+	if (st || !has)
+		return st;
+	st = ask_text(s, "SELECT live_schema || '.' || live FROM kvferry.control", &none, live,
+		      sizeof(live), err);
+	snprintf(ours, sizeof(ours), "%s.%s", s->schema, s->table);
+	if (!st && live[0] && strcmp(live, ours) != 0)
+		snprintf(
+			buf, size,
+			"kvferry keeps table %.150s in this database; it cannot keep %.150s as "
+			"well",
+			live, ours);
+	return st;
+}
+
+enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
+				struct kvf_err *err)
+{
+	int64_t oid = 0;
+	enum kvf_status st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
+
+	*has = oid != 0;
+	*fits = 0;
+	if (!st && oid)
+		st = has_our_layout(s, oid, fits, err);
+	if (!st)
+		st = find_read_only(s, buf, size, err);
+	if (!st && !buf[0])
+		st = find_missing_privileges(s, oid, buf, size, err);
+	if (!st && !buf[0])
+		st = check_live_name(s, buf, size, err);
+	if (st || buf[0] || !oid)
+		return st;
+	if (!*fits)
+		snprintf(
+			buf, size,
+			"%.140s is something else than a table (partition_key bytea, key "
+			"bytea, "
+			"value bytea, PRIMARY KEY (partition_key, key)), plain or PARTITION BY "
+			"HASH (partition_key)",
+			s->live);
+	else
+		st = find_attached(s, oid, buf, size, err);
+	return st;
+}
+
+/* The version record is no entry. */
+static enum kvf_status leave_record_out(struct kvf_store *base, uint64_t *entries,
+					struct kvf_err *err)
+{
+	struct kvf_generation g;
+	struct kvf_bytes value;
+	enum kvf_status st;
+
+	memset(&g, 0, sizeof(g));
+	st = kvf_pgs_generation(base, KVF_SCAN_LIVE, &g, err);
+	if (!st && g.version_key_len) {
+		struct kvf_bytes part = { g.version_part, g.version_part_len };
+		struct kvf_bytes key = { g.version_key, g.version_key_len };
+
+		st = kvf_pgs_get(base, part, key, &value, err);
+		if (!st)
+			(*entries)--;
+	}
+	if (st != KVF_ENOTFOUND)
+		return st;
+	kvf_err_clear(err);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *f,
+				struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	char why[sizeof(f->blocker)] = "", sql[512];
+	int64_t n = 0;
+	enum kvf_status st = kvf_pgs_ready(s, err);
+
+	if (!st)
+		st = find_read_only(s, why, sizeof(why), err);
+	if (!st)
+		st = kvf_pgs_blocker(s, &f->has_table, &f->table_fits, f->blocker,
+				     sizeof(f->blocker), err);
+	if (!st)
+		st = kvf_pgs_touched(s, s->conn, &f->has_control, err);
+	if (st)
+		return st;
+	f->exists = 1;
+	f->writable = !why[0];
+	f->free = UINT64_MAX; /* a server does not tell */
+	if (!f->table_fits)
+		return KVF_OK;
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", s->live);
+	st = kvf_pg_ask(&s->pg, s->conn, &n, sql, NULL, err);
+	f->entries = (uint64_t)n;
+	if (!st)
+		st = kvf_pg_ask(&s->pg, s->conn, &n,
+				"SELECT pg_catalog.pg_database_size(current_database())", NULL,
+				err);
+	f->size = (uint64_t)n;
+	return st ? st : leave_record_out(base, &f->entries, err);
+}

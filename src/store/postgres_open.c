@@ -1,0 +1,162 @@
+/* postgres_open - the handle of a PostgreSQL store and its connection. */
+#include "store/postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kvf_status kvf_pgs_ready(struct kvf_pgs *s, struct kvf_err *err)
+{
+	if (s->conn && PQstatus(s->conn) == CONNECTION_OK)
+		return KVF_OK;
+	PQfinish(s->conn);
+	s->conn = NULL;
+	return kvf_pg_connect(&s->pg, &s->conn, err);
+}
+
+void kvf_pgs_rollback(struct kvf_pgs *s, PGconn *conn)
+{
+	if (conn && PQstatus(conn) == CONNECTION_OK &&
+	    PQtransactionStatus(conn) != PQTRANS_IDLE)
+		(void)!kvf_pg_exec(&s->quiet, conn, "roll back", NULL, "ROLLBACK");
+}
+
+static void close_store(struct kvf_store *base)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+
+	kvf_pgs_stop_loading(s);
+	kvf_pgs_free_batches(s);
+	PQfinish(s->conn);
+	kvf_pg_release(&s->pg);
+	kvf_buf_release(&s->value);
+	kvf_arena_release(&s->ledger);
+	free(s);
+}
+
+static const struct kvf_store_ops ops = {
+	.close = close_store,
+	.inspect = kvf_pgs_inspect,
+	.control = kvf_pgs_control,
+	.generation = kvf_pgs_generation,
+	.scan = kvf_pgs_scan,
+	.cursor_next = kvf_pgs_cursor_next,
+	.cursor_close = kvf_pgs_cursor_close,
+	.totals = kvf_pgs_totals,
+	.get = kvf_pgs_get,
+	.unit = kvf_pgs_unit,
+	.acquire = kvf_pgs_acquire,
+	.stage = kvf_pgs_stage,
+	.put = kvf_pgs_put,
+	.chunk = kvf_pgs_chunk,
+	.keep_unit = kvf_pgs_keep_unit,
+	.flush = kvf_pgs_flush,
+	.progress = kvf_pgs_progress,
+	.merge_stats = kvf_pgs_merge_stats,
+	.seal = kvf_pgs_seal,
+	.commit = kvf_pgs_commit,
+	.gc = kvf_pgs_gc,
+	.note_failure = kvf_pgs_note_failure,
+	.ledger_append = kvf_pgs_ledger_append,
+	.ledger_next = kvf_pgs_ledger_next,
+};
+
+/* "TABLE" or "SCHEMA.TABLE", as the caller wrote it. */
+static enum kvf_status take_table_name(struct kvf_pgs *s, const char *name, struct kvf_err *err)
+{
+	const char *dot = strchr(name, '.'), *table = dot ? dot + 1 : name;
+	size_t schema = dot ? (size_t)(dot - name) : 0;
+	enum kvf_status st;
+
+	if (*table && strlen(table) < sizeof(s->table) - 12 && schema < sizeof(s->schema) &&
+	    (!dot || schema) && strncmp(name, "kvferry", 7) != 0 &&
+	    strncmp(name, "pg_", 3) != 0) {
+		snprintf(s->schema, sizeof(s->schema), "%.*s", (int)schema, name);
+		snprintf(s->table, sizeof(s->table), "%s", table);
+		s->table_given = 1;
+		return KVF_OK;
+	}
+	st = kvf_fail(err, KVF_EUSAGE, "\"%.100s\" cannot be the name of the live table", name);
+	kvf_err_hint(err,
+		     "Write TABLE or SCHEMA.TABLE, at most %zu bytes each; names that "
+		     "begin with kvferry or pg_ are taken.",
+		     sizeof(s->table) - 13);
+	return st;
+}
+
+/* The live table: as given, as kept in the control row, or "kv" where an
+ * unqualified name would be created. */
+static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
+{
+	char schema[KVF_PG_QUOTED], table[KVF_PG_QUOTED];
+	static const struct kvf_pg_args none;
+	PGresult *res = NULL;
+	enum kvf_status st = KVF_OK;
+	int has = 0;
+
+	if (!s->table_given)
+		st = kvf_pgs_touched(s, s->conn, &has, err);
+	if (!st && has) {
+		st = kvf_pg_query(&s->pg, s->conn,
+				  "SELECT live_schema, live FROM kvferry.control WHERE id = 1",
+				  &none, "read", &res, err);
+		if (!st && PQntuples(res) == 1) {
+			kvf_pg_get_text(res, 0, 0, s->schema, sizeof(s->schema));
+			kvf_pg_get_text(res, 0, 1, s->table, sizeof(s->table));
+		}
+		PQclear(res);
+	}
+	if (!st && !s->schema[0]) {
+		st = kvf_pg_query(&s->pg, s->conn,
+				  "SELECT coalesce(current_schema(), 'public')", &none, "read",
+				  &res, err);
+		if (!st)
+			kvf_pg_get_text(res, 0, 0, s->schema, sizeof(s->schema));
+		PQclear(res);
+	}
+	if (!s->table[0])
+		snprintf(s->table, sizeof(s->table), "kv");
+	kvf_pg_quote(s->schema, schema);
+	kvf_pg_quote(s->table, table);
+	snprintf(s->live, sizeof(s->live), "%s.%s", schema, table);
+	return st;
+}
+
+enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
+			     const struct kvf_store_options *options, const struct kvf_env *env,
+			     struct kvf_store **out, struct kvf_err *err)
+{
+	const char *version;
+	struct kvf_pgs *s;
+	enum kvf_status st;
+
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return kvf_fail_nomem(err);
+	s->base.ops = &ops;
+	s->base.env = env;
+	s->base.mode = mode;
+	s->partitions = options ? options->partitions : 0;
+	kvf_buf_init(&s->value, SIZE_MAX / 2);
+	kvf_arena_init(&s->ledger);
+	st = kvf_pg_init(&s->pg, place, KVF_ETARGET, env, err);
+	s->pg.reading = mode == KVF_STORE_READ;
+	s->quiet = s->pg;
+	s->quiet.env = NULL;
+	if (!st && options && options->table)
+		st = take_table_name(s, options->table, err);
+	if (!st)
+		st = kvf_pgs_ready(s, err);
+	if (!st)
+		st = find_table(s, err);
+	if (st) {
+		close_store(&s->base);
+		return st;
+	}
+	version = PQparameterStatus(s->conn, "server_version");
+	version = version ? version : "";
+	snprintf(s->base.identity, sizeof(s->base.identity), "PostgreSQL %.*s, %s",
+		 (int)strcspn(version, " "), version, s->pg.name);
+	*out = &s->base;
+	return KVF_OK;
+}

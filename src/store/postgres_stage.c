@@ -1,0 +1,334 @@
+/*
+ * postgres_stage - acquire a PostgreSQL store and fill a stage in it.
+ *
+ * Every transaction begins at the fence: the control row, matched by epoch and
+ * state, and locked.  FOR SHARE lets the loading connections pass together, and
+ * makes the next run's acquire wait for them; FOR KEY SHARE would not.
+ */
+#include "store/postgres.h"
+
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- transactions ------------------------------------------------------------ */
+
+enum kvf_status kvf_pgs_guard(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+			      enum kvf_run_state state, const char *lock, struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	struct kvf_control c;
+	char sql[128];
+	int64_t epoch;
+	enum kvf_status st;
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 AND state = $2"
+		 " FOR %s",
+		 lock);
+	kvf_pg_number(&a, (int64_t)s->base.epoch);
+	kvf_pg_text(&a, kvf_run_state_name(state));
+	st = kvf_pg_ask(pg, conn, &epoch, sql, &a, err);
+	if (st || epoch)
+		return st;
+	st = kvf_pgs_read_control(s, conn, &c, err);
+	return st ? st : kvf_store_superseded(&c, err);
+}
+
+enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+			      enum kvf_run_state state, const char *lock, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pg_exec(pg, conn, "begin to write", err, "BEGIN");
+
+	if (!st)
+		st = kvf_pgs_guard(s, pg, conn, state, lock, err);
+	if (st)
+		kvf_pgs_rollback(s, conn);
+	return st;
+}
+
+enum kvf_status kvf_pgs_end(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+			    struct kvf_err *err)
+{
+	(void)s;
+	return kvf_pg_exec(pg, conn, "commit", err, "COMMIT");
+}
+
+static enum kvf_status give_up(struct kvf_pgs *s, enum kvf_status st)
+{
+	kvf_pgs_stop_loading(s);
+	kvf_pgs_rollback(s, s->conn);
+	return st;
+}
+
+/* ---- acquire ------------------------------------------------------------------ */
+
+/* The row of a claim for a fresh stage, in the open transaction. */
+static enum kvf_status write_claim(struct kvf_pgs *s, const struct kvf_claim *claim,
+				   uint64_t seen, uint64_t epoch, struct kvf_err *err)
+{
+	const struct kvf_bytes stream = { claim->stream, sizeof(claim->stream) };
+	struct kvf_pg_args a = { 0 }, g = { 0 };
+	PGresult *res;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, (int64_t)epoch);
+	kvf_pg_text(&a, claim->run);
+	kvf_pg_text(&a, claim->host);
+	kvf_pg_number(&a, claim->pid);
+	kvf_pg_number(&a, claim->pid_start);
+	kvf_pg_number(&a, claim->now);
+	kvf_pg_text(&a, claim->tool);
+	kvf_pg_text(&a, s->schema);
+	kvf_pg_text(&a, s->table);
+	kvf_pg_number(&a, (int64_t)seen);
+	st = kvf_pg_query(
+		&s->pg, s->conn,
+		"INSERT INTO kvferry.control AS c VALUES (1, 1, $8, $9, $1, 'STAGING', 0, 0, "
+		"$1,"
+		" 0, 0, $2, $3, $4, $5, $6, $6, $7, '') ON CONFLICT (id) DO UPDATE SET epoch = "
+		"$1,"
+		" state = 'STAGING', stage = $1, run = $2, host = $3, pid = $4, pid_start = $5,"
+		" started = $6, beat = $6, tool = $7, why = '' WHERE c.epoch = $10::int8 OR"
+		" $10::int8 = 0",
+		&a, "write", &res, err);
+	if (!st && kvf_pg_changed(res) != 1)
+		st = kvf_fail(err, KVF_EBUSY, "%s: another run took the store", s->pg.name);
+	PQclear(res);
+	if (st)
+		return st;
+	kvf_pg_number(&g, (int64_t)epoch);
+	kvf_pg_text(&g, claim->run);
+	kvf_pg_text(&g, claim->app);
+	kvf_pg_text(&g, claim->tool);
+	kvf_pg_bytes(&g, stream);
+	kvf_pg_bytes(&g, claim->version_part);
+	kvf_pg_bytes(&g, claim->version_key);
+	return kvf_pg_query(&s->pg, s->conn,
+			    "INSERT INTO kvferry.generations VALUES ($1, 0, 0, $2, $3, $4, $5,"
+			    " NULL, 0, 0, '', $6, $7, 0)",
+			    &g, "write", NULL, err);
+}
+
+/* Refuse inside the transaction what inspect() would have refused before. */
+static enum kvf_status check_blocker(struct kvf_pgs *s, struct kvf_err *err)
+{
+	char why[512] = "";
+	int has, fits;
+	enum kvf_status st = kvf_pgs_blocker(s, &has, &fits, why, sizeof(why), err);
+
+	if (st || !why[0])
+		return st;
+	st = kvf_fail(err, KVF_EPREFLIGHT, "%s: %s", s->pg.name, why);
+	kvf_err_detail(err, "Nothing was changed.");
+	return st;
+}
+
+/* In the open transaction: compare the epoch, and take the store. */
+static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_claim *claim,
+			    uint64_t *epoch, struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st = check_blocker(s, err);
+	int touched = 1, has_live;
+
+	if (!st)
+		st = kvf_pgs_touched(s, s->conn, &touched, err);
+	if (st)
+		return st;
+	if (!touched && seen)
+		return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone",
+				s->pg.name);
+	if (!touched) {
+		st = kvf_pgs_create_objects(s, &has_live, err);
+		if (st)
+			return st;
+		*epoch = has_live ? 2 : 1;
+		return write_claim(s, claim, 0, *epoch, err);
+	}
+	st = kvf_pgs_read_control(s, s->conn, &c, err);
+	if (st)
+		return st;
+	if (c.epoch != seen)
+		return kvf_store_held(&c, err);
+	*epoch = seen + 1;
+	return write_claim(s, claim, seen, *epoch, err);
+}
+
+/* The number is "kvferry", for whoever looks at pg_locks. */
+enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
+				const struct kvf_claim *claim, struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	enum kvf_status st;
+	uint64_t epoch = 0;
+
+	give_up(s, KVF_OK); /* an earlier run on this handle */
+	st = kvf_pgs_ready(s, err);
+	/* One after the other through here: then creating is no race, and the
+	 * control row that we read is the last one. */
+	if (!st)
+		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
+				 "SET synchronous_commit = on; SET lock_timeout = %d; BEGIN;"
+				 "SELECT pg_catalog.pg_advisory_xact_lock(30248004668781177)",
+				 KVF_PGS_LOCK_MS);
+	if (!st)
+		st = take(s, seen_epoch, claim, &epoch, err);
+	if (!st)
+		st = kvf_pgs_end(s, &s->pg, s->conn, err);
+	if (st)
+		return give_up(s, st);
+	base->epoch = epoch;
+	s->stage = epoch;
+	s->beat = kvf_monotonic();
+	memset(&s->merge, 0, sizeof(s->merge));
+	return KVF_OK;
+}
+
+/* ---- the stage -------------------------------------------------------------------- */
+
+enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy, struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	unsigned threads = kvf_thread_count(base->env);
+	enum kvf_status st = kvf_pgs_begin(s, &s->pg, s->conn, KVF_RUN_STAGING, "UPDATE", err);
+
+	if (!st)
+		st = kvf_pgs_drop_orphans(s, err);
+	if (!st)
+		st = kvf_pgs_create_stage(s, err);
+	if (!st)
+		st = kvf_pgs_end(s, &s->pg, s->conn, err);
+	if (!st)
+		st = kvf_pg_exec(&s->pg, s->conn, "set up the session", err,
+				 "SET synchronous_commit = off");
+	s->copy_live = copy;
+	/* A batch that merges has a table that two could not have at once. */
+	s->loaders = copy ? 1 : threads < KVF_PGS_LOADERS ? threads : KVF_PGS_LOADERS;
+	if (!st && copy)
+		st = kvf_pgs_copy_live(s, err);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+/* ---- entries -------------------------------------------------------------------- */
+
+/* What a field of `len` bytes takes in an index row, behind `at`. */
+static size_t index_field(size_t at, size_t len)
+{
+	return len < 127 ? at + 1 + len : ((at + 3) & ~(size_t)3) + 4 + len;
+}
+
+/*
+ * An index row has its limit.  The server would compress a long key first, and
+ * might get it in; but then it depends on the bytes whether a key can be stored.
+ */
+static enum kvf_status check_size(const struct kvf_entry *e, struct kvf_err *err)
+{
+	size_t row = 8 + index_field(index_field(0, e->part.len), e->key.len);
+	enum kvf_status st;
+	char name[512];
+
+	if (row <= KVF_PGS_INDEX_ROW && e->value.len <= KVF_PGS_VALUE_MAX)
+		return KVF_OK;
+	kvf_bytes_print(e->key, name, 200);
+	if (row > KVF_PGS_INDEX_ROW)
+		st = kvf_fail(
+			err, KVF_EPREFLIGHT,
+			"partition and key have %zu bytes, more than PostgreSQL can index "
+			"(about 2690): %s",
+			e->part.len + e->key.len, name);
+	else
+		st = kvf_fail(err, KVF_EPREFLIGHT,
+			      "a value has %zu bytes, more than PostgreSQL can store: key %s",
+			      e->value.len, name);
+	kvf_err_detail(err, "Nothing was published; the live data are as they were.");
+	kvf_err_hint(err, "Shorten it in the definitions, or use another kind of store.");
+	return st;
+}
+
+/* Hand a full batch over.  Now and then, say that we are alive. */
+static enum kvf_status send_full(struct kvf_pgs *s, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pgs_send(s, err);
+
+	if (st || kvf_monotonic() - s->beat < KVF_PGS_BEAT_S)
+		return st;
+	s->beat = kvf_monotonic();
+	return kvf_pg_exec(&s->pg, s->conn, "write", err,
+			   "UPDATE kvferry.control SET beat = %lld WHERE epoch = %llu",
+			   (long long)kvf_now_us(), (unsigned long long)s->base.epoch);
+}
+
+enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entry,
+			    struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_pgs_batch *b = s->batch;
+	enum kvf_status st = check_size(entry, err);
+
+	if (!st && !b)
+		st = kvf_pgs_batch(s, &b, err);
+	if (!st)
+		st = kvf_pgs_batch_add(b, entry, err);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+enum kvf_status kvf_pgs_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
+			      struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_pgs_batch *b;
+	enum kvf_status st = kvf_pgs_batch(s, &b, err);
+
+	if (!st)
+		st = kvf_pgs_batch_chunk(b, s->stage, info, err);
+	if (!st && b->rows.len >= KVF_PGS_BATCH_BYTES)
+		st = send_full(s, err);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+/* Commit what was put, and what still waits. */
+enum kvf_status kvf_pgs_flush(struct kvf_store *base, struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	enum kvf_status st = kvf_pgs_send(s, err);
+
+	if (!st)
+		st = kvf_pgs_drain(s, err);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+/* The fence and the row in one statement, and so in one transaction. */
+enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
+				  struct kvf_bytes unit, struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_pg_args a = { 0 };
+	struct kvf_control c;
+	PGresult *res;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, (int64_t)base->epoch);
+	kvf_pg_text(&a, name);
+	kvf_pg_number(&a, (int64_t)n);
+	kvf_pg_bytes(&a, unit);
+	st = kvf_pg_query(&s->pg, s->conn,
+			  "WITH c AS (SELECT stage FROM kvferry.control WHERE id = 1 AND"
+			  " epoch = $1 AND state = 'STAGING' FOR SHARE)"
+			  " INSERT INTO kvferry.units SELECT stage, $2::text, $3::int8,"
+			  " $4::bytea FROM c",
+			  &a, "write", &res, err);
+	if (!st && kvf_pg_changed(res) != 1) {
+		st = kvf_pgs_read_control(s, s->conn, &c, err);
+		if (!st)
+			st = kvf_store_superseded(&c, err);
+	}
+	PQclear(res);
+	return st ? give_up(s, st) : KVF_OK;
+}
+
+void kvf_pgs_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m)
+{
+	*m = ((const struct kvf_pgs *)base)->merge;
+}
