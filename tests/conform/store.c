@@ -222,6 +222,8 @@ static void a_key_that_comes_twice_is_an_error(void **state)
 		st = kvf_store_put(s, &e, &test_err);
 		if (!st)
 			st = kvf_store_chunk(s, &info, &test_err);
+		if (!st) /* some find it with the next chunks only */
+			st = kvf_store_flush(s, &test_err);
 		assert_int_equal(st, KVF_ESTREAM);
 		assert_non_null(strstr(test_err.message, "p a000005"));
 		assert_non_null(

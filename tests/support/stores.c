@@ -1,6 +1,7 @@
 /* stores - see the header. */
 #include "stores.h"
 
+#include <libpq-fe.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,8 @@ static void wal_make(struct place *p)
 	sqlite3_close(db);
 }
 
-static enum kvf_status sqlite_open(struct place *p, enum kvf_store_mode mode,
-				   struct kvf_store **s, struct kvf_err *err)
+static enum kvf_status place_open(struct place *p, enum kvf_store_mode mode,
+				  struct kvf_store **s, struct kvf_err *err)
 {
 	return kvf_store_open(p->text, mode, NULL, NULL, s, err);
 }
@@ -66,13 +67,60 @@ static void memory_destroy(struct place *p)
 	kvf_store_close(p->keeper);
 }
 
+/*
+ * PostgreSQL: a database per place, on the server that the PG* variables name;
+ * tests/integration/pg_store.sh starts one and sets KVF_TEST_POSTGRES.
+ */
+static void administer(const char *before, const char *name, const char *after)
+{
+	PGconn *conn = PQconnectdb("dbname=postgres");
+	char sql[200];
+	PGresult *res;
+
+	snprintf(sql, sizeof(sql), "%s %s %s", before, name, after);
+	res = PQexec(conn, sql);
+	if (PQresultStatus(res) != PGRES_COMMAND_OK)
+		fail_msg("%s: %s", sql, PQerrorMessage(conn));
+	PQclear(res);
+	PQfinish(conn);
+}
+
+static void postgres_make(struct place *p)
+{
+	static int n;
+
+	snprintf(p->path, sizeof(p->path), "kvf_%d_%d", (int)getpid(), n++);
+	snprintf(p->text, sizeof(p->text), "dbname=%s", p->path);
+	administer("CREATE DATABASE", p->path, "");
+}
+
+static enum kvf_status partitioned_open(struct place *p, enum kvf_store_mode mode,
+					struct kvf_store **s, struct kvf_err *err)
+{
+	const struct kvf_store_options options = { .partitions = 5 };
+
+	return kvf_store_open(p->text, mode, &options, NULL, s, err);
+}
+
+static void postgres_destroy(struct place *p)
+{
+	administer("DROP DATABASE", p->path, "WITH (FORCE)");
+}
+
 const struct store_driver store_drivers[] = {
-	{ "sqlite", 1, sqlite_make, sqlite_open, sqlite_destroy },
-	{ "sqlite-wal", 1, wal_make, sqlite_open, sqlite_destroy },
+	{ "sqlite", 1, sqlite_make, place_open, sqlite_destroy },
+	{ "sqlite-wal", 1, wal_make, place_open, sqlite_destroy },
 	{ "memory", 1, memory_make, memory_open, memory_destroy },
 };
 
 const size_t store_ndrivers = sizeof(store_drivers) / sizeof(store_drivers[0]);
+
+const struct store_driver postgres_drivers[] = {
+	{ "postgres", 1, postgres_make, place_open, postgres_destroy },
+	{ "postgres-partitioned", 1, postgres_make, partitioned_open, postgres_destroy },
+};
+
+const size_t postgres_ndrivers = sizeof(postgres_drivers) / sizeof(postgres_drivers[0]);
 
 /* ---- steps ------------------------------------------------------------------- */
 
@@ -265,12 +313,20 @@ int store_tear_down(void **state)
 
 int run_on_every_store(const struct CMUnitTest *tests, size_t n)
 {
+	const int server = getenv("KVF_TEST_POSTGRES") != NULL;
+	const struct store_driver *drivers = server ? postgres_drivers : store_drivers;
+	size_t i, ndrivers = server ? postgres_ndrivers : store_ndrivers;
 	int failed = 0;
-	size_t i;
 
-	for (i = 0; i < store_ndrivers; i++) {
-		current = &store_drivers[i];
+	for (i = 0; i < ndrivers; i++) {
+		current = &drivers[i];
 		failed += _cmocka_run_group_tests(current->name, tests, n, NULL, NULL);
 	}
 	return failed != 0;
+}
+
+int run_on_postgres(const struct CMUnitTest *tests, size_t n)
+{
+	current = &postgres_drivers[0];
+	return _cmocka_run_group_tests(current->name, tests, n, NULL, NULL) != 0;
 }

@@ -14,7 +14,7 @@ struct place {
 	const struct store_driver *driver;
 	char folder[64];
 	char path[96];            /* of the file, where there is one */
-	char text[112];           /* the place: "sqlite:..." */
+	char text[256];           /* the place: "sqlite:..." */
 	struct kvf_store *keeper; /* memory: keeps the data between handles */
 };
 
@@ -29,6 +29,9 @@ struct store_driver {
 
 extern const struct store_driver store_drivers[];
 extern const size_t store_ndrivers;
+/* With KVF_TEST_POSTGRES set, run_on_every_store() uses these instead. */
+extern const struct store_driver postgres_drivers[];
+extern const size_t postgres_ndrivers;
 
 /* The one error record of the test. */
 extern struct kvf_err test_err;
@@ -68,6 +71,8 @@ uint64_t count_live(struct kvf_store *s, const char *value);
 
 /* Run a group of tests on each driver, every test with a place of its own. */
 int run_on_every_store(const struct CMUnitTest *tests, size_t n);
+/* The same on PostgreSQL's first driver alone. */
+int run_on_postgres(const struct CMUnitTest *tests, size_t n);
 int store_set_up(void **state);
 int store_tear_down(void **state);
 #define STORE_TEST(f)                                                                          \
