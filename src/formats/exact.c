@@ -267,6 +267,27 @@ static enum kvf_status check_table(const struct kvf_table *t, struct kvf_err *er
 	return KVF_OK;
 }
 
+/* ... and so have the names that the stream keeps with it. */
+static enum kvf_status check_names(const struct kvf_table *t, struct kvf_err *err)
+{
+	char what[128], table[128];
+	size_t i;
+
+	for (i = 0; i < t->ncolumns; i++)
+		if (strlen(t->columns[i].name) > NAME_MAX_BYTES ||
+		    (t->columns[i].type && strlen(t->columns[i].type) > NAME_MAX_BYTES))
+			break;
+	if (i == t->ncolumns)
+		return KVF_OK;
+	kvf_fail(err, KVF_EREJECT,
+		 "column \"%s\" of table \"%s\" cannot be carried: its name or type has more "
+		 "than 1,024 bytes",
+		 kvf_bytes_print(kvf_bytes_str(t->columns[i].name), what, sizeof(what)),
+		 kvf_bytes_print(kvf_bytes_str(t->name), table, sizeof(table)));
+	kvf_err_hint(err, "Rename it, or leave the table out with --exclude-table.");
+	return KVF_EREJECT;
+}
+
 static enum kvf_status fill_tables(struct exact *e, const struct kvf_table *tables, size_t n,
 				   struct kvf_err *err)
 {
@@ -284,6 +305,8 @@ static enum kvf_status fill_tables(struct exact *e, const struct kvf_table *tabl
 		t->shape = &tables[i];
 		t->name = kvf_bytes_str(tables[i].name);
 		st = check_table(&tables[i], err);
+		if (!st)
+			st = check_names(&tables[i], err);
 		if (!st)
 			st = pack_prefixes(e, t, err);
 		if (!st)

@@ -266,8 +266,9 @@ static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 	if (exported && (!st || exported != KVF_ETARGET) && !m->report->published) {
 		st = exported;
 		*err = export_err;
-		if (!*err->detail)
-			kvf_err_detail(err, "Nothing was published.");
+		if (!strstr(err->detail, "Nothing was published."))
+			kvf_err_detail(err, "%s%sNothing was published.", export_err.detail,
+				       *export_err.detail ? " " : "");
 	}
 out:
 	kvf_pool_free(pool, NULL);

@@ -64,7 +64,7 @@ static void put_hint(const struct kvf_sqlite *s, int rc, struct kvf_err *err)
 	switch (rc & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		kvf_err_detail(err, "Part of %s is damaged; nothing was changed.", s->path);
+		kvf_err_detail(err, "Part of %s is damaged; it was not changed.", s->path);
 		kvf_err_hint(err, "See what is wrong with 'PRAGMA integrity_check' in sqlite3, "
 			     "then restore a backup, or save what is left with '.recover'.");
 		break;

@@ -152,6 +152,9 @@ enum kvf_status kvf_sqlite_describe(struct kvf_source *s, const struct kvf_recor
 /* SQLite's comparison of names: ASCII letters without case. */
 int kvf_sqlite_starts_with(const char *name, const char *prefix);
 
+/* Did kvferry make the table of that name, in an in-place upgrade? */
+int kvf_sqlite_is_ours(const struct kvf_sqlite *s, const char *name);
+
 /* ---- sqlite_table.c ---- */
 
 /* Fill *t; `name` stays where it is.  KVF_ESOURCE for names that are not UTF-8. */

@@ -23,6 +23,26 @@ int kvf_sqlite_starts_with(const char *name, const char *prefix)
 	return sqlite3_strnicmp(name, prefix, (int)strlen(prefix)) == 0;
 }
 
+/* As docs/objects.md lists them: another kvferry_ name is somebody's data. */
+int kvf_sqlite_is_ours(const struct kvf_sqlite *s, const char *name)
+{
+	static const char *const names[] = { "kvferry_control", "kvferry_generations",
+					     "kvferry_progress", "kvferry_units",
+					     "kvferry_ledger" };
+	static const char stage[] = "kvferry_g";
+	size_t i;
+
+	if (!s->has_control)
+		return 0;
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	if (strncmp(name, stage, sizeof(stage) - 1) != 0)
+		return 0;
+	name += sizeof(stage) - 1;
+	return *name && name[strspn(name, "0123456789")] == '\0';
+}
+
 /* ---- the list of tables ------------------------------------------------------------------ */
 
 static enum kvf_status list_all(struct kvf_sqlite *s, struct listed **out, size_t *n,
@@ -100,7 +120,7 @@ static int is_carried(struct kvf_sqlite *s, const struct listed *l)
 		return 0;
 	if (strcmp(l->type, "shadow") == 0)
 		return 0;
-	if (s->has_control && kvf_sqlite_starts_with(l->name, "kvferry_"))
+	if (kvf_sqlite_is_ours(s, l->name))
 		return 0;
 	return !s->live || strcmp(l->name, s->live) != 0;
 }

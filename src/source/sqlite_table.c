@@ -305,8 +305,6 @@ static enum kvf_status add_ddl(struct kvf_sqlite *s, struct kvf_table *t, const 
 		if (!item.kind || !item.name || !item.sql || !ddl)
 			break;
 		t->ddl = ddl;
-		if (s->has_control && kvf_sqlite_starts_with(item.name, "kvferry_"))
-			continue;
 		ddl[t->nddl++] = item;
 	}
 	if (!st)

@@ -268,13 +268,15 @@ static void what_sqlite_and_kvferry_keep_is_not_listed(void **state)
 	kvf_source_close(s);
 	/* The control table marks what is kvferry's, and names the published table. */
 	legacy_sql("a.db", "CREATE TABLE kvferry_control(live TEXT, active INT);"
-		   "INSERT INTO kvferry_control VALUES('kv', 0)");
+		   "INSERT INTO kvferry_control VALUES('kv', 0);"
+		   "CREATE TABLE kvferry_ledger(a); CREATE TABLE kvferry_g12(a);"
+		   "CREATE TABLE kvferry_g(a); CREATE TABLE kvferry_g1x(a)");
 	s = legacy_open("a.db");
-	names_are(s, "kv,t,");
+	names_are(s, "kv,kvferry_g,kvferry_g1x,kvferry_notes,t,");
 	kvf_source_close(s);
 	legacy_sql("a.db", "UPDATE kvferry_control SET active = 3");
 	s = legacy_open("a.db");
-	names_are(s, "t,");
+	names_are(s, "kvferry_g,kvferry_g1x,kvferry_notes,t,");
 	kvf_source_close(s);
 }
 
