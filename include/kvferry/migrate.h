@@ -45,6 +45,7 @@ struct kvf_options {
 
 	const char *source, *target;              /* places, as typed */
 	const char *table;                        /* --table-name of the store, NULL = kv */
+	unsigned partitions;                      /* --partitions of the store; 0 = as it is */
 	const char *const *tables;                /* --table patterns (pg_dump's) */
 	size_t ntables;
 	const char *const *exclude_tables;

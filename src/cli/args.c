@@ -122,6 +122,10 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 		st = set_number(c, id, v, 1, 1000000, &n);
 		c->o.max_differences = (size_t)n;
 		return st;
+	case OPT_PARTITIONS:
+		st = set_number(c, id, v, 1, 10000, &n);
+		c->o.partitions = (unsigned)n;
+		return st;
 	case OPT_CHUNK: return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
 	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
 	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);

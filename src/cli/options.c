@@ -51,6 +51,10 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			"are named." },
 	[OPT_TABLE_NAME] = { 0, "table-name", "NAME", NULL, "the store's table (default kv)",
 			     "Not to be confused with --table, which selects source tables." },
+	[OPT_PARTITIONS] = { 0, "partitions", "N", NULL,
+			     "PostgreSQL: make the store's table PARTITION BY HASH, in N parts",
+			     "They are named kv_0 to kv_<N-1>. Without it the new table is "
+			     "partitioned as the live one is." },
 	[OPT_NO_VERIFY] = { 0, "no-verify", NULL, NULL,
 			    "publish without reading the store back",
 			    "Recorded in the history." },

@@ -14,7 +14,7 @@
 	 OPT_BIT(OPT_DRY_RUN))
 #define PUBLISHING                                                                             \
 	(OPT_BIT(OPT_REPLACE) | OPT_BIT(OPT_MERGE) | OPT_BIT(OPT_TABLE_NAME) |                 \
-	 OPT_BIT(OPT_NO_VERIFY))
+	 OPT_BIT(OPT_PARTITIONS) | OPT_BIT(OPT_NO_VERIFY))
 #define COMPARING                                                                              \
 	(DEFINITION | SELECTION | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_MAX_VALUE) |           \
 	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_LIMIT))

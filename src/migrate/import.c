@@ -235,7 +235,7 @@ static void fill_report(struct kvf_import *im)
 static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err *err)
 {
 	const struct kvf_options *o = im->job->options;
-	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
 	struct kvf_reader_options ro;
 	struct kvf_report *r = im->job->report;
 	enum kvf_status st;

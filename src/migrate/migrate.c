@@ -88,7 +88,7 @@ static int is_upgraded(const struct kvf_report *r)
 
 static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 {
-	struct kvf_store_options so = { .table = m->o->table };
+	struct kvf_store_options so = { .table = m->o->table, .partitions = m->o->partitions };
 	struct kvf_report *r = m->report;
 	struct kvf_store *store = NULL;
 	enum kvf_status st = kvf_source_open(m->o->source, m->env, &m->source, err);

@@ -7,6 +7,8 @@
  */
 #include "pg/pg.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +28,8 @@ static const struct {
 
 int kvf_pg_is_place(const char *text)
 {
-	size_t n = 0;
-
-	if (strncmp(text, "postgresql:", 11) == 0 || strncmp(text, "postgres:", 9) == 0)
-		return 1;
-	while ((text[n] >= 'a' && text[n] <= 'z') || text[n] == '_')
-		n++;
-	return n > 0 && text[n] == '=';
+	return strncmp(text, "postgresql:", 11) == 0 || strncmp(text, "postgres:", 9) == 0 ||
+	       kvf_is_conninfo(text);
 }
 
 static const char *option(const PQconninfoOption *o, const char *keyword)

@@ -486,6 +486,8 @@ enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
 
 	if (!rest[0])
 		return kvf_fail(err, KVF_EUSAGE, "sqlite: needs the path of a file");
+	if (options && options->partitions)
+		return kvf_fail(err, KVF_EUSAGE, "a store in SQLite has no partitions");
 	if (table) {
 		st = check_table_name(table, err);
 		if (st)
