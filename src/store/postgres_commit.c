@@ -337,7 +337,7 @@ static enum kvf_status find_out(struct kvf_pgs *s, enum kvf_status lost, struct 
 		if (!st)
 			st = kvf_pg_exec(&s->quiet, s->conn, "read", NULL,
 					 "SET lock_timeout = %d; BEGIN; SELECT 1 FROM"
-					 " kvferry.control FOR UPDATE; COMMIT",
+					 " kvferry.control FOR UPDATE; ROLLBACK",
 					 KVF_PGS_LOCK_MS);
 		if (!st)
 			st = kvf_pgs_read_control(s, s->conn, &c, NULL);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define KV                                                                                     \
 	"CREATE TABLE kv (partition_key bytea, key bytea, value bytea,"                        \
@@ -357,6 +359,100 @@ static void the_database_itself_refuses_a_changed_ledger(void **state)
 	PQfinish(conn);
 }
 
+/* ---- a commit without an answer ---------------------------------------------------------- */
+
+/* In a process of its own: end the session whose commit waits for a standby that
+ * does not exist.  The commit has taken effect on the server by then. */
+static void end_the_waiting_session(struct place *p)
+{
+	PGconn *conn = application(p);
+	int tries, ended = 0;
+
+	for (tries = 0; tries < 400 && !ended; tries++) {
+		PGresult *res = PQexec(conn, "SELECT pg_terminate_backend(pid) FROM"
+					     " pg_stat_activity WHERE wait_event = 'SyncRep'");
+
+		ended = PQntuples(res) > 0;
+		PQclear(res);
+		usleep(25000);
+	}
+	PQclear(PQexec(conn, "ALTER SYSTEM RESET synchronous_standby_names"));
+	PQclear(PQexec(conn, "SELECT pg_reload_conf()"));
+	PQfinish(conn);
+	_exit(ended ? 0 : 1);
+}
+
+static void a_commit_whose_answer_was_lost_is_looked_up(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *s = open_store(p);
+	struct kvf_totals t = { 0, 0, { 0 } };
+	struct kvf_control c;
+	int status, tries;
+	pid_t child;
+
+	acquire(s, "r", &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	put_chunk(s, 0, "p", "a/", 40, "v", &t);
+	ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
+	sql(p, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+	sql(p, "SELECT pg_reload_conf()");
+	for (tries = 0;
+	     tries < 200 && strcmp(ask(p, "SHOW synchronous_standby_names"), "nobody") != 0;
+	     tries++)
+		usleep(25000);
+	usleep(200000); /* the session of `s` has the setting as well */
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		end_the_waiting_session(p);
+	ok(kvf_store_commit(s, 3, bytes("1"), line("r"), &test_err));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0); /* it was ended, and not answered */
+	assert_int_equal(count_live(s, "v"), 40);
+	ok(kvf_store_gc(s, &test_err));
+	kvf_store_close(s);
+}
+
+static void a_lost_connection_ends_the_run_and_the_next_one_succeeds(void **state)
+{
+	struct place *p = *state;
+	int step;
+
+	publish(p, "base", 10, "base");
+	for (step = 0; step < 4; step++) {
+		struct kvf_store *s = open_store(p);
+		struct kvf_totals t = { 0, 0, { 0 } };
+		struct kvf_control c;
+		enum kvf_status st = KVF_OK;
+
+		acquire(s, "lost", &c);
+		if (step > 0)
+			ok(kvf_store_stage(s, 0, &test_err));
+		if (step > 1)
+			put_chunk(s, 0, "p", "a/", 40, "half", &t);
+		if (step > 2)
+			ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
+		sql(p, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+		       " application_name = 'kvferry' AND datname = current_database()");
+		if (step == 0)
+			st = kvf_store_stage(s, 0, &test_err);
+		else if (step < 3)
+			st = kvf_store_seal(s, test_root, &t, 1, &test_err);
+		else
+			st = kvf_store_commit(s, 8, bytes("2"), line("r"), &test_err);
+		assert_int_equal(st, KVF_ETARGET);
+		assert_true(test_err.code[0] != '\0');
+		kvf_store_note_failure(s, "lost");
+		ok(kvf_store_control(s, &c, &test_err)); /* on a new connection */
+		assert_string_equal(c.why, "lost");
+		assert_int_equal(count_live(s, "base"), 10);
+		kvf_store_close(s);
+	}
+	publish(p, "after", 20, "after");
+	assert_string_equal(ask(p, "SELECT count(*) FROM kv"), "21");
+}
+
 /* ---- connection strings ----------------------------------------------------------------- */
 
 static void a_password_is_never_printed(void **state)
@@ -399,6 +495,8 @@ int main(void)
 		STORE_TEST(partitions_have_their_final_names),
 		STORE_TEST(totals_are_the_same_for_any_number_of_threads),
 		STORE_TEST(the_database_itself_refuses_a_changed_ledger),
+		STORE_TEST(a_commit_whose_answer_was_lost_is_looked_up),
+		STORE_TEST(a_lost_connection_ends_the_run_and_the_next_one_succeeds),
 		STORE_TEST(a_password_is_never_printed),
 	};
 
