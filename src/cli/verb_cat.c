@@ -301,9 +301,12 @@ static enum kvf_status find_begin(struct cli *c, struct kvf_store *s, const stru
 	}
 }
 
+static enum kvf_status get_by_reading(struct cli *c, const struct found *f);
+
 static enum kvf_status get_store(struct cli *c, const struct kvf_place *place, struct found *f)
 {
 	struct kvf_store_options options = { .table = c->o.table };
+	struct kvf_store_facts facts;
 	struct kvf_begin *begin = NULL;
 	struct kvf_store *s = NULL;
 	struct kvf_bytes value;
@@ -313,6 +316,12 @@ static enum kvf_status get_store(struct cli *c, const struct kvf_place *place, s
 	st = kvf_store_open(place->text, KVF_STORE_READ, &options, &c->env, &s, &c->err);
 	if (st == KVF_ENOTFOUND) /* no store at all is another thing than no such key */
 		st = c->err.status = KVF_ESOURCE;
+	if (!st)
+		st = kvf_store_inspect(s, &facts, &c->err);
+	if (!st && !facts.has_control && !(facts.has_table && facts.table_fits)) {
+		kvf_store_close(s); /* its tables, as every verb reads such a place */
+		return get_by_reading(c, f);
+	}
 	if (!st)
 		st = kvf_store_get(s, f->e.part, f->e.key, &value, &c->err);
 	if (!st && value.len) { /* the next call on the store would take it away */

@@ -261,10 +261,10 @@ static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err 
 		st = kvf_store_open(im->job->place,
 				    o->dry_run ? KVF_STORE_READ : KVF_STORE_WRITE, &so,
 				    im->job->env, &im->store, err);
-	if (o->dry_run && st == KVF_ENOTFOUND) {
+	if (o->dry_run && st == KVF_ENOTFOUND) { /* opening it to write creates nothing */
 		kvf_err_clear(err);
-		*done = 1;
-		return KVF_OK;
+		st = kvf_store_open(im->job->place, KVF_STORE_WRITE, &so, im->job->env,
+				    &im->store, err);
 	}
 	if (!st)
 		st = kvf_import_preflight(o, im->store, im->head->app, r, err);

@@ -97,16 +97,12 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 		return st;
 	r->in_place = kvf_source_is_place(m->source, m->o->target);
 	st = kvf_store_open(m->o->target, KVF_STORE_READ, &so, m->env, &store, err);
-	if (st == KVF_ENOTFOUND) {
-		kvf_err_clear(err);
-		kvf_report_name(r->target, sizeof(r->target), "%s", m->o->target);
-	} else if (!st) {
+	if (st == KVF_ENOTFOUND)
+		st = kvf_preflight_new(m->o, m->env, r, err);
+	else if (!st)
 		st = kvf_import_preflight(m->o, store, "", r, err);
-		if (st)
-			goto out;
-	} else {
+	if (st)
 		goto out;
-	}
 	st = kvf_bound_open(m->o, m->source, r->in_place && is_upgraded(r), &m->bound, err);
 	if (!st)
 		st = kvf_report_bound(r, &m->bound, err);

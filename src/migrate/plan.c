@@ -55,13 +55,10 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 		st = kvf_source_open(o->source, env, &source, err);
 	if (!st)
 		st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
-	if (st == KVF_ENOTFOUND) {
-		kvf_err_clear(err);
-		st = KVF_OK;
-		kvf_report_name(report->target, sizeof(report->target), "%s", o->target);
-	} else if (!st) {
+	if (st == KVF_ENOTFOUND)
+		st = kvf_preflight_new(o, env, report, err);
+	else if (!st)
 		st = kvf_import_preflight(o, store, "", report, err);
-	}
 	if (st)
 		goto out;
 	report->in_place = kvf_source_is_place(source, o->target);
@@ -140,6 +137,10 @@ enum kvf_status kvf_history(const struct kvf_options *o, const struct kvf_env *e
 	while (!st && !(st = kvf_store_ledger_next(store, after, &row, err))) {
 		after = row.id;
 		fn(ctx, &row);
+	}
+	if (store && st == KVF_ENOTFOUND) { /* nothing was published here yet */
+		kvf_err_clear(err);
+		st = KVF_EOF;
 	}
 	kvf_store_close(store);
 	return st == KVF_EOF ? KVF_OK : st;

@@ -55,6 +55,22 @@ enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r, const char *pla
 	return KVF_EPREFLIGHT;
 }
 
+enum kvf_status kvf_preflight_new(const struct kvf_options *o, const struct kvf_env *env,
+				  struct kvf_report *report, struct kvf_err *err)
+{
+	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store *store = NULL;
+	enum kvf_status st;
+
+	kvf_err_clear(err);
+	st = kvf_store_open(o->target, KVF_STORE_WRITE, &so, env, &store, err);
+	if (!st)
+		st = kvf_import_preflight(o, store, "", report, err);
+	kvf_store_close(store);
+	kvf_report_name(report->target, sizeof(report->target), "%s", o->target);
+	return st;
+}
+
 enum kvf_status kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store,
 				     const char *app, struct kvf_report *report,
 				     struct kvf_err *err)

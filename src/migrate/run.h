@@ -254,6 +254,11 @@ KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct
 KVF_MUST_CHECK enum kvf_status
 kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store, const char *app,
 		     struct kvf_report *report, struct kvf_err *err);
+/* The same for o->target, where there is no store yet; nothing is created. */
+KVF_MUST_CHECK enum kvf_status kvf_preflight_new(const struct kvf_options *o,
+						 const struct kvf_env *env,
+						 struct kvf_report *report,
+						 struct kvf_err *err);
 /* "the store is not empty": what an import says without --replace or --merge. */
 KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
 						    const char *place, struct kvf_err *err);

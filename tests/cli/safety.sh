@@ -142,6 +142,15 @@ for c in 'plan sqlite:shop.db sqlite:new.db' 'migrate -n sqlite:shop.db sqlite:n
 done
 cd ..
 
+# What a run would be refused for, plan and a dry run say as well.
+for c in 'plan sqlite:shop.db sqlite:nowhere/new.db' 'migrate sqlite:shop.db sqlite:nowhere/new.db' \
+    'migrate -n sqlite:shop.db sqlite:nowhere/new.db' 'import shop.kvf sqlite:nowhere/new.db' \
+    'import -n shop.kvf sqlite:nowhere/new.db'; do
+    run kvferry $c
+    is 13
+    err_has 'there is no folder nowhere/'
+done
+
 # Passwords are not printed.
 secret=hunter2
 for place in "postgresql://me:$secret@host/db" "host=h password=$secret" "sqlite://u:$secret@x/y.db"; do

@@ -142,7 +142,7 @@ out <<'END'
 {"package":"tables","partition":"product","key":"2"}
 {"package":"tables","partition":"product","key":"3"}
 END
-for place in shop.kvf sqlite:store.db tables:sqlite:shop.db; do
+for place in shop.kvf sqlite:store.db tables:sqlite:shop.db sqlite:shop.db; do
     run kvferry get $place product 3
     is 0
     out <<'END'
@@ -265,6 +265,11 @@ out <<'END'
 now   sqlite:store.db: 6 entries are published, without an application
 old   the old application may run: no version was bumped
 next  nothing to do; kvferry history sqlite:store.db
+END
+run kvferry history sqlite:shop.db
+is 0
+out <<'END'
+no runs yet
 END
 run kvferry history sqlite:store.db
 is 0
