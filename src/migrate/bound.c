@@ -289,8 +289,10 @@ static void print_row(const struct kvf_record *record, const struct kvf_table *s
 }
 
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
-			char *buf, size_t size)
+			unsigned parts, char *buf, size_t size)
 {
+	unsigned part = (unsigned)(origin.ordinal >> KVF_ORIGIN_PART);
+	uint64_t ordinal = origin.ordinal & ((UINT64_C(1) << KVF_ORIGIN_PART) - 1);
 	const struct kvf_package *pkg = b->app->packages[package];
 	const struct kvf_record *record = &pkg->records[origin.record];
 	const struct kvf_table *shape = b->shapes[package][origin.record];
@@ -298,19 +300,24 @@ void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_or
 	const struct kvf_row *row;
 	struct kvf_err ignored;
 	char cells[256] = "";
-	unsigned parts = 1;
 
 	if (!kvf_source_plan(b->source, record, &parts, &ignored) &&
-	    !kvf_rows_open(b->source, record, 0, &rows, &ignored)) {
+	    !kvf_rows_open(b->source, record, part, &rows, &ignored)) {
 		while (!kvf_rows_next(rows, &row, &ignored)) {
-			if (row->ordinal < origin.ordinal)
+			if (row->ordinal < ordinal)
 				continue;
 			print_row(record, shape, row, cells, sizeof(cells));
 			break;
 		}
 	}
 	kvf_rows_close(rows);
-	snprintf(buf, size, "%s row %" PRIu64 "%s%s%s",
-		 record->table ? record->table : record->name, origin.ordinal,
-		 *cells ? " (" : "", cells, *cells ? ")" : "");
+	/* Counted in its part, the number of the row would mislead. */
+	if (parts > 1)
+		snprintf(buf, size, "a row of %s%s%s%s",
+			 record->table ? record->table : record->name, *cells ? " (" : "", cells,
+			 *cells ? ")" : "");
+	else
+		snprintf(buf, size, "%s row %" PRIu64 "%s%s%s",
+			 record->table ? record->table : record->name, ordinal,
+			 *cells ? " (" : "", cells, *cells ? ")" : "");
 }

@@ -1,5 +1,6 @@
 /* export - legacy tables to a stream. */
 #include "migrate/run.h"
+#include "par/serial.h"
 
 #include "base/text.h"
 
@@ -298,8 +299,8 @@ enum kvf_status kvf_open_input(const char *place, struct kvf_input **in, struct 
 	return KVF_EUSAGE;
 }
 
-enum kvf_status kvf_export(const struct kvf_options *o, const struct kvf_env *env,
-			   struct kvf_report *report, struct kvf_err *err)
+static enum kvf_status export(const struct kvf_options *o, const struct kvf_env *env,
+			      struct kvf_report *report, struct kvf_err *err)
 {
 	struct kvf_source *source = NULL;
 	struct kvf_output *out = o->output;
@@ -314,9 +315,7 @@ enum kvf_status kvf_export(const struct kvf_options *o, const struct kvf_env *en
 	enum kvf_status st;
 
 	memset(&bound, 0, sizeof(bound));
-	st = kvf_report_init(report, err);
-	if (!st)
-		st = kvf_refuse_same_file(operands, 3, err);
+	st = kvf_refuse_same_file(operands, 3, err);
 	if (!st)
 		st = kvf_source_open(o->source, env, &source, err);
 	if (!st)
@@ -351,5 +350,19 @@ out:
 		kvf_output_close(out);
 	kvf_bound_close(&bound);
 	kvf_source_close(source);
+	return st;
+}
+
+enum kvf_status kvf_export(const struct kvf_options *o, const struct kvf_env *env,
+			   struct kvf_report *report, struct kvf_err *err)
+{
+	struct kvf_serial *serial = NULL;
+	enum kvf_status st = kvf_report_init(report, err);
+
+	if (!st) /* parts are read by several threads */
+		st = kvf_serial_new(env, &serial, err);
+	if (!st)
+		st = export(o, kvf_serial_env(serial), report, err);
+	kvf_serial_free(serial);
 	return st;
 }

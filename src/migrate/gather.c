@@ -4,6 +4,10 @@
  *   rows -> convert() -> sink -> sorter -> next()
  *                          `---> writer          while they come in order
  *
+ * Where the source offers a record in parts, several threads do this at once,
+ * each with a sorter of its own (gather_parts.c); what next() hands out is the
+ * same.
+ *
  * An entry carries its origin through the sorter, so that when two rows give
  * one key both can be named; the origin never reaches the stream.
  *
@@ -13,6 +17,8 @@
  * of its table, which is then read again, through the sorter.
  */
 #include "migrate/run.h"
+
+#include "par/par.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +54,7 @@ enum kvf_status kvf_gather_open(struct kvf_gather *g, const struct kvf_bound *b,
 	g->env = env;
 	g->scratch = scratch;
 	g->meter = meter;
+	g->limits = *limits;
 	g->in_order = 1;
 	kvf_buf_init(&g->last_key, (size_t)(limits->part + limits->key + 64));
 	kvf_sink_init(&g->sink, &caps, gather_put, g);
@@ -58,8 +65,21 @@ enum kvf_status kvf_gather_open(struct kvf_gather *g, const struct kvf_bound *b,
 	return KVF_OK;
 }
 
+/* Those that were not joined to the first one, which stays. */
+static void drop_sorters(struct kvf_gather *g)
+{
+	unsigned i;
+
+	for (i = 1; i < g->nsorters; i++)
+		kvf_sorter_free(g->sorters[i]);
+	free(g->sorters);
+	g->sorters = NULL;
+	g->nsorters = 0;
+}
+
 void kvf_gather_close(struct kvf_gather *g)
 {
+	drop_sorters(g);
 	kvf_sorter_free(g->sorter);
 	kvf_sink_release(&g->sink);
 	kvf_buf_release(&g->last_key);
@@ -73,7 +93,7 @@ static enum kvf_status reject(struct kvf_gather *g, struct kvf_err *err)
 	char row[512];
 	struct kvf_err reason = *err;
 
-	kvf_bound_name_row(g->bound, g->package, g->reading, row, sizeof(row));
+	kvf_bound_name_row(g->bound, g->package, g->reading, g->parts, row, sizeof(row));
 	kvf_fail(err, KVF_EREJECT, "%s cannot be carried: %s", row, reason.message);
 	kvf_err_detail(err, "%s%sNothing was published.", reason.detail,
 		       *reason.detail ? " " : "");
@@ -96,8 +116,6 @@ static enum kvf_status read_part(struct kvf_gather *g, const struct kvf_record *
 	while (!st && !(st = kvf_rows_next(rows, &row, err))) {
 		g->reading.ordinal = row->ordinal;
 		st = pkg->convert(pkg, g->reading.record, row, &g->sink, err);
-		if (st == KVF_EREJECT)
-			st = reject(g, err);
 		if (st)
 			break;
 		g->rows++;
@@ -111,19 +129,21 @@ static enum kvf_status read_part(struct kvf_gather *g, const struct kvf_record *
 	return st == KVF_EOF ? KVF_OK : st;
 }
 
+/* In as many parts at once as there are sorters. */
 static enum kvf_status read_record(struct kvf_gather *g, size_t r, struct kvf_err *err)
 {
 	const struct kvf_record *record = &g->bound->app->packages[g->package]->records[r];
-	unsigned parts = 1, part;
+	unsigned parts = g->parts;
 	enum kvf_status st;
 
 	g->reading.record = (uint32_t)r;
 	if (g->meter)
 		kvf_meter_at(g->meter, record->table ? record->table : record->name);
 	st = kvf_source_plan(g->bound->source, record, &parts, err);
-	for (part = 0; !st && part < parts; part++)
-		st = read_part(g, record, part, err);
-	return st;
+	if (!st)
+		st = parts > 1 ? kvf_gather_read_parts(g, parts, err)
+			       : read_part(g, record, 0, err);
+	return st == KVF_EREJECT ? reject(g, err) : st;
 }
 
 /*
@@ -172,29 +192,51 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 	return kvf_writer_rewind(g->writer, err);
 }
 
-/* Is it worth trying?  With several records in one package it hardly ever is. */
-static int may_stream(const struct kvf_gather *g)
+/* Is it worth trying?  With several records in one package it hardly ever is, and
+ * what can be read in parts is sorted sooner than read by one. */
+static int may_stream(const struct kvf_gather *g, unsigned parts)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
 
 	if (!g->writer || !(g->bound->exact || pkg->nrecords == 1))
 		return 0;
-	return g->can_rewind || (pkg->nrecords == 1 && pkg->records[g->record].ordered);
+	return (g->can_rewind && parts == 1) ||
+	       (pkg->nrecords == 1 && pkg->records[g->record].ordered);
 }
 
-/* Read one table, or all records of the package, into a new sorter. */
-static enum kvf_status fill(struct kvf_gather *g, struct kvf_err *err)
+/* `n` sorters that share the memory. */
+static enum kvf_status make_sorters(struct kvf_gather *g, unsigned n, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	g->sorters = calloc(n, sizeof(struct kvf_sorter *));
+	if (!g->sorters)
+		return kvf_fail_nomem(err);
+	while (!st && g->nsorters < n) {
+		st = kvf_sorter_new(kvf_memory_budget(g->env) / n, g->scratch, g->env,
+				    &g->sorters[g->nsorters], err);
+		if (!st)
+			g->nsorters++;
+	}
+	g->sorter = g->sorters[0];
+	return st;
+}
+
+/* Read one table, or all records of the package, into new sorters. */
+static enum kvf_status fill(struct kvf_gather *g, unsigned parts, struct kvf_err *err)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
 	size_t stop = g->bound->exact ? g->record + 1 : pkg->nrecords;
-	enum kvf_status st;
+	enum kvf_status st = make_sorters(g, parts, err);
 
-	st = kvf_sorter_new(kvf_memory_budget(g->env), g->scratch, g->env, &g->sorter, err);
 	while (!st && g->record < stop)
 		st = read_record(g, g->record++, err);
 	if (g->meter)
 		kvf_meter_send(g->meter);
-	return st ? st : kvf_sorter_finish(g->sorter, err);
+	if (!st)
+		st = kvf_gather_join(g, err);
+	drop_sorters(g);
+	return st;
 }
 
 static void drop_sorter(struct kvf_gather *g)
@@ -216,8 +258,8 @@ static enum kvf_status duplicate(struct kvf_gather *g, const struct kvf_entry *e
 
 	kvf_bytes_print(e->part, part, sizeof(part));
 	kvf_bytes_print(e->key, key, sizeof(key));
-	kvf_bound_name_row(g->bound, g->package, g->last, a, sizeof(a));
-	kvf_bound_name_row(g->bound, g->package, origin, b, sizeof(b));
+	kvf_bound_name_row(g->bound, g->package, g->last, g->parts, a, sizeof(a));
+	kvf_bound_name_row(g->bound, g->package, origin, g->parts, b, sizeof(b));
 	kvf_fail(err, KVF_EDEFINITION,
 		 "package %s: two rows give one key: partition '%s', key '%s'",
 		 g->bound->names ? g->bound->app->packages[g->package]->name : "", part, key);
@@ -254,20 +296,27 @@ enum kvf_status kvf_gather_next(struct kvf_gather *g, struct kvf_entry *entry,
 	size_t n = g->bound->app->packages[g->package]->nrecords;
 	struct kvf_origin origin;
 	enum kvf_status st;
+	unsigned parts;
 	int done;
 
 	for (;;) {
 		if (!g->sorter) {
 			if (g->record >= n)
 				return KVF_EOF;
-			if (may_stream(g)) {
+			st = kvf_gather_count_parts(g, g->bound->exact ? g->record + 1 : n,
+						    &parts, err);
+			if (st)
+				return st;
+			g->parts = 1;
+			if (may_stream(g, parts)) {
 				st = stream_record(g, &done, err);
 				if (st)
 					return st;
 				if (done)
 					continue;
 			}
-			st = fill(g, err);
+			g->parts = parts;
+			st = fill(g, parts, err);
 			if (st)
 				return st;
 		}

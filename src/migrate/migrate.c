@@ -141,7 +141,7 @@ static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
 				      .out = m->out,
 				      .level = m->level,
 				      .scratch = m->scratch,
-				      .env = kvf_serial_env(m->serial),
+				      .env = m->env,
 				      .step = 1,
 				      .steps = 4,
 				      .report = &m->exported };
@@ -187,7 +187,7 @@ static enum kvf_status may_publish(void *ctx, struct kvf_err *err)
 static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, struct kvf_err *err)
 {
 	struct kvf_import_job job = { .options = m->o,
-				      .env = kvf_serial_env(m->serial),
+				      .env = m->env,
 				      .in = in,
 				      .place = m->o->target,
 				      .app = m->bound.app,
@@ -343,11 +343,14 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 
 	memset(&m, 0, sizeof(m));
 	m.o = o;
-	m.env = env;
 	m.report = report;
 	m.level = o->level_set ? o->level : PIPE_LEVEL;
 	m.scratch = kvf_scratch_dir(o->target, m.dir, sizeof(m.dir));
 	st = kvf_report_init(report, err);
+	if (!st)
+		st = kvf_serial_new(env, &m.serial, err);
+	if (!st)
+		m.env = kvf_serial_env(m.serial);
 	if (!st)
 		st = kvf_refuse_same_file(sources, 2, err);
 	if (!st)
@@ -361,8 +364,6 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	st = kvf_report_init(&m.exported, err);
 	if (!st)
 		st = kvf_report_bound(&m.exported, &m.bound, err);
-	if (!st)
-		st = kvf_serial_new(env, &m.serial, err);
 	if (st)
 		goto out;
 	if (o->keep)
@@ -374,8 +375,8 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	join_reports(&m);
 out:
 	kvf_report_free(&m.exported);
-	kvf_serial_free(m.serial);
 	kvf_bound_close(&m.bound);
 	kvf_source_close(m.source);
+	kvf_serial_free(m.serial); /* whose env all of them had */
 	return st;
 }

@@ -5,6 +5,7 @@
  *   place.c    operands                 report.c   filling and freeing reports
  *   bound.c    definitions + source     gather.c     rows -> entries in stream order
  *   export.c   tables -> stream         import.c   stream -> store: the protocol
+ *   gather_parts.c  parts of a record at once
  *   migrate.c  both, through a pipe     backup.c   store -> stream
  *   side.c     entries of any place     verify.c   two places compared
  *                              verify_stream.c  one stream checked
@@ -92,9 +93,12 @@ KVF_MUST_CHECK enum kvf_status kvf_bound_open(const struct kvf_options *o,
 					      struct kvf_source *source, int any_version,
 					      struct kvf_bound *b, struct kvf_err *err);
 void kvf_bound_close(struct kvf_bound *b);
-/* "products row 17 (sku A-1)": for messages; reads the record again. */
+/* The ordinal of an origin says in which part of its record the row is. */
+#define KVF_ORIGIN_PART 48
+/* "products row 17 (sku A-1)": for messages; reads the record again, planned in
+ * `parts` as before. */
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
-			char *buf, size_t size);
+			unsigned parts, char *buf, size_t size);
 
 /* ---- gather.c: rows of a bound application as entries in stream order -------- */
 
@@ -115,6 +119,11 @@ struct kvf_gather {
 	int straight, disorder;    /* under way; and it did not ascend */
 	size_t record;             /* next record to read */
 	struct kvf_sorter *sorter; /* NULL: read before going on */
+	struct kvf_sorter **sorters; /* while reading: one for each part that is read
+				      at the same time; [0] is `sorter` */
+	unsigned nsorters;
+	unsigned parts; /* in which the current records are read, at most */
+	struct kvf_limits limits;
 	struct kvf_sink sink;
 	struct kvf_origin reading; /* the row being converted */
 	struct kvf_origin last;    /* of the entry handed out before */
@@ -133,6 +142,18 @@ KVF_MUST_CHECK enum kvf_status kvf_gather_open(struct kvf_gather *f, const struc
 KVF_MUST_CHECK enum kvf_status kvf_gather_next(struct kvf_gather *f, struct kvf_entry *entry,
 					       struct kvf_err *err);
 void kvf_gather_close(struct kvf_gather *f);
+
+/* gather_parts.c: several parts of a record at once, each in a thread. */
+
+/* How many parts the records from g->record to below `stop` offer at most. */
+KVF_MUST_CHECK enum kvf_status kvf_gather_count_parts(struct kvf_gather *g, size_t stop,
+						      unsigned *parts, struct kvf_err *err);
+/* Read the parts of record g->reading.record, part i into g->sorters[i].  After
+ * KVF_EREJECT g->reading is the row that was refused. */
+KVF_MUST_CHECK enum kvf_status kvf_gather_read_parts(struct kvf_gather *g, unsigned parts,
+						     struct kvf_err *err);
+/* Finish all sorters, each in a thread, and join them to the first. */
+KVF_MUST_CHECK enum kvf_status kvf_gather_join(struct kvf_gather *g, struct kvf_err *err);
 
 /* ---- units.c: the head, begin and end units that a store keeps ---------------- */
 

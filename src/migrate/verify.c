@@ -5,6 +5,7 @@
  * when it was asked for, both sides are walked in order and the keys named.
  */
 #include "migrate/run.h"
+#include "par/serial.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -217,6 +218,19 @@ static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *en
 	return st;
 }
 
+/* Parts of a source are read by several threads: one callback at a time. */
+static enum kvf_status run_serial(const struct kvf_options *o, const struct kvf_env *env,
+				  struct kvf_report *report, int entries, struct kvf_err *err)
+{
+	struct kvf_serial *serial = NULL;
+	enum kvf_status st = kvf_serial_new(env, &serial, err);
+
+	if (!st)
+		st = run(o, kvf_serial_env(serial), report, entries, err);
+	kvf_serial_free(serial);
+	return st;
+}
+
 enum kvf_status kvf_verify(const struct kvf_options *o, const struct kvf_env *env,
 			   struct kvf_report *report, struct kvf_err *err)
 {
@@ -235,7 +249,7 @@ enum kvf_status kvf_verify(const struct kvf_options *o, const struct kvf_env *en
 		kvf_err_hint(err, "Verify that stream alone, then compare it.");
 		return KVF_EUSAGE;
 	}
-	return run(o, env, report, o->entries, err);
+	return run_serial(o, env, report, o->entries, err);
 }
 
 enum kvf_status kvf_diff(const struct kvf_options *o, const struct kvf_env *env,
@@ -243,11 +257,11 @@ enum kvf_status kvf_diff(const struct kvf_options *o, const struct kvf_env *env,
 {
 	enum kvf_status st = kvf_report_init(report, err);
 
-	return st ? st : run(o, env, report, 1, err);
+	return st ? st : run_serial(o, env, report, 1, err);
 }
 
-enum kvf_status kvf_each_entry(const struct kvf_options *o, const struct kvf_env *env,
-			       kvf_entry_fn *fn, void *ctx, struct kvf_err *err)
+static enum kvf_status each_entry(const struct kvf_options *o, const struct kvf_env *env,
+				  kvf_entry_fn *fn, void *ctx, struct kvf_err *err)
 {
 	struct kvf_side_entries *side = NULL;
 	const struct kvf_begin *begin;
@@ -270,4 +284,16 @@ enum kvf_status kvf_each_entry(const struct kvf_options *o, const struct kvf_env
 	}
 	kvf_side_close(side);
 	return st == KVF_EOF ? KVF_OK : st;
+}
+
+enum kvf_status kvf_each_entry(const struct kvf_options *o, const struct kvf_env *env,
+			       kvf_entry_fn *fn, void *ctx, struct kvf_err *err)
+{
+	struct kvf_serial *serial = NULL;
+	enum kvf_status st = kvf_serial_new(env, &serial, err);
+
+	if (!st)
+		st = each_entry(o, kvf_serial_env(serial), fn, ctx, err);
+	kvf_serial_free(serial);
+	return st;
 }

@@ -27,6 +27,13 @@
 #define SPILL_BLOCK_MIN (16u << 10)
 #define SPILL_BLOCK_MAX (256u << 10)
 #define ASK_EVERY 1024 /* entries between two questions to env->stopped */
+#define NONE_TAKEN SIZE_MAX
+
+/* The next record of one of the sorters that were joined. */
+struct head {
+	struct record *r; /* NULL: it has no more */
+	const uint8_t *value;
+};
 
 struct kvf_sorter {
 	const struct kvf_env *env;
@@ -47,6 +54,10 @@ struct kvf_sorter {
 	int open;       /* the front of this run is being spilled ... */
 	int open_joins; /* ... and continues the run spilled before */
 	struct merge *merge;
+	struct kvf_sorter **others; /* that were joined to this one */
+	size_t nothers;
+	struct head *heads;     /* of this one, then of the others */
+	size_t taken;           /* whose head was handed out last */
 	struct kvf_buf flagged; /* key of the last entry that got an ordinal */
 	uint64_t ordinal;
 	struct kvf_sorter_stats stats;
@@ -83,8 +94,14 @@ enum kvf_status kvf_sorter_new(uint64_t budget, const char *scratch_dir,
 
 void kvf_sorter_free(struct kvf_sorter *s)
 {
+	size_t i;
+
 	if (!s)
 		return;
+	for (i = 0; i < s->nothers; i++)
+		kvf_sorter_free(s->others[i]);
+	free(s->others);
+	free(s->heads);
 	kvf_merge_free(s->merge);
 	kvf_runs_release(&s->runs);
 	kvf_spill_free(s->spill);
@@ -97,10 +114,20 @@ void kvf_sorter_free(struct kvf_sorter *s)
 
 void kvf_sorter_stats(const struct kvf_sorter *s, struct kvf_sorter_stats *stats)
 {
+	struct kvf_sorter_stats more;
+	size_t i;
+
 	*stats = s->stats;
 	stats->runs = s->runs.n + (s->mem.n > 0 && !s->joined);
 	stats->spilled_bytes = kvf_spill_written(s->spill);
-	stats->in_order = s->in_order;
+	stats->in_order = s->in_order && !s->nothers;
+	for (i = 0; i < s->nothers; i++) {
+		kvf_sorter_stats(s->others[i], &more);
+		stats->entries += more.entries;
+		stats->bytes += more.bytes;
+		stats->runs += more.runs;
+		stats->spilled_bytes += more.spilled_bytes;
+	}
 }
 
 static enum kvf_status ask_stopped(const struct kvf_sorter *s, struct kvf_err *err)
@@ -398,6 +425,26 @@ enum kvf_status kvf_sorter_finish(struct kvf_sorter *s, struct kvf_err *err)
 	return st ? st : kvf_merge_new(&s->runs, s->spill, &s->mem, &s->merge, err);
 }
 
+enum kvf_status kvf_sorter_join(struct kvf_sorter *s, struct kvf_sorter *const *others,
+				size_t n, struct kvf_err *err)
+{
+	struct kvf_sorter **kept = malloc((n + 1) * sizeof(struct kvf_sorter *));
+	struct head *heads = malloc((n + 1) * sizeof(*heads));
+
+	if (!kept || !heads) {
+		free(kept);
+		free(heads);
+		return kvf_fail_nomem(err);
+	}
+	if (n)
+		memcpy(kept, others, n * sizeof(struct kvf_sorter *));
+	s->others = kept;
+	s->nothers = n;
+	s->heads = heads;
+	s->taken = NONE_TAKEN;
+	return KVF_OK;
+}
+
 /* ---- getting ------------------------------------------------------------------- */
 
 /*
@@ -428,6 +475,49 @@ static enum kvf_status set_ordinal(struct kvf_sorter *s, struct record *r, struc
 	return KVF_OK;
 }
 
+/* Move on where the last record came from; at the beginning, everywhere. */
+static enum kvf_status advance_heads(struct kvf_sorter *s, struct kvf_err *err)
+{
+	size_t i = s->taken == NONE_TAKEN ? 0 : s->taken;
+	size_t end = s->taken == NONE_TAKEN ? s->nothers + 1 : i + 1;
+	enum kvf_status st;
+
+	for (; i < end; i++) {
+		struct head *h = &s->heads[i];
+
+		st = kvf_merge_next(i ? s->others[i - 1]->merge : s->merge, &h->r, &h->value,
+				    err);
+		if (st == KVF_EOF)
+			h->r = NULL;
+		else if (st)
+			return st;
+	}
+	return KVF_OK;
+}
+
+/* The least of the joined sorters' next records; there are few of them. */
+static enum kvf_status next_joined(struct kvf_sorter *s, struct record **r,
+				   const uint8_t **value, struct kvf_err *err)
+{
+	enum kvf_status st = advance_heads(s, err);
+	size_t i, best = NONE_TAKEN;
+
+	for (i = 0; !st && i <= s->nothers; i++)
+		if (s->heads[i].r &&
+		    (best == NONE_TAKEN || record_cmp(s->heads[i].r, s->heads[best].r) < 0))
+			best = i;
+	if (st)
+		return st;
+	if (best == NONE_TAKEN) {
+		s->taken = 0; /* whose end stays the end */
+		return KVF_EOF;
+	}
+	s->taken = best;
+	*r = s->heads[best].r;
+	*value = s->heads[best].value;
+	return KVF_OK;
+}
+
 enum kvf_status kvf_sorter_next(struct kvf_sorter *s, struct kvf_entry *entry,
 				struct kvf_origin *origin, struct kvf_err *err)
 {
@@ -435,7 +525,8 @@ enum kvf_status kvf_sorter_next(struct kvf_sorter *s, struct kvf_entry *entry,
 	struct record *r;
 	enum kvf_status st;
 
-	st = kvf_merge_next(s->merge, &r, &value, err);
+	st = s->nothers ? next_joined(s, &r, &value, err)
+			: kvf_merge_next(s->merge, &r, &value, err);
 	if (!st && record_wants_ordinal(r))
 		st = set_ordinal(s, r, err);
 	if (st)

@@ -50,6 +50,15 @@ KVF_MUST_CHECK enum kvf_status kvf_sorter_put(struct kvf_sorter *s,
 /* No more entries; after this only _next(), _stats() and _free(). */
 KVF_MUST_CHECK enum kvf_status kvf_sorter_finish(struct kvf_sorter *s, struct kvf_err *err);
 
+/*
+ * Join sorters that several threads have filled and finished: `s`, finished too,
+ * hands out the entries of all, as if all had been put there.  The others are
+ * owned by `s` from then on.  Once, before the first kvf_sorter_next().
+ */
+KVF_MUST_CHECK enum kvf_status kvf_sorter_join(struct kvf_sorter *s,
+					       struct kvf_sorter *const *others, size_t n,
+					       struct kvf_err *err);
+
 /* The next entry, valid until the next call; KVF_EOF at the end. */
 KVF_MUST_CHECK enum kvf_status kvf_sorter_next(struct kvf_sorter *s, struct kvf_entry *entry,
 					       struct kvf_origin *origin, struct kvf_err *err);

@@ -9,6 +9,7 @@
 
 #include <kvferry/package.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +286,64 @@ static void runs_that_do_not_overlap_are_not_merged(void **state)
 	kvf_sorter_free(s);
 }
 
+/* Put what differs and what is equal, with and without an ordinal, into `n`
+ * sorters in turn, and join them. */
+static struct kvf_sorter *filled(size_t n, uint64_t budget)
+{
+	static const struct kvf_env env = { .threads = 1 };
+	struct kvf_sorter *list[4];
+	struct kvf_origin origin = { 0, 0 };
+	struct kvf_entry e = { .part = { (const uint8_t *)"p", 1 } };
+	struct kvf_err err;
+	char key[32];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		assert_int_equal(kvf_sorter_new(budget, "/tmp", &env, &list[i], &err), KVF_OK);
+	for (seed = 7, i = 0; i < N; i++) {
+		snprintf(key, sizeof(key), "%c%llu", i % 3 ? '#' : 'k',
+			 (unsigned long long)(i % 3 ? rnd(300) : i));
+		e.key = e.value = kvf_bytes_str(key);
+		assert_int_equal(kvf_sorter_put(list[i * 7 / 3 % n], &e,
+						i % 3 ? KVF_PUT_ORDINAL : 0, origin, &err),
+				 KVF_OK);
+	}
+	for (i = 0; i < n; i++)
+		assert_int_equal(kvf_sorter_finish(list[i], &err), KVF_OK);
+	if (n > 1)
+		assert_int_equal(kvf_sorter_join(list[0], list + 1, n - 1, &err), KVF_OK);
+	return list[0];
+}
+
+static void joined_sorters_give_what_one_gives(void **state)
+{
+	struct kvf_sorter *one, *joined;
+	struct kvf_sorter_stats stats;
+	struct kvf_origin origin;
+	struct kvf_entry a, b;
+	struct kvf_err err;
+	size_t n, i;
+
+	(void)state;
+	for (n = 2; n <= 4; n++) {
+		one = filled(1, UINT64_MAX);
+		joined = filled(n, n == 3 ? 5000 : UINT64_MAX);
+		for (i = 0; i < N; i++) {
+			assert_int_equal(kvf_sorter_next(one, &a, &origin, &err), KVF_OK);
+			assert_int_equal(kvf_sorter_next(joined, &b, &origin, &err), KVF_OK);
+			assert_bytes(b.key, a.key);
+			assert_bytes(b.value, a.value);
+		}
+		assert_int_equal(kvf_sorter_next(joined, &b, &origin, &err), KVF_EOF);
+		assert_int_equal(kvf_sorter_next(joined, &b, &origin, &err), KVF_EOF);
+		kvf_sorter_stats(joined, &stats);
+		assert_int_equal(stats.entries, N);
+		assert_int_equal(stats.spilled_bytes > 0, n == 3);
+		kvf_sorter_free(one);
+		kvf_sorter_free(joined);
+	}
+}
+
 static void nothing_in_is_nothing_out(void **state)
 {
 	struct kvf_origin origin;
@@ -307,6 +366,7 @@ int main(void)
 		cmocka_unit_test(equal_keys_keep_the_order_in_which_they_were_put),
 		cmocka_unit_test(ascending_input_is_noticed_and_the_first_step_back_too),
 		cmocka_unit_test(runs_that_do_not_overlap_are_not_merged),
+		cmocka_unit_test(joined_sorters_give_what_one_gives),
 		cmocka_unit_test(nothing_in_is_nothing_out),
 	};
 
