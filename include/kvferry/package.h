@@ -102,7 +102,8 @@ struct kvf_table {
 
 /* ---- how to read values without the package ---------------------------- */
 
-enum kvf_encoding { /* names on disk: raw msgpack json protobuf */
+/* On disk by name: raw, msgpack, json, protobuf. */
+enum kvf_encoding {
 	KVF_RAW, KVF_MSGPACK, KVF_JSON, KVF_PROTOBUF
 };
 

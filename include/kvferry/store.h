@@ -61,7 +61,8 @@ struct kvf_store_facts {
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *facts, struct kvf_err *err);
 
-enum kvf_run_state { /* on disk by name; never rename */
+/* On disk by name; never rename. */
+enum kvf_run_state {
 		     KVF_RUN_IDLE,
 		     KVF_RUN_STAGING,
 		     KVF_RUN_SEALED,

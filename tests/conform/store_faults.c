@@ -70,7 +70,7 @@ static struct kvf_store *open_at(const struct bench *b, enum kvf_store_mode mode
 static void prepare(struct bench *b, enum base base)
 {
 	struct kvf_store *s;
-	struct stat st;
+	struct stat st = { 0 };
 	sqlite3 *db;
 	int fd;
 
