@@ -50,6 +50,8 @@ struct kvf_options {
 	size_t ntables;
 	const char *const *exclude_tables;
 	size_t nexclude_tables;
+	const char *const *schemas;               /* --schema patterns */
+	size_t nschemas;
 	const char *const *packages;              /* --package */
 	size_t npackages;
 	const struct kvf_pair *args;              /* --arg, sorted by name */

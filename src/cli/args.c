@@ -108,6 +108,7 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_ARG: return add_pair(a, v);
 	case OPT_TABLE: return list_add(&c->tables, v, a->argc, &c->err);
 	case OPT_EXCLUDE_TABLE: return list_add(&c->exclude, v, a->argc, &c->err);
+	case OPT_SCHEMA: return list_add(&c->schemas, v, a->argc, &c->err);
 	case OPT_PACKAGE: return list_add(&c->packages, v, a->argc, &c->err);
 	case OPT_LEVEL:
 		st = set_number(c, id, v, -7, 19, &n);
@@ -362,6 +363,8 @@ static void hand_over(struct cli *c)
 	c->o.ntables = c->tables.n;
 	c->o.exclude_tables = c->exclude.list;
 	c->o.nexclude_tables = c->exclude.n;
+	c->o.schemas = c->schemas.list;
+	c->o.nschemas = c->schemas.n;
 	c->o.packages = c->packages.list;
 	c->o.npackages = c->packages.n;
 	c->o.args = c->args;
@@ -425,6 +428,7 @@ void cli_release(struct cli *c)
 	free(c->operands.list);
 	free(c->tables.list);
 	free(c->exclude.list);
+	free(c->schemas.list);
 	free(c->packages.list);
 	free(c->args);
 	json_decref(c->result);

@@ -35,7 +35,7 @@ struct cli {
 	struct kvf_err err;
 	struct kvf_report report;
 
-	struct cli_list operands, tables, exclude, packages;
+	struct cli_list operands, tables, exclude, schemas, packages;
 	struct kvf_pair *args; /* --arg; sorted by name */
 	size_t nargs;
 

@@ -49,6 +49,8 @@ void cli_help(FILE *f, const struct cli_paint *p)
 	fprintf(f,
 		"\n%sPlaces%s\n"
 		"  sqlite:PATH     a database: legacy tables, a store, or both\n"
+		"  postgresql://HOST/DB, service=NAME, 'host=HOST dbname=DB' ...\n"
+		"                  legacy tables: any connection string of libpq\n"
 		"  tables:PLACE    its legacy tables, where a store would be read\n"
 		"  NAME.kvf        a stream in a file\n"
 		"  -               a stream on standard input or output\n"

@@ -17,6 +17,10 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			"marked in the stream and never bumps a version." },
 	[OPT_EXCLUDE_TABLE] = { 'T', "exclude-table", "PATTERN", NULL,
 				"leave out source tables that match", "May be repeated." },
+	[OPT_SCHEMA] = { 0, "schema", "PATTERN", NULL,
+			 "carry the tables of these schemas (default: the current one)",
+			 "PostgreSQL only. '*' is all of them. May be repeated. The tables are then "
+			 "called SCHEMA.TABLE." },
 	[OPT_PACKAGE] = { 'p', "package", "NAME", NULL, "only this package",
 			  "May be repeated." },
 	[OPT_LEVEL] = { 0, "level", "N", NULL, "zstd level of the stream, -7 to 19 (default 1)",

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SELECTION (OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_PACKAGE))
+#define SELECTION                                                                              \
+	(OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_SCHEMA) |               \
+	 OPT_BIT(OPT_PACKAGE))
 #define DEFINITION (OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_ARG))
 #define WRITING                                                                                \
 	(OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_CHUNK) | OPT_BIT(OPT_MAX_VALUE) |                    \
@@ -186,7 +188,8 @@ const struct cli_verb cli_verbs[] = {
 	  TEXT("A commented, working definition to edit. A folder that has definitions already "
 	       "is "
 	       "refused."),
-	  OPT_BIT(OPT_APP) | OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE),
+	  OPT_BIT(OPT_APP) | OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) |
+		  OPT_BIT(OPT_SCHEMA),
 	  "0 5 13",
 	  EXAMPLES({ "kvferry init sqlite:shop.db formats/shop", "a first draft" }),
 	  cli_run_init },

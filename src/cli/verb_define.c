@@ -225,6 +225,8 @@ enum kvf_status cli_run_init(struct cli *c)
 		app = basename(path);
 	}
 	st = kvf_source_open(cli_source(place), &c->env, &source, &c->err);
+	if (!st && c->schemas.n)
+		st = kvf_source_schemas(source, c->schemas.list, c->schemas.n, &c->err);
 	if (!st)
 		st = kvf_source_tables(source, &all, &n, &c->err);
 	if (!st)

@@ -51,8 +51,12 @@ static enum kvf_status bind_tables(const struct kvf_options *o, struct kvf_bound
 	struct kvf_table *chosen;
 	char *used = NULL;
 	size_t n, i, k = 0;
-	enum kvf_status st = kvf_source_tables(b->source, &all, &n, err);
+	enum kvf_status st = KVF_OK;
 
+	if (o->nschemas)
+		st = kvf_source_schemas(b->source, o->schemas, o->nschemas, err);
+	if (!st)
+		st = kvf_source_tables(b->source, &all, &n, err);
 	if (st)
 		return st;
 	chosen = kvf_arena_alloc(&b->memory, (n ? n : 1) * sizeof(*chosen));
@@ -96,9 +100,12 @@ static enum kvf_status bind_definitions(const struct kvf_options *o, struct kvf_
 {
 	enum kvf_status st;
 
-	if (o->ntables || o->nexclude_tables) {
+	if (o->ntables || o->nexclude_tables || o->nschemas) {
 		kvf_fail(err, KVF_EUSAGE,
-			 "--table selects tables that are carried as they are");
+			 "--%s selects tables that are carried as they are",
+			 o->ntables           ? "table"
+			 : o->nexclude_tables ? "exclude-table"
+					      : "schema");
 		kvf_err_hint(err, "With definitions, select by --package NAME.");
 		return KVF_EUSAGE;
 	}
