@@ -61,6 +61,14 @@ struct kvf_store_facts {
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *facts, struct kvf_err *err);
 
+/*
+ * A number that another one follows as soon as anybody else has committed to the
+ * database: what this handle commits does not count.  Always 0 where the store
+ * cannot tell.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_changes(struct kvf_store *s, int64_t *n, struct kvf_err *err);
+
 /* On disk by name; never rename. */
 enum kvf_run_state {
 		     KVF_RUN_IDLE,

@@ -136,7 +136,7 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 	st = kvf_store_seal(im->store, im->tail.r, &r->right, im->exact_packages && !im->merge,
 			    err);
 	if (!st && im->job->may_publish)
-		st = im->job->may_publish(im->job->ctx, err);
+		st = im->job->may_publish(im->job->ctx, im->store, err);
 	if (!st)
 		st = kvf_check_stop(im->job->env, err);
 	if (st)
@@ -285,7 +285,7 @@ static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err 
 	}
 	im->merge = o->existing == KVF_EXISTING_MERGE && r->facts.has_table;
 	*done = o->dry_run;
-	return KVF_OK;
+	return im->job->may_begin ? im->job->may_begin(im->job->ctx, im->store, err) : KVF_OK;
 }
 
 static void note_failure(struct kvf_import *im, enum kvf_status st, struct kvf_err *err)

@@ -32,6 +32,7 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
+	int64_t changes; /* of the store, when our own writes began: in place */
 };
 
 /* ---- refusals ---------------------------------------------------------------- */
@@ -164,17 +165,8 @@ static enum kvf_status export_job(void *ctx, unsigned worker, void *job, struct 
 	return st;
 }
 
-static enum kvf_status may_publish(void *ctx, struct kvf_err *err)
+static enum kvf_status refuse_changed(const struct migrate *m, struct kvf_err *err)
 {
-	struct migrate *m = ctx;
-	enum kvf_status st;
-	int changed;
-
-	if (m->report->in_place) /* the run's own writes move that file */
-		return KVF_OK;
-	st = kvf_source_changed(m->source, &changed, err);
-	if (st || !changed)
-		return st;
 	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
 	kvf_err_detail(err,
 		       "%s. Nothing was published; the stage is discarded by the next run.",
@@ -182,6 +174,45 @@ static enum kvf_status may_publish(void *ctx, struct kvf_err *err)
 	kvf_err_hint(err, "Stop the application that writes to it, and run the same command "
 			  "again.");
 	return KVF_EPREFLIGHT;
+}
+
+static enum kvf_status check_source(const struct migrate *m, struct kvf_err *err)
+{
+	int changed;
+	enum kvf_status st = kvf_source_changed(m->source, &changed, err);
+
+	return st || !changed ? st : refuse_changed(m, err);
+}
+
+/*
+ * In place the run's own writes move the file: from here on the store tells
+ * what others write to it.  The snapshot ends, as it would block the commits.
+ */
+static enum kvf_status may_begin(void *ctx, struct kvf_store *store, struct kvf_err *err)
+{
+	struct migrate *m = ctx;
+	enum kvf_status st;
+
+	if (!m->report->in_place)
+		return KVF_OK;
+	st = kvf_store_changes(store, &m->changes, err);
+	if (!st)
+		st = check_source(m, err);
+	kvf_source_close(m->source);
+	m->source = NULL;
+	return st;
+}
+
+static enum kvf_status may_publish(void *ctx, struct kvf_store *store, struct kvf_err *err)
+{
+	struct migrate *m = ctx;
+	int64_t changes;
+	enum kvf_status st;
+
+	if (!m->report->in_place)
+		return check_source(m, err);
+	st = kvf_store_changes(store, &changes, err);
+	return st || changes == m->changes ? st : refuse_changed(m, err);
 }
 
 static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, struct kvf_err *err)
@@ -195,6 +226,7 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 				      .report = m->report,
 				      .step = 2,
 				      .steps = 4,
+				      .may_begin = may_begin,
 				      .may_publish = may_publish,
 				      .ctx = m };
 	size_t i;
@@ -202,10 +234,6 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 	for (i = 0; i < m->report->nrecords; i++)
 		if (m->report->records[i].rows != UINT64_MAX)
 			job.total += m->report->records[i].rows;
-	if (m->report->in_place) { /* its snapshot would block the store's commits */
-		kvf_source_close(m->source);
-		m->source = NULL;
-	}
 	return kvf_import_run(&job, err);
 }
 

@@ -263,8 +263,11 @@ struct kvf_import_job {
 	struct kvf_report *report;
 	unsigned step, steps; /* for progress */
 	uint64_t total;       /* entries expected, 0 = unknown */
-	/* Asked once, right before the commit: may it go ahead?  May be NULL. */
-	enum kvf_status (*may_publish)(void *ctx, struct kvf_err *err);
+	/* Asked once before the first write, and once right before the commit: may
+	 * it go ahead?  May be NULL. */
+	enum kvf_status (*may_begin)(void *ctx, struct kvf_store *store, struct kvf_err *err);
+	enum kvf_status (*may_publish)(void *ctx, struct kvf_store *store,
+				       struct kvf_err *err);
 	void *ctx;
 };
 KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);

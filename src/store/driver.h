@@ -54,6 +54,8 @@ struct kvf_cursor {
 struct kvf_store_ops {
 	void (*close)(struct kvf_store *s);
 
+	/* NULL: cannot tell. */
+	enum kvf_status (*changes)(struct kvf_store *s, int64_t *n, struct kvf_err *err);
 	enum kvf_status (*inspect)(struct kvf_store *s, struct kvf_store_facts *facts,
 				   struct kvf_err *err);
 	enum kvf_status (*control)(struct kvf_store *s, struct kvf_control *c,

@@ -130,6 +130,7 @@ enum kvf_status kvf_lite_has(struct kvf_lite *s, sqlite3 *db, const char *type,
 /* What a publication would break or be broken by; "" if nothing. */
 enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, char *buf,
 				 size_t size, struct kvf_err *err);
+enum kvf_status kvf_lite_changes(struct kvf_store *base, int64_t *n, struct kvf_err *err);
 enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts *facts,
 				 struct kvf_err *err);
 

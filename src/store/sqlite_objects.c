@@ -243,6 +243,13 @@ static void look_at_folder(const struct kvf_lite *s, struct kvf_store_facts *f)
 	sqlite3_free(folder);
 }
 
+enum kvf_status kvf_lite_changes(struct kvf_store *base, int64_t *n, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+
+	return s->db ? kvf_lite_number(s, s->db, n, err, "PRAGMA data_version") : KVF_OK;
+}
+
 enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts *f,
 				 struct kvf_err *err)
 {

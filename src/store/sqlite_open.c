@@ -369,6 +369,7 @@ static void close_store(struct kvf_store *base)
 
 static const struct kvf_store_ops ops = {
 	.close = close_store,
+	.changes = kvf_lite_changes,
 	.inspect = kvf_lite_inspect,
 	.control = kvf_lite_control,
 	.generation = kvf_lite_generation,

@@ -244,6 +244,12 @@ enum kvf_status kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *f
 	return s->ops->inspect(s, facts, err);
 }
 
+enum kvf_status kvf_store_changes(struct kvf_store *s, int64_t *n, struct kvf_err *err)
+{
+	*n = 0;
+	return s->ops->changes ? s->ops->changes(s, n, err) : KVF_OK;
+}
+
 enum kvf_status kvf_store_control(struct kvf_store *s, struct kvf_control *c,
 				  struct kvf_err *err)
 {
