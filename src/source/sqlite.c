@@ -65,25 +65,26 @@ static void put_hint(const struct kvf_sqlite *s, int rc, struct kvf_err *err)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		kvf_err_detail(err, "Part of %s is damaged; it was not changed.", s->path);
-		kvf_err_hint(err, "See what is wrong with 'PRAGMA integrity_check' in sqlite3, "
+		kvf_err_hint(err,
+			     "See what is wrong with 'PRAGMA integrity_check' in sqlite3, "
 			     "then restore a backup, or save what is left with '.recover'.");
 		break;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		kvf_err_hint(err, "Stop the program that has the database open for writing, or "
-			     "run again when it is done.");
+				  "run again when it is done.");
 		break;
 	case SQLITE_CANTOPEN:
 	case SQLITE_READONLY:
-		kvf_err_hint(err, "Check that the file, and -wal and -shm next to it, may be read "
+		kvf_err_hint(err,
+			     "Check that the file, and -wal and -shm next to it, may be read "
 			     "by this user.");
 		break;
 	case SQLITE_TOOBIG:
 		kvf_err_hint(err, "This SQLite library reads values of at most %d bytes.",
 			     s->db ? sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, -1) : 0);
 		break;
-	default:
-		break;
+	default: break;
 	}
 }
 
@@ -110,7 +111,8 @@ enum kvf_status kvf_sqlite_fail(const struct kvf_sqlite *s, int rc, struct kvf_e
 		st = kvf_fail(err, st, "%s is locked by another connection (waited %.0f s)",
 			      s->path, KVF_SQLITE_BUSY_SECONDS);
 	else if (rc == SQLITE_NOTADB)
-		st = kvf_fail(err, st, "%s is not an SQLite database, or is encrypted", s->path);
+		st = kvf_fail(err, st, "%s is not an SQLite database, or is encrypted",
+			      s->path);
 	else
 		st = kvf_fail(err, st, "cannot %s: %s", what, why);
 	if (!err)
@@ -144,8 +146,9 @@ static int only_blanks(struct kvf_sqlite *s, const char *tail)
 	return !rc && !next;
 }
 
-enum kvf_status kvf_sqlite_prepare_query(struct kvf_sqlite *s, const char *sql, const char *what,
-					 sqlite3_stmt **stmt, struct kvf_err *err)
+enum kvf_status kvf_sqlite_prepare_query(struct kvf_sqlite *s, const char *sql,
+					 const char *what, sqlite3_stmt **stmt,
+					 struct kvf_err *err)
 {
 	const char *tail = NULL;
 	int rc = sqlite3_prepare_v2(s->db, sql, -1, stmt, &tail);
@@ -165,8 +168,9 @@ enum kvf_status kvf_sqlite_prepare_query(struct kvf_sqlite *s, const char *sql, 
 		kvf_fail(err, KVF_EDEFINITION, "%s: the SQL is not a SELECT", what);
 	else if (sqlite3_bind_parameter_count(*stmt))
 		kvf_fail(err, KVF_EDEFINITION, "%s: the SQL has a parameter, %s", what,
-			 sqlite3_bind_parameter_name(*stmt, 1) ?
-			 sqlite3_bind_parameter_name(*stmt, 1) : "?");
+			 sqlite3_bind_parameter_name(*stmt, 1)
+				 ? sqlite3_bind_parameter_name(*stmt, 1)
+				 : "?");
 	else
 		return KVF_OK;
 	sqlite3_finalize(*stmt);
@@ -190,8 +194,8 @@ static enum kvf_status sqlite_scalar(struct kvf_source *base, const char *sql, c
 		goto out;
 	}
 	rc = sqlite3_step(stmt);
-	if (rc == SQLITE_DONE || (rc == SQLITE_ROW &&
-				  sqlite3_column_type(stmt, 0) == SQLITE_NULL)) {
+	if (rc == SQLITE_DONE ||
+	    (rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) == SQLITE_NULL)) {
 		st = kvf_fail(err, KVF_ENOTFOUND, "a query for one value gave none");
 		goto out;
 	}
@@ -204,8 +208,10 @@ static enum kvf_status sqlite_scalar(struct kvf_source *base, const char *sql, c
 		}
 		n = snprintf(buf, size, "%s", text);
 		if (n < 0 || (size_t)n >= size) {
-			st = kvf_fail(err, KVF_EDEFINITION, "a query for one value gave %d bytes, "
-				      "at most %zu are expected", n, size - 1);
+			st = kvf_fail(err, KVF_EDEFINITION,
+				      "a query for one value gave %d bytes, "
+				      "at most %zu are expected",
+				      n, size - 1);
 			goto out;
 		}
 		rc = sqlite3_step(stmt);
@@ -268,10 +274,12 @@ static int same_wal(const struct kvf_sqlite_state *a, const struct kvf_sqlite_st
  * times of the file once they are older than a tick of the clock that sets
  * them.  The files are not opened for it: that could cost us our locks.
  */
-static void read_mark(const struct kvf_sqlite *s, struct kvf_sqlite_mark *mark)
+static enum kvf_status read_mark(const struct kvf_sqlite *s, struct kvf_sqlite_mark *mark,
+				 struct kvf_err *err)
 {
-	kvf_sqlite_state_settled(s->path, "", &mark->db);
-	kvf_sqlite_state_settled(s->path, "-wal", &mark->wal);
+	enum kvf_status st = kvf_sqlite_state_settled(s->path, "", &mark->db, err);
+
+	return st ? st : kvf_sqlite_state_settled(s->path, "-wal", &mark->wal, err);
 }
 
 static enum kvf_status sqlite_changed(struct kvf_source *base, int *changed,
@@ -279,8 +287,10 @@ static enum kvf_status sqlite_changed(struct kvf_source *base, int *changed,
 {
 	struct kvf_sqlite *s = (struct kvf_sqlite *)base;
 	struct kvf_sqlite_mark now;
+	enum kvf_status st = read_mark(s, &now, err);
 
-	read_mark(s, &now);
+	if (st)
+		return st;
 	if (now.db.size < 0) {
 		kvf_fail(err, KVF_ESOURCE, "%s is gone", s->path);
 		kvf_err_hint(err, "Somebody moved or deleted the database while it was read.");
@@ -301,8 +311,8 @@ static int sqlite_is_place(const struct kvf_source *base, const char *scheme, co
 	const struct kvf_sqlite *s = (const struct kvf_sqlite *)base;
 	struct stat a, b;
 
-	return strcmp(scheme, "sqlite") == 0 && !stat(s->path, &a) &&
-	       !stat(rest, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return strcmp(scheme, "sqlite") == 0 && !stat(s->path, &a) && !stat(rest, &b) &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 static void sqlite_close(struct kvf_source *base)
@@ -371,7 +381,6 @@ enum kvf_status kvf_source_sqlite_open(const char *rest, const struct kvf_env *e
 {
 	struct kvf_sqlite *s;
 	enum kvf_status st;
-	sqlite3_stmt *stmt = NULL;
 
 	*out = NULL;
 	if (sqlite3_initialize())
@@ -386,19 +395,10 @@ enum kvf_status kvf_source_sqlite_open(const char *rest, const struct kvf_env *e
 		s->identity = sqlite3_mprintf("SQLite %s, %s", sqlite3_libversion(), s->path);
 		st = s->identity ? KVF_OK : kvf_fail_nomem(err);
 	}
-	if (!st) {
-		read_mark(s, &s->mark);
-		st = kvf_sqlite_begin(s, err);
-	}
 	if (!st)
-		st = kvf_sqlite_prepare(s, "PRAGMA encoding", &stmt, err);
-	if (!st) {
-		const char *encoding = sqlite3_step(stmt) == SQLITE_ROW ?
-			(const char *)sqlite3_column_text(stmt, 0) : NULL;
-
-		s->utf8 = encoding && strcmp(encoding, "UTF-8") == 0;
-	}
-	sqlite3_finalize(stmt);
+		st = read_mark(s, &s->mark, err);
+	if (!st)
+		st = kvf_sqlite_begin(s, err);
 	if (st) {
 		sqlite_close(&s->base);
 		return st;

@@ -59,7 +59,6 @@ struct kvf_sqlite {
 	char *path;                           /* absolute, without symlinks */
 	char *identity;
 	double busy_since;
-	int utf8;                             /* the database's own encoding is UTF-8 */
 
 	/* A WAL database without a WAL is read without SQLite's locks: this is
 	 * ours, and what the file was like when we began. */
@@ -110,12 +109,14 @@ kvf_sqlite_file_lock(struct kvf_sqlite *s, struct kvf_sqlite_file *f, struct kvf
 
 void kvf_sqlite_state_read(const char *path, struct kvf_sqlite_state *state);
 int kvf_sqlite_state_equal(const struct kvf_sqlite_state *a, const struct kvf_sqlite_state *b);
-/* The state of `path` with `suffix` added. */
-void kvf_sqlite_state_beside(const char *path, const char *suffix,
-			     struct kvf_sqlite_state *state);
+/* The state of `path` with `suffix` added.  KVF_ENOMEM. */
+KVF_MUST_CHECK enum kvf_status
+kvf_sqlite_state_beside(const char *path, const char *suffix, struct kvf_sqlite_state *state,
+			struct kvf_err *err);
 /* As read, but so long after the last change that a later one shows. */
-void kvf_sqlite_state_settled(const char *path, const char *suffix,
-			      struct kvf_sqlite_state *state);
+KVF_MUST_CHECK enum kvf_status
+kvf_sqlite_state_settled(const char *path, const char *suffix, struct kvf_sqlite_state *state,
+			 struct kvf_err *err);
 
 /* ---- sqlite_open.c ---- */
 

@@ -44,7 +44,7 @@ enum kvf_status kvf_sqlite_file_open(const char *path, struct kvf_sqlite_file *f
 		kvf_fail_errno(err, KVF_ESOURCE, e, "cannot open %s", path);
 		if (e == EACCES)
 			kvf_err_hint(err, "Run as a user who may read the file, or have the "
-				     "permission added.");
+					  "permission added.");
 		return KVF_ESOURCE;
 	}
 	return KVF_OK;
@@ -98,15 +98,16 @@ void kvf_sqlite_state_read(const char *path, struct kvf_sqlite_state *state)
 	state->ctime = st.st_ctim;
 }
 
-void kvf_sqlite_state_beside(const char *path, const char *suffix, struct kvf_sqlite_state *state)
+enum kvf_status kvf_sqlite_state_beside(const char *path, const char *suffix,
+					struct kvf_sqlite_state *state, struct kvf_err *err)
 {
 	char *name = sqlite3_mprintf("%s%s", path, suffix);
 
-	memset(state, 0, sizeof(*state));
-	state->size = -1;
-	if (name)
-		kvf_sqlite_state_read(name, state);
+	if (!name)
+		return kvf_fail_nomem(err);
+	kvf_sqlite_state_read(name, state);
 	sqlite3_free(name);
+	return KVF_OK;
 }
 
 static int same_time(struct timespec a, struct timespec b)
@@ -132,15 +133,18 @@ static int is_fresh(const struct kvf_sqlite_state *state)
 	return age >= 0 && age < TICK_NS;
 }
 
-void kvf_sqlite_state_settled(const char *path, const char *suffix, struct kvf_sqlite_state *state)
+enum kvf_status kvf_sqlite_state_settled(const char *path, const char *suffix,
+					 struct kvf_sqlite_state *state, struct kvf_err *err)
 {
 	const struct timespec pause = { 0, TICK_NS / 2 };
+	enum kvf_status st = KVF_OK;
 	int i;
 
 	for (i = 0; i < SETTLE_TRIES; i++) {
-		kvf_sqlite_state_beside(path, suffix, state);
-		if (state->size < 0 || !is_fresh(state))
-			return;
+		st = kvf_sqlite_state_beside(path, suffix, state, err);
+		if (st || state->size < 0 || !is_fresh(state))
+			break;
 		nanosleep(&pause, NULL);
 	}
+	return st;
 }

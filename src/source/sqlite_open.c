@@ -70,8 +70,8 @@ static char *make_uri(const char *path, const char *parameters)
 	for (; *path; path++) {
 		unsigned char c = (unsigned char)*path;
 
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    strchr("/-_.", c)) {
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		    (c >= '0' && c <= '9') || strchr("/-_.", c)) {
 			*p++ = (char)c;
 		} else {
 			*p++ = '%';
@@ -83,8 +83,9 @@ static char *make_uri(const char *path, const char *parameters)
 	return uri;
 }
 
-enum kvf_status kvf_sqlite_connect(struct kvf_sqlite *s, const char *path, const char *parameters,
-				   int flags, int *rc, struct kvf_err *err)
+enum kvf_status kvf_sqlite_connect(struct kvf_sqlite *s, const char *path,
+				   const char *parameters, int flags, int *rc,
+				   struct kvf_err *err)
 {
 	char *uri = make_uri(path, parameters);
 
@@ -92,8 +93,10 @@ enum kvf_status kvf_sqlite_connect(struct kvf_sqlite *s, const char *path, const
 	s->db = NULL;
 	if (!uri)
 		return kvf_fail_nomem(err);
-	*rc = sqlite3_open_v2(uri, &s->db, flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
-			      SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE, NULL);
+	*rc = sqlite3_open_v2(uri, &s->db,
+			      flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX |
+				      SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_PRIVATECACHE,
+			      NULL);
 	sqlite3_free(uri);
 	if (!s->db)
 		return kvf_fail_nomem(err);
@@ -112,15 +115,16 @@ enum kvf_status kvf_sqlite_snapshot(struct kvf_sqlite *s, int *rc, struct kvf_er
 {
 	*rc = sqlite3_exec(s->db,
 			   "PRAGMA query_only=1; PRAGMA cell_size_check=1; BEGIN;"
-			   " SELECT count(*) FROM sqlite_schema;", NULL, NULL, NULL);
+			   " SELECT count(*) FROM sqlite_schema;",
+			   NULL, NULL, NULL);
 	return *rc ? kvf_sqlite_fail(s, *rc, err, "read %s", s->path) : KVF_OK;
 }
 
 static enum kvf_status open_here(struct kvf_sqlite *s, const char *parameters, int *rc,
 				 struct kvf_err *err)
 {
-	enum kvf_status st = kvf_sqlite_connect(s, s->path, parameters, SQLITE_OPEN_READONLY, rc,
-						err);
+	enum kvf_status st =
+		kvf_sqlite_connect(s, s->path, parameters, SQLITE_OPEN_READONLY, rc, err);
 
 	return st ? st : kvf_sqlite_snapshot(s, rc, err);
 }
@@ -157,27 +161,30 @@ static enum kvf_status look_at_header(struct kvf_sqlite *s, struct kvf_sqlite_fi
 		kvf_err_hint(err, "Check the path; a database that has tables is never empty.");
 		return KVF_ESOURCE;
 	}
-	if (size < (sqlite3_int64)sizeof(header) || memcmp(header, "SQLite format 3", 16) != 0) {
+	if (size < (sqlite3_int64)sizeof(header) ||
+	    memcmp(header, "SQLite format 3", 16) != 0) {
 		kvf_fail(err, KVF_ESOURCE, "%s is not an SQLite database", s->path);
 		kvf_err_hint(err, "Check the path; an encrypted database has to be decrypted "
-			     "first.");
+				  "first.");
 		return KVF_ESOURCE;
 	}
 	*wal = header[19] == 2;
 	return KVF_OK;
 }
 
-static enum kvf_status choose_way(struct kvf_sqlite *s, struct kvf_sqlite_file *f, enum way *way,
-				  struct kvf_err *err)
+static enum kvf_status choose_way(struct kvf_sqlite *s, struct kvf_sqlite_file *f,
+				  enum way *way, struct kvf_err *err)
 {
 	struct kvf_sqlite_state wal, shm;
 	int wal_mode = 0;
 	enum kvf_status st = look_at_header(s, f, &wal_mode, err);
 
+	if (!st)
+		st = kvf_sqlite_state_beside(s->path, "-wal", &wal, err);
+	if (!st)
+		st = kvf_sqlite_state_beside(s->path, "-shm", &shm, err);
 	if (st)
 		return st;
-	kvf_sqlite_state_beside(s->path, "-wal", &wal);
-	kvf_sqlite_state_beside(s->path, "-shm", &shm);
 	if (!wal_mode)
 		*way = PLAIN;
 	else if (wal.size >= 0 && shm.size >= 0)
@@ -205,7 +212,9 @@ static enum kvf_status open_still(struct kvf_sqlite *s, struct kvf_sqlite_file *
 		*again = 1;
 		return KVF_OK;
 	}
-	kvf_sqlite_state_settled(s->path, "", &s->guarded);
+	st = kvf_sqlite_state_settled(s->path, "", &s->guarded, err);
+	if (st)
+		return st;
 	s->guard = *f;
 	memset(f, 0, sizeof(*f));
 	st = open_here(s, "?immutable=1", &rc, err);
@@ -221,15 +230,17 @@ enum kvf_status kvf_sqlite_still_whole(struct kvf_sqlite *s, struct kvf_err *err
 	kvf_sqlite_state_read(s->path, &now);
 	if (kvf_sqlite_state_equal(&now, &s->guarded))
 		return KVF_OK;
-	kvf_fail(err, KVF_ESOURCE, "%s was changed by another program while it was read", s->path);
-	kvf_err_hint(err, "Run the same command again; while the other program has the database "
+	kvf_fail(err, KVF_ESOURCE, "%s was changed by another program while it was read",
+		 s->path);
+	kvf_err_hint(err,
+		     "Run the same command again; while the other program has the database "
 		     "open, it can be read beside it.");
 	return KVF_ESOURCE;
 }
 
 /* Copy under SHARED, then recover the copy; *again when nothing needs it. */
-static enum kvf_status open_scratch(struct kvf_sqlite *s, struct kvf_sqlite_file *f, enum way way,
-				    int *again, struct kvf_err *err)
+static enum kvf_status open_scratch(struct kvf_sqlite *s, struct kvf_sqlite_file *f,
+				    enum way way, int *again, struct kvf_err *err)
 {
 	const char *suffix = way == SCRATCH_WAL ? "-wal" : "-journal";
 	struct kvf_sqlite_state shm;
@@ -246,14 +257,20 @@ static enum kvf_status open_scratch(struct kvf_sqlite *s, struct kvf_sqlite_file
 			return KVF_OK;
 		}
 	}
-	kvf_source_log(&s->base, KVF_LOG_WARN,
-		       "%s%s was left by an unfinished session: recovering it in a scratch copy, "
-		       "the files themselves stay as they are", s->path, suffix);
+	kvf_source_log(
+		&s->base, KVF_LOG_WARN,
+		"%s%s was left by an unfinished session: recovering it in a scratch copy, "
+		"the files themselves stay as they are",
+		s->path, suffix);
 	st = kvf_sqlite_scratch_copy(s, f, suffix, err);
 	if (st)
 		return st;
 	/* Under SHARED nobody could write to the WAL without making an index. */
-	kvf_sqlite_state_beside(s->path, "-shm", &shm);
+	st = kvf_sqlite_state_beside(s->path, "-shm", &shm, err);
+	if (st) {
+		kvf_sqlite_scratch_remove(s);
+		return st;
+	}
 	if (way == SCRATCH_WAL && shm.size >= 0) {
 		kvf_sqlite_scratch_remove(s);
 		*again = 1;
@@ -285,7 +302,8 @@ static enum kvf_status begin_once(struct kvf_sqlite *s, int *again, struct kvf_e
 		if (st && rc == SQLITE_READONLY_ROLLBACK)
 			way = SCRATCH_JOURNAL;
 		/* Somebody cleaned up, or is just starting. */
-		else if (st && ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_CANTOPEN))
+		else if (st &&
+			 ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_CANTOPEN))
 			*again = 1;
 	} else if (way == STILL) {
 		st = open_still(s, &f, again, err);
