@@ -179,6 +179,8 @@ struct kvf_progress {
 struct kvf_env {
 	unsigned threads;    /* workers; 0 = as many as processors, at most 16 */
 	uint64_t memory;     /* sort budget in bytes; 0 = min(25 % of RAM, 1 GiB) */
+	const char *scratch; /* folder for scratch files where there is none of a
+				target to put them; NULL = "/tmp" */
 	void *ctx;           /* passed to the callbacks */
 	int (*stopped)(void *ctx); /* non-zero: stop at the next safe point */
 	void (*log)(void *ctx, enum kvf_log_level level, const char *message);

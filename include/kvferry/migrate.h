@@ -54,8 +54,6 @@ struct kvf_options {
 	size_t nschemas;
 	const char *const *packages;              /* --package */
 	size_t npackages;
-	const struct kvf_pair *args;              /* --arg, sorted by name */
-	size_t nargs;
 
 	int level, level_set;                     /* --level */
 	uint64_t chunk;                           /* --chunk, 0 = 1 MiB */

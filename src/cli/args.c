@@ -44,9 +44,10 @@ static enum kvf_status set_size(struct cli *c, enum cli_opt id, const char *text
 		kvf_fail(&c->err, KVF_EUSAGE, "--%s: '%s' is not a size that is allowed here",
 			 cli_options[id].name, text);
 		if (high == UINT64_MAX)
-			kvf_err_hint(&c->err,
-				     "write bytes, or a number with K, M, G or T, from %llu on; %s",
-				     (unsigned long long)low, cli_options[id].brief);
+			kvf_err_hint(
+				&c->err,
+				"write bytes, or a number with K, M, G or T, from %llu on; %s",
+				(unsigned long long)low, cli_options[id].brief);
 		else
 			kvf_err_hint(&c->err,
 				     "write bytes, or a number with K, M, G or T, from %llu to "
@@ -72,31 +73,6 @@ static enum kvf_status set_number(struct cli *c, enum cli_opt id, const char *te
 	return KVF_OK;
 }
 
-/* --arg NAME=VALUE, kept ascending by name; the word of argv is cut in two. */
-static enum kvf_status add_pair(struct args *a, char *text)
-{
-	struct cli *c = a->c;
-	char *equals = strchr(text, '=');
-	size_t at;
-
-	if (!equals || equals == text)
-		return bad_value(c, OPT_ARG, text, "NAME=VALUE");
-	if (!c->args) {
-		c->args = calloc((size_t)a->argc, sizeof(*c->args));
-		if (!c->args)
-			return kvf_fail_nomem(&c->err);
-	}
-	*equals = '\0';
-	for (at = c->nargs; at > 0 && c->args[at - 1].name && strcmp(c->args[at - 1].name, text) > 0; at--)
-		c->args[at] = c->args[at - 1];
-	if (at > 0 && c->args[at - 1].name && strcmp(c->args[at - 1].name, text) == 0)
-		return kvf_fail(&c->err, KVF_EUSAGE, "--arg %s is given twice", text);
-	c->args[at].name = text;
-	c->args[at].value = equals + 1;
-	c->nargs++;
-	return KVF_OK;
-}
-
 static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 {
 	struct cli *c = a->c;
@@ -105,7 +81,6 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 
 	switch ((int)id) {
 	case OPT_FORMATS: c->o.formats = v; return KVF_OK;
-	case OPT_ARG: return add_pair(a, v);
 	case OPT_TABLE: return list_add(&c->tables, v, a->argc, &c->err);
 	case OPT_EXCLUDE_TABLE: return list_add(&c->exclude, v, a->argc, &c->err);
 	case OPT_SCHEMA: return list_add(&c->schemas, v, a->argc, &c->err);
@@ -133,7 +108,8 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_KEEP: c->o.keep = v; return KVF_OK;
 	case OPT_MANIFEST:
 		c->o.manifest = v;
-		return *v && strcmp(v, "-") != 0 ? KVF_OK : bad_value(c, id, v, "a file's path");
+		return *v && strcmp(v, "-") != 0 ? KVF_OK
+						 : bad_value(c, id, v, "a file's path");
 	case OPT_EXPECT_ROOT:
 		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)
 			return bad_value(c, id, v, "64 hex digits");
@@ -142,7 +118,8 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_TABLE_NAME: c->o.table = v; return KVF_OK;
 	case OPT_APP: c->app_name = v; return KVF_OK;
 	case OPT_COLOR:
-		if (strcmp(v, "auto") != 0 && strcmp(v, "always") != 0 && strcmp(v, "never") != 0)
+		if (strcmp(v, "auto") != 0 && strcmp(v, "always") != 0 &&
+		    strcmp(v, "never") != 0)
 			return bad_value(c, id, v, "a colour rule");
 		c->color = v;
 		return KVF_OK;
@@ -367,8 +344,6 @@ static void hand_over(struct cli *c)
 	c->o.nschemas = c->schemas.n;
 	c->o.packages = c->packages.list;
 	c->o.npackages = c->packages.n;
-	c->o.args = c->args;
-	c->o.nargs = c->nargs;
 }
 
 enum kvf_status cli_parse(struct cli *c, int argc, char **argv)
@@ -430,7 +405,6 @@ void cli_release(struct cli *c)
 	free(c->exclude.list);
 	free(c->schemas.list);
 	free(c->packages.list);
-	free(c->args);
 	json_decref(c->result);
 	json_decref(c->warnings);
 	cli_progress_free(c->progress);

@@ -36,8 +36,6 @@ struct cli {
 	struct kvf_report report;
 
 	struct cli_list operands, tables, exclude, schemas, packages;
-	struct kvf_pair *args; /* --arg; sorted by name */
-	size_t nargs;
 
 	int json, quiet, verbose, exit_code, keys, raw, help, version;
 	const char *app_name, *color;

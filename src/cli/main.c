@@ -8,11 +8,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static void prepare(struct cli *c)
 {
+	const char *tmp = getenv("TMPDIR");
+
+	c->env.scratch = tmp && *tmp ? tmp : NULL;
 	c->out = stdout;
 	c->env.ctx = c;
 	c->env.stopped = cli_signals_stopped;

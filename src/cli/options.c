@@ -7,9 +7,6 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			  "Without it every table is carried as it is: partition = the table's "
 			  "name, "
 			  "key = its key columns, value = a msgpack map of all columns." },
-	[OPT_ARG] = { 0, "arg", "NAME=VALUE", NULL,
-		      "answer what the application declares under 'args:'",
-		      "May be repeated." },
 	[OPT_TABLE] = { 't', "table", "PATTERN", NULL, "carry only source tables that match",
 			"'*' is any run of characters, '?' one character, \"...\" as it stands. "
 			"May be repeated. A "

@@ -9,7 +9,6 @@
 #define SELECTION                                                                              \
 	(OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_SCHEMA) |               \
 	 OPT_BIT(OPT_PACKAGE))
-#define DEFINITION (OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_ARG))
 #define WRITING                                                                                \
 	(OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_CHUNK) | OPT_BIT(OPT_MAX_VALUE) |                    \
 	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_OVERWRITE) |                    \
@@ -18,7 +17,7 @@
 	(OPT_BIT(OPT_REPLACE) | OPT_BIT(OPT_MERGE) | OPT_BIT(OPT_TABLE_NAME) |                 \
 	 OPT_BIT(OPT_PARTITIONS) | OPT_BIT(OPT_NO_VERIFY))
 #define COMPARING                                                                              \
-	(DEFINITION | SELECTION | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_MAX_VALUE) |           \
+	(OPT_BIT(OPT_FORMATS) | SELECTION | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_MAX_VALUE) | \
 	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_LIMIT))
 
 #define TEXT(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -38,7 +37,7 @@ const struct cli_verb cli_verbs[] = {
 	       "SOURCE and STORE may be the same SQLite file: an upgrade in place. The legacy "
 	       "tables "
 	       "are not touched."),
-	  DEFINITION | SELECTION | WRITING | PUBLISHING | OPT_BIT(OPT_KEEP) |
+	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | OPT_BIT(OPT_KEEP) |
 		  OPT_BIT(OPT_ALLOW_PARTIAL),
 	  "0 4 5 8 13",
 	  EXAMPLES({ "kvferry migrate sqlite:shop.db sqlite:store.db", "every table as it is" },
@@ -53,7 +52,7 @@ const struct cli_verb cli_verbs[] = {
 	       "name only when it is complete. With '-' the stream goes to standard output and "
 	       "the "
 	       "report to standard error."),
-	  DEFINITION | SELECTION | WRITING | OPT_BIT(OPT_MANIFEST),
+	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | OPT_BIT(OPT_MANIFEST),
 	  "0 3 4 5 64",
 	  EXAMPLES({ "kvferry export sqlite:shop.db shop.kvf", "every table as it is" },
 		   { "kvferry export sqlite:shop.db - | ssh host kvferry import - "
@@ -106,7 +105,7 @@ const struct cli_verb cli_verbs[] = {
 	  { { "SOURCE", "@place", 0 }, { "STORE", "@place", 0 } },
 	  "what migrate would do: rows, sizes, versions, space; writes nothing",
 	  NULL,
-	  DEFINITION | SELECTION | PUBLISHING | OPT_BIT(OPT_EXIT_CODE),
+	  OPT_BIT(OPT_FORMATS) | SELECTION | PUBLISHING | OPT_BIT(OPT_EXIT_CODE),
 	  "0 10 13",
 	  EXAMPLES({ "kvferry plan sqlite:shop.db sqlite:store.db", "look before you leap" }),
 	  cli_run_plan },
@@ -146,7 +145,7 @@ const struct cli_verb cli_verbs[] = {
 	       "hex:... and can be pasted back to 'get'. Values are decoded as the stream "
 	       "says; what does not decode is printed as hex:...",
 	       "PLACE is a stream, a store, or legacy tables ('tables:' in front)."),
-	  DEFINITION | SELECTION | OPT_BIT(OPT_KEYS) | OPT_BIT(OPT_TABLE_NAME) |
+	  OPT_BIT(OPT_FORMATS) | SELECTION | OPT_BIT(OPT_KEYS) | OPT_BIT(OPT_TABLE_NAME) |
 		  OPT_BIT(OPT_MAX_VALUE) | OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS),
 	  "0 6",
 	  EXAMPLES({ "kvferry cat shop.kvf | head -3", "the first three entries" },

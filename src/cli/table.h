@@ -15,7 +15,6 @@ struct cli;
 
 enum cli_opt {
 	OPT_FORMATS,
-	OPT_ARG,
 	OPT_TABLE,
 	OPT_EXCLUDE_TABLE,
 	OPT_SCHEMA,

@@ -39,10 +39,17 @@ static void make_head(struct backup *b)
 {
 	if (b->units.head) {
 		b->head = *b->units.head;
+		/* The application may have written larger values since. */
+		if (b->o->max_value > b->head.lim.value)
+			b->head.lim.value = b->o->max_value;
+		if (b->o->chunk)
+			b->head.chunk = b->o->chunk;
+		if (b->o->max_value || b->o->chunk)
+			b->head.lim.unit = 0; /* the writer adds the others up */
 		return;
 	}
 	b->head.app = "";
-	b->head.chunk = KVF_CHUNK_DEFAULT;
+	b->head.chunk = b->o->chunk;
 	b->head.lim = b->limits;
 	b->head.packages = plain_package;
 	b->head.npackages = 1;
@@ -222,7 +229,7 @@ enum kvf_status kvf_backup(const struct kvf_options *o, const struct kvf_env *en
 		st = kvf_refuse_same_file(operands, 3, err);
 	if (st)
 		return st;
-	b.scratch = kvf_scratch_dir(o->target, dir, sizeof(dir));
+	b.scratch = kvf_scratch_dir(o->target, env, dir, sizeof(dir));
 	step = kvf_report_step(report, "backup");
 	st = open_store(&b, err);
 	if (!st)

@@ -20,9 +20,10 @@ struct kvf_limits kvf_options_limits(const struct kvf_options *o)
 	return lim;
 }
 
-const char *kvf_scratch_dir(const char *target, char *buf, size_t size)
+const char *kvf_scratch_dir(const char *target, const struct kvf_env *env, char *buf,
+			    size_t size)
 {
-	const char *slash, *tmp = getenv("TMPDIR");
+	const char *slash;
 	struct kvf_place place;
 	struct kvf_err ignored;
 
@@ -38,7 +39,7 @@ const char *kvf_scratch_dir(const char *target, char *buf, size_t size)
 			return slash == place.rest ? "/" : buf;
 		}
 	}
-	return tmp && *tmp ? tmp : "/tmp";
+	return env && env->scratch ? env->scratch : "/tmp";
 }
 
 void kvf_bound_head(const struct kvf_options *o, const struct kvf_bound *b,
@@ -52,8 +53,6 @@ void kvf_bound_head(const struct kvf_options *o, const struct kvf_bound *b,
 	head->schema = b->app->schema;
 	head->chunk = o->chunk ? o->chunk : KVF_CHUNK_DEFAULT;
 	head->lim = *limits;
-	head->args = o->args;
-	head->nargs = o->nargs;
 	head->packages = b->names;
 	head->npackages = b->nselected;
 	if (b->partial) {
@@ -335,7 +334,8 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 				       .bound = &bound,
 				       .out = out,
 				       .level = o->level_set ? o->level : 1,
-				       .scratch = kvf_scratch_dir(o->target, dir, sizeof(dir)),
+				       .scratch = kvf_scratch_dir(o->target, env, dir,
+								  sizeof(dir)),
 				       .env = env,
 				       .step = 1,
 				       .steps = 1,

@@ -267,7 +267,7 @@ static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err 
 				    &im->store, err);
 	}
 	if (!st)
-		st = kvf_import_preflight(o, im->store, im->head->app, r, err);
+		st = kvf_import_preflight(im->store, im->head->app, r, err);
 	if (st)
 		return st;
 	if (kvf_input_seekable(im->job->in, &size) && r->facts.free < size) {

@@ -101,14 +101,14 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	if (st == KVF_ENOTFOUND)
 		st = kvf_preflight_new(m->o, m->env, r, err);
 	else if (!st)
-		st = kvf_import_preflight(m->o, store, "", r, err);
+		st = kvf_import_preflight(store, "", r, err);
 	if (st)
 		goto out;
 	st = kvf_bound_open(m->o, m->source, r->in_place && is_upgraded(r), &m->bound, err);
 	if (!st)
 		st = kvf_report_bound(r, &m->bound, err);
 	if (!st && store)
-		st = kvf_import_preflight(m->o, store, m->bound.app->name, r, err);
+		st = kvf_import_preflight(store, m->bound.app->name, r, err);
 	if (!st && m->bound.partial && !m->o->allow_partial) {
 		kvf_fail(err, KVF_EPREFLIGHT, "a selection of the source was asked for");
 		kvf_err_detail(err, "Nothing was changed.");
@@ -373,7 +373,7 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	m.o = o;
 	m.report = report;
 	m.level = o->level_set ? o->level : PIPE_LEVEL;
-	m.scratch = kvf_scratch_dir(o->target, m.dir, sizeof(m.dir));
+	m.scratch = kvf_scratch_dir(o->target, env, m.dir, sizeof(m.dir));
 	st = kvf_report_init(report, err);
 	if (!st)
 		st = kvf_serial_new(env, &m.serial, err);

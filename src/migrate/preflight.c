@@ -65,15 +65,14 @@ enum kvf_status kvf_preflight_new(const struct kvf_options *o, const struct kvf_
 	kvf_err_clear(err);
 	st = kvf_store_open(o->target, KVF_STORE_WRITE, &so, env, &store, err);
 	if (!st)
-		st = kvf_import_preflight(o, store, "", report, err);
+		st = kvf_import_preflight(store, "", report, err);
 	kvf_store_close(store);
 	kvf_report_name(report->target, sizeof(report->target), "%s", o->target);
 	return st;
 }
 
-enum kvf_status kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store,
-				     const char *app, struct kvf_report *report,
-				     struct kvf_err *err)
+enum kvf_status kvf_import_preflight(struct kvf_store *store, const char *app,
+				     struct kvf_report *report, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_store_inspect(store, &report->facts, err);
 
@@ -107,6 +106,5 @@ enum kvf_status kvf_import_preflight(const struct kvf_options *o, struct kvf_sto
 		kvf_err_hint(err, "Give yourself write permission on the file and its folder.");
 		return KVF_EPREFLIGHT;
 	}
-	(void)o;
 	return KVF_OK;
 }

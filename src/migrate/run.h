@@ -205,8 +205,12 @@ void kvf_side_close(struct kvf_side_entries *s);
 
 /* Limits that the options ask for. */
 struct kvf_limits kvf_options_limits(const struct kvf_options *o);
-/* Where scratch files of a run go: the folder of the target, else TMPDIR, /tmp. */
-const char *kvf_scratch_dir(const char *target, char *buf, size_t size);
+/*
+ * Where scratch files of a run go: the folder of the target, or where that is no
+ * file (or NULL) env->scratch, or /tmp.  Valid as long as buf, which may hold it.
+ */
+const char *kvf_scratch_dir(const char *target, const struct kvf_env *env, char *buf,
+			    size_t size);
 /* A name for this run: time and 32 random bits. */
 void kvf_run_id(char *buf, size_t size);
 /* The head that a bound application gives. */
@@ -276,8 +280,8 @@ KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct
  * application that wants to write.  Fills facts and control of the report.
  */
 KVF_MUST_CHECK enum kvf_status
-kvf_import_preflight(const struct kvf_options *o, struct kvf_store *store, const char *app,
-		     struct kvf_report *report, struct kvf_err *err);
+kvf_import_preflight(struct kvf_store *store, const char *app, struct kvf_report *report,
+		     struct kvf_err *err);
 /* The same for o->target, where there is no store yet; nothing is created. */
 KVF_MUST_CHECK enum kvf_status kvf_preflight_new(const struct kvf_options *o,
 						 const struct kvf_env *env,

@@ -160,7 +160,7 @@ enum kvf_status kvf_side_open(const struct kvf_options *o, const char *place,
 	s->meter = meter;
 	s->limits = kvf_options_limits(o);
 	kvf_arena_init(&s->bound.memory);
-	s->scratch = kvf_scratch_dir(NULL, s->scratch_dir, sizeof(s->scratch_dir));
+	s->scratch = kvf_scratch_dir(NULL, env, s->scratch_dir, sizeof(s->scratch_dir));
 	st = kvf_place_parse(place, &s->place, err);
 	if (!st && s->place.kind != KVF_PLACE_DATABASE) {
 		st = open_stream(s, err);

@@ -188,6 +188,20 @@ static enum kvf_status compare(struct comparison *c, int names, struct kvf_err *
 	return st ? st : verdict(c, err);
 }
 
+/* A selection is made of tables; of two other sides it would be ignored. */
+static enum kvf_status check_selection(const struct comparison *c, struct kvf_err *err)
+{
+	const struct kvf_options *o = c->o;
+
+	if (!(o->npackages || o->ntables || o->nexclude_tables || o->nschemas) ||
+	    kvf_side_kind(c->left) == KVF_SIDE_TABLES ||
+	    kvf_side_kind(c->right) == KVF_SIDE_TABLES)
+		return KVF_OK;
+	kvf_fail(err, KVF_EUSAGE, "a selection needs legacy tables on one side");
+	kvf_err_hint(err, "Compare with what was selected: a stream that was exported so.");
+	return KVF_EUSAGE;
+}
+
 static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *env,
 			   struct kvf_report *report, int names, struct kvf_err *err)
 {
@@ -210,8 +224,10 @@ static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *en
 				kvf_side_identity(c.left));
 		kvf_report_name(report->target, sizeof(report->target), "%s",
 				kvf_side_identity(c.right));
-		st = compare(&c, names, err);
+		st = check_selection(&c, err);
 	}
+	if (!st)
+		st = compare(&c, names, err);
 	kvf_side_close(c.left);
 	kvf_side_close(c.right);
 	kvf_report_step_end(report, step, report->left.entries, report->left.bytes);

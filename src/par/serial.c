@@ -58,6 +58,7 @@ kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **out, struct kvf_
 	if (outer) {
 		s->env.threads = outer->threads;
 		s->env.memory = outer->memory;
+		s->env.scratch = outer->scratch;
 		s->env.stopped = outer->stopped ? serial_stopped : NULL;
 		s->env.log = outer->log ? serial_log : NULL;
 		s->env.progress = outer->progress ? serial_progress : NULL;

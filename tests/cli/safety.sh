@@ -227,4 +227,19 @@ ran='sqlite3 long.db'
 rc=$(sqlite3 long.db "SELECT length(value) FROM kv WHERE key = CAST('version' AS BLOB)")
 is 300
 
+# What the application wrote since may be larger than what was imported.
+ok kvferry migrate -q --max-value 1K sqlite:long-src.db sqlite:big.db
+sqlite3 big.db 'UPDATE kv SET value = zeroblob(2000)'
+run kvferry backup sqlite:big.db big.kvf
+is 64
+err_has 'Raise the limit with --max-value 2000'
+run kvferry backup --max-value 2000 --chunk 4K sqlite:big.db big.kvf
+is 0
+run kvferry verify --max-value 2000 big.kvf sqlite:big.db
+is 0
+# A selection that no side could make is not ignored.
+run kvferry verify --package tables big.kvf sqlite:big.db
+is 2
+err_has 'a selection needs legacy tables on one side'
+
 finish

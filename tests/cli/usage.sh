@@ -100,12 +100,6 @@ is 2
 run kvferry import a.kvf sqlite:b.db --expect-root 12
 is 2
 err_has "--expect-root: '12' is not 64 hex digits"
-run kvferry export sqlite:a.db b.kvf --arg nonsense
-is 2
-err_has "--arg: 'nonsense' is not NAME=VALUE"
-run kvferry export sqlite:a.db b.kvf --arg a=1 --arg a=2
-is 2
-err_has '--arg a is given twice'
 run kvferry version --color sometimes
 is 2
 err <<'END'

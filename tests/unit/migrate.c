@@ -54,8 +54,9 @@ static void a_place_is_a_stream_a_pipe_or_a_database(void **state)
 
 static void what_is_no_place_is_a_usage_error_with_a_way_out(void **state)
 {
-	static const char *const bad[] = { "", "shop", "shop.db", ".kvf", "sqlite:", "tables:-",
-					   "tables:x.kvf", "tables:", "x.kvf/" };
+	static const char *const bad[] = { "",        "shop",     "shop.db",      ".kvf",
+					   "sqlite:", "tables:-", "tables:x.kvf", "tables:",
+					   "x.kvf/" };
 	struct kvf_place p;
 	struct kvf_err err;
 	size_t i;
@@ -140,14 +141,18 @@ static void times_are_printed_in_utc(void **state)
 
 static void the_scratch_folder_is_the_target_s(void **state)
 {
+	const struct kvf_env env = { .scratch = "/var/scratch" };
 	char buf[64];
 
 	(void)state;
-	assert_string_equal(kvf_scratch_dir("sqlite:/srv/x/s.db", buf, sizeof(buf)), "/srv/x");
-	assert_string_equal(kvf_scratch_dir("/x.kvf", buf, sizeof(buf)), "/");
-	assert_string_equal(kvf_scratch_dir("x.kvf", buf, sizeof(buf)), ".");
-	assert_string_not_equal(kvf_scratch_dir("/dev/null", buf, sizeof(buf)), "/dev");
-	assert_string_not_equal(kvf_scratch_dir("-", buf, sizeof(buf)), ".");
+	assert_string_equal(kvf_scratch_dir("sqlite:/srv/x/s.db", &env, buf, sizeof(buf)),
+			    "/srv/x");
+	assert_string_equal(kvf_scratch_dir("/x.kvf", &env, buf, sizeof(buf)), "/");
+	assert_string_equal(kvf_scratch_dir("x.kvf", &env, buf, sizeof(buf)), ".");
+	assert_string_equal(kvf_scratch_dir("/dev/null", &env, buf, sizeof(buf)),
+			    "/var/scratch");
+	assert_string_equal(kvf_scratch_dir("-", &env, buf, sizeof(buf)), "/var/scratch");
+	assert_string_equal(kvf_scratch_dir("-", NULL, buf, sizeof(buf)), "/tmp");
 }
 
 static void warnings_are_kept_in_order(void **state)
