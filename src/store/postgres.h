@@ -26,7 +26,8 @@
 
 /* Bytes of entries in a batch: one transaction, one COPY. */
 #define KVF_PGS_BATCH_BYTES (8u << 20)
-/* Connections that load; more do not help (docs/decisions/postgres-store.md). */
+/* Connections that load into partitions; a plain table is filled by one
+ * (docs/decisions/postgres-store.md). */
 #define KVF_PGS_LOADERS 2
 #define KVF_PGS_READERS 8
 /* The largest index row of a btree with pages of 8 KiB, and the largest field
@@ -57,6 +58,7 @@ struct kvf_pgs {
 	uint64_t stage;                  /* the generation we fill */
 	char staged[KVF_PG_QUOTED + 32]; /* its table, quoted */
 	int copy_live;
+	int partitioned; /* ... in partitions */
 	unsigned loaders;
 	struct kvf_pool *pool;
 	PGconn *loader[KVF_PGS_LOADERS];

@@ -173,6 +173,7 @@ enum kvf_status kvf_pgs_create_stage(struct kvf_pgs *s, struct kvf_err *err)
 	unsigned i, n;
 	enum kvf_status st = count_partitions(s, &n, err);
 
+	s->partitioned = n > 0;
 	kvf_pgs_generation_table(s, s->stage, s->staged, sizeof(s->staged));
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "create the stage", err,

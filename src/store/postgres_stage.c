@@ -204,8 +204,11 @@ enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy, struct kvf_err *
 		st = kvf_pg_exec(&s->pg, s->conn, "set up the session", err,
 				 "SET synchronous_commit = off");
 	s->copy_live = copy;
-	/* A batch that merges has a table that two could not have at once. */
-	s->loaders = copy ? 1 : threads < KVF_PGS_LOADERS ? threads : KVF_PGS_LOADERS;
+	/* In one table two would be in each other's way, and leave its index half
+	 * empty.  A batch that merges has a table that two could not have at once. */
+	s->loaders = copy || !s->partitioned ? 1 : threads;
+	if (s->loaders > KVF_PGS_LOADERS)
+		s->loaders = KVF_PGS_LOADERS;
 	if (!st && copy)
 		st = kvf_pgs_copy_live(s, err);
 	return st ? give_up(s, st) : KVF_OK;

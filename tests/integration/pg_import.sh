@@ -29,6 +29,15 @@ says old
 expect 2 import old.kvf sqlite:x.db --partitions 2
 [ ! -e x.db ] || die "a refused import made a file"
 
+# --- source and store in one database --------------------------------------------------
+pg_sql shop "CREATE TABLE o (id int PRIMARY KEY, v text)" \
+    "INSERT INTO o VALUES (7, 'in place')" || exit 1
+expect 0 migrate --table o dbname=shop dbname=shop --replace --allow-partial
+pg_is "SELECT count(*) FROM o" 1
+pg_is "SELECT count(*) FROM kv" 1
+expect 0 import old.kvf dbname=shop --replace
+pg_sql shop "DROP TABLE o" || exit 1
+
 # --- a run that is stopped half-way -------------------------------------------------
 # Half of the stream is there, and some of it is in the stage.
 begin_half() {
