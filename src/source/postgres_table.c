@@ -1,15 +1,15 @@
 /*
  * postgres_table - the shape of one table: columns, keys, statements, sizes.
  *
- * Types come from the description of a SELECT that yields nothing, so that
- * tables, views and queries are all read in one way, and domains are what they
- * are made of.  Statements are those that the server's own functions write.
+ * All of it comes from the catalogue, which needs no privilege on the table, so
+ * that one that may not be read can still be left out.  The types of a query
+ * are those of a SELECT that yields nothing.  Statements are those that the
+ * server's own functions write.
  */
 #include "source/postgres.h"
 
 #include "base/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,8 +63,7 @@ enum kvf_status kvf_postgres_read_columns(struct kvf_postgres *s,
 		if (!columns[i].name)
 			return kvf_fail_nomem(err);
 		st = kvf_postgres_type(s, PQftype(res, (int)i), &shape->types[i], err);
-		/* Of tables the catalogue says it, with domains. */
-		if (!st && !shape->oid)
+		if (!st)
 			st = type_name(s, PQftype(res, (int)i), PQfmod(res, (int)i),
 				       &columns[i].type, err);
 	}
@@ -73,42 +72,62 @@ enum kvf_status kvf_postgres_read_columns(struct kvf_postgres *s,
 	return st;
 }
 
-/* What the catalogue says of the columns of a table. */
+/* A column of a table, with what its domain is made of. */
+static const char attributes[] =
+	"WITH RECURSIVE base(attnum, oid) AS ("
+	"  SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a"
+	"   WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped"
+	"  UNION ALL SELECT b.attnum, t.typbasetype FROM base b"
+	"   JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')"
+	" SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,"
+	"  a.attgenerated, t.oid FROM pg_catalog.pg_attribute a"
+	" JOIN base b ON b.attnum = a.attnum"
+	" JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype <> 'd'"
+	" WHERE a.attrelid = %u ORDER BY a.attnum";
+
+static enum kvf_status
+take_attribute(struct kvf_postgres *s, const PGresult *res, int row, struct kvf_column *c,
+	       const struct kvf_postgres_type **type, struct kvf_err *err)
+{
+	const char *name = PQgetvalue(res, row, 0);
+
+	if (kvf_utf8_valid(name, strlen(name)) != strlen(name))
+		return not_utf8(name, err);
+	c->name = kvf_postgres_keep(s, res, row, 0);
+	c->type = kvf_postgres_keep(s, res, row, 1);
+	if (!c->name || !c->type)
+		return kvf_fail_nomem(err);
+	if (*PQgetvalue(res, row, 2) == 't')
+		c->flags |= KVF_COLUMN_NOTNULL;
+	if (*PQgetvalue(res, row, 3) == 's')
+		c->flags |= KVF_COLUMN_GENERATED | KVF_COLUMN_STORED;
+	else if (*PQgetvalue(res, row, 3) == 'v')
+		c->flags |= KVF_COLUMN_GENERATED;
+	return kvf_postgres_type(s, kvf_postgres_oid(res, row, 4), type, err);
+}
+
 static enum kvf_status read_attributes(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
 				       struct kvf_err *err)
 {
-	struct kvf_column *columns = (struct kvf_column *)(uintptr_t)shape->table.columns;
+	struct kvf_column *columns = NULL;
 	PGresult *res = NULL;
 	enum kvf_status st;
-	size_t i;
+	size_t i, n = 0;
 
-	st = kvf_postgres_query(
-		s, "read the columns of a table", &res, err,
-		"SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),"
-		" a.attnotnull, a.attgenerated FROM pg_catalog.pg_attribute a"
-		" WHERE a.attrelid = %u AND a.attnum > 0 AND NOT a.attisdropped"
-		" ORDER BY a.attnum",
-		shape->oid);
-	if (!st && (size_t)PQntuples(res) != shape->table.ncolumns)
-		st = kvf_fail(err, KVF_ESOURCE,
-			      "table \"%s\" was altered after the snapshot was taken",
-			      shape->table.name);
-	for (i = 0; i < shape->table.ncolumns && !st; i++) {
-		columns[i].type = kvf_postgres_keep(s, res, (int)i, 1);
-		if (!columns[i].type)
+	st = kvf_postgres_query(s, "read the columns of a table", &res, err, attributes,
+				shape->oid, shape->oid);
+	if (!st) {
+		n = (size_t)PQntuples(res);
+		columns = kvf_arena_zalloc(&s->arena, (n + 1) * sizeof(*columns));
+		shape->types = kvf_arena_zalloc(&s->arena, (n + 1) * sizeof(*shape->types));
+		if (!columns || !shape->types)
 			st = kvf_fail_nomem(err);
-		else if (strcmp(PQgetvalue(res, (int)i, 0), columns[i].name) != 0)
-			st = kvf_fail(err, KVF_ESOURCE,
-				      "table \"%s\" was altered after the snapshot was taken",
-				      shape->table.name);
-		if (*PQgetvalue(res, (int)i, 2) == 't')
-			columns[i].flags |= KVF_COLUMN_NOTNULL;
-		if (*PQgetvalue(res, (int)i, 3) == 's')
-			columns[i].flags |= KVF_COLUMN_GENERATED | KVF_COLUMN_STORED;
-		else if (*PQgetvalue(res, (int)i, 3) == 'v')
-			columns[i].flags |= KVF_COLUMN_GENERATED;
 	}
+	for (i = 0; i < n && !st; i++)
+		st = take_attribute(s, res, (int)i, &columns[i], &shape->types[i], err);
 	PQclear(res);
+	shape->table.columns = columns;
+	shape->table.ncolumns = n;
 	return st;
 }
 
@@ -316,23 +335,12 @@ static enum kvf_status read_sizes(struct kvf_postgres *s, struct kvf_postgres_sh
 enum kvf_status kvf_postgres_read_table(struct kvf_postgres *s,
 					struct kvf_postgres_shape *shape, struct kvf_err *err)
 {
-	char doing[300], *sql = NULL;
-	PGresult *res = NULL;
 	enum kvf_status st;
 
 	shape->table.dialect = "postgresql";
 	shape->table.flags =
 		shape->relkind == 'v' || shape->relkind == 'm' ? KVF_TABLE_VIEW : 0;
-	snprintf(doing, sizeof(doing), "read table \"%.200s\"", shape->table.name);
-	if (asprintf(&sql, "SELECT * FROM %s AS t LIMIT 0", shape->from) < 0)
-		return kvf_fail_nomem(err);
-	st = kvf_postgres_try(s, sql, doing, &res, err);
-	free(sql);
-	if (!st)
-		st = kvf_postgres_read_columns(s, shape, res, err);
-	PQclear(res);
-	if (!st)
-		st = read_attributes(s, shape, err);
+	st = read_attributes(s, shape, err);
 	if (!st)
 		st = read_sizes(s, shape, err);
 	if (!st && !(shape->table.flags & KVF_TABLE_VIEW))
