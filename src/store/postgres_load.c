@@ -174,7 +174,8 @@ static enum kvf_status connect_loader(struct kvf_pgs *s, PGconn **conn, struct k
 
 	return st ? st
 		  : kvf_pg_exec(&s->quiet, *conn, "set up the session", err,
-				"SET synchronous_commit = off");
+				"SET synchronous_commit = off; SET lock_timeout = %d",
+				KVF_PGS_LOCK_MS);
 }
 
 static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_err *err)

@@ -453,6 +453,21 @@ static void a_lost_connection_ends_the_run_and_the_next_one_succeeds(void **stat
 	assert_string_equal(ask(p, "SELECT count(*) FROM kv"), "21");
 }
 
+static void all_that_kvferry_made_can_be_removed(void **state)
+{
+	struct place *p = *state;
+
+	publish(p, "first", 10, "first");
+	publish(p, "second", 20, "second");
+	sql(p, "DROP SCHEMA kvferry CASCADE; DROP SCHEMA kvferry_g1 CASCADE");
+	assert_string_equal(ask(p, "SELECT count(*) FROM pg_namespace WHERE nspname ~"
+				   " '^kvferry'"),
+			    "0");
+	assert_string_equal(ask(p, "SELECT count(*) FROM kv"), "21");
+	publish(p, "third", 30, "third"); /* what is there becomes generation 1 */
+	assert_string_equal(ask(p, "SELECT count(*) FROM kvferry_g1.kv"), "21");
+}
+
 /* ---- connection strings ----------------------------------------------------------------- */
 
 static void a_password_is_never_printed(void **state)
@@ -497,6 +512,7 @@ int main(void)
 		STORE_TEST(the_database_itself_refuses_a_changed_ledger),
 		STORE_TEST(a_commit_whose_answer_was_lost_is_looked_up),
 		STORE_TEST(a_lost_connection_ends_the_run_and_the_next_one_succeeds),
+		STORE_TEST(all_that_kvferry_made_can_be_removed),
 		STORE_TEST(a_password_is_never_printed),
 	};
 
