@@ -138,8 +138,10 @@ static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res, struc
 		}
 		why = left_out(res, i, control);
 		if (why)
-			kvf_source_log(&s->base, KVF_LOG_INFO, "\"%s\" is left out: it is %s",
-				       PQgetvalue(res, i, NAME), why);
+			kvf_source_log(
+				&s->base,
+				*PQgetvalue(res, i, KIND) == 'f' ? KVF_LOG_WARN : KVF_LOG_INFO,
+				"\"%s\" is left out: it is %s", PQgetvalue(res, i, NAME), why);
 		else
 			st = new_shape(s, res, i, s->nschemas > 0, &s->listed[s->ntables++],
 				       err);
