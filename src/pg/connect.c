@@ -51,19 +51,20 @@ static void set_name(struct kvf_pg *pg, const PQconninfoOption *o)
 {
 	const char *host = option(o, "host"), *port = option(o, "port");
 	const char *db = option(o, "dbname"), *service = option(o, "service");
+	const char *env_host = getenv("PGHOST"), *env_db = getenv("PGDATABASE");
 
 	if (!*host)
 		host = option(o, "hostaddr");
-	if (!*host && getenv("PGHOST"))
-		host = getenv("PGHOST");
-	if (*service && !*db)
+	if (!*host && env_host)
+		host = env_host;
+	if (*service && !*db) {
 		snprintf(pg->name, sizeof(pg->name), "postgresql:service=%s", service);
-	else
-		snprintf(pg->name, sizeof(pg->name), "postgresql://%.150s%s%.10s/%.80s",
-			 *host ? plain(host) : "", *port ? ":" : "", plain(port),
-			 plain(*db                    ? db
-			       : getenv("PGDATABASE") ? getenv("PGDATABASE")
-						      : ""));
+		return;
+	}
+	if (!*db && env_db)
+		db = env_db;
+	snprintf(pg->name, sizeof(pg->name), "postgresql://%.150s%s%.10s/%.80s", plain(host),
+		 *port ? ":" : "", plain(port), plain(db));
 }
 
 enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_status side,
