@@ -106,10 +106,13 @@ enum kvf_status kvf_postgres_try(struct kvf_postgres *s, const char *sql, const 
 {
 	static const struct kvf_pg_args none;
 	PGconn *conn = s->conns[0];
-	struct kvf_err ignored, *e = err ? err : &ignored;
+	struct kvf_err ignored, *e = err;
 	enum kvf_status st;
 
 	*res = NULL;
+	kvf_err_clear(&ignored);
+	if (!e)
+		e = &ignored;
 	st = kvf_pg_exec(&s->pg, conn, "set a savepoint", e, "SAVEPOINT kvferry");
 	if (!st)
 		/* With arguments, be they none, it can only be one statement. */

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,17 +97,19 @@ static enum kvf_status add_where(const struct kvf_postgres *s, const struct kvf_
 				 unsigned part, unsigned parts, struct kvf_buf *sql,
 				 struct kvf_err *err)
 {
+	const uint64_t *cuts = s->cuts;
 	const char *word = " WHERE ";
 	enum kvf_status st = KVF_OK;
 
+	assert(part < parts && parts <= KVF_POSTGRES_CONNECTIONS);
 	if (part > 0) {
 		st = kvf_buf_printf(sql, err, "%st.ctid >= '(%" PRIu64 ",0)'::tid", word,
-				    s->cuts[part]);
+				    cuts[part]);
 		word = " AND ";
 	}
 	if (!st && part + 1 < parts) {
 		st = kvf_buf_printf(sql, err, "%st.ctid < '(%" PRIu64 ",0)'::tid", word,
-				    s->cuts[part + 1]);
+				    cuts[part + 1]);
 		word = " AND ";
 	}
 	if (!st && record->where)
@@ -271,18 +274,19 @@ static enum kvf_status cut_table(struct kvf_postgres *s, const struct kvf_postgr
 		return st;
 	n = PQntuples(res);
 	blocks = calloc((size_t)n + 1, sizeof(*blocks));
-	if (!blocks)
-		st = kvf_fail_nomem(err);
-	for (i = 0; i < n && !st; i++) {
+	if (!blocks) {
+		PQclear(res);
+		return kvf_fail_nomem(err);
+	}
+	for (i = 0; i < n; i++) {
 		blocks[i] = strtoull(PQgetvalue(res, i, 0), NULL, 10);
 		if (strcmp(PQgetvalue(res, i, 1), "heap") != 0)
 			s->parts = 1; /* foreign partitions and the like have no blocks */
 	}
-	if (!st)
-		cut(s, blocks, (size_t)n);
+	cut(s, blocks, (size_t)n);
 	free(blocks);
 	PQclear(res);
-	return st;
+	return KVF_OK;
 }
 
 unsigned kvf_postgres_parts(const struct kvf_postgres *s, const struct kvf_record *record,

@@ -241,6 +241,7 @@ static enum kvf_status unknown(const PGresult *res, const char *name, struct kvf
 static enum kvf_status describe_table(struct kvf_postgres *s, const char *name,
 				      struct kvf_postgres_shape **out, struct kvf_err *err)
 {
+	struct kvf_postgres_shape *shape = NULL;
 	PGresult *res = NULL;
 	enum kvf_status st =
 		kvf_postgres_query(s, "look for a table", &res, err, "%s", RELATIONS);
@@ -249,12 +250,13 @@ static enum kvf_status describe_table(struct kvf_postgres *s, const char *name,
 	if (st)
 		return st;
 	row = find_relation(res, name);
-	st = row < 0 ? unknown(res, name, err) : new_shape(s, res, row, 0, out, err);
-	if (!st) {
-		(*out)->table.name = kvf_arena_strdup(&s->arena, name);
-		st = (*out)->table.name ? kvf_postgres_read_table(s, *out, err)
-					: kvf_fail_nomem(err);
+	st = row < 0 ? unknown(res, name, err) : new_shape(s, res, row, 0, &shape, err);
+	if (!st && shape) {
+		shape->table.name = kvf_arena_strdup(&s->arena, name);
+		st = shape->table.name ? kvf_postgres_read_table(s, shape, err)
+				       : kvf_fail_nomem(err);
 	}
+	*out = st ? NULL : shape;
 	PQclear(res);
 	return st;
 }
