@@ -7,6 +7,9 @@
  * are borrowed for the call.  Reports: zeroed by the call, owned by the
  * caller, freed with kvf_report_free() also after a failure (they then say how
  * far it came).
+ *
+ * Unlike elsewhere, `err` must not be NULL here: what the verbs record of a
+ * failure is taken from it.
  */
 #ifndef KVFERRY_MIGRATE_H
 #define KVFERRY_MIGRATE_H

@@ -101,8 +101,7 @@ static enum kvf_status bind_definitions(const struct kvf_options *o, struct kvf_
 	enum kvf_status st;
 
 	if (o->ntables || o->nexclude_tables || o->nschemas) {
-		kvf_fail(err, KVF_EUSAGE,
-			 "--%s selects tables that are carried as they are",
+		kvf_fail(err, KVF_EUSAGE, "--%s selects tables that are carried as they are",
 			 o->ntables           ? "table"
 			 : o->nexclude_tables ? "exclude-table"
 					      : "schema");
@@ -321,8 +320,8 @@ void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_or
 	/* Counted in its part, the number of the row would mislead. */
 	if (parts > 1)
 		snprintf(buf, size, "a row of %s%s%s%s",
-			 record->table ? record->table : record->name, *cells ? " (" : "", cells,
-			 *cells ? ")" : "");
+			 record->table ? record->table : record->name, *cells ? " (" : "",
+			 cells, *cells ? ")" : "");
 	else
 		snprintf(buf, size, "%s row %" PRIu64 "%s%s%s",
 			 record->table ? record->table : record->name, ordinal,

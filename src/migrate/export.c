@@ -1,5 +1,5 @@
 /* export - legacy tables to a stream. */
-#include "migrate/run.h"
+#include "migrate/ledger.h"
 #include "par/serial.h"
 
 #include "base/text.h"
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct kvf_limits kvf_options_limits(const struct kvf_options *o)
@@ -127,15 +126,12 @@ enum kvf_status kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b
 static size_t make_notes(const struct kvf_bound *b, struct kvf_pair *notes, char *host,
 			 size_t host_size, char *when, size_t when_size)
 {
-	time_t now = (time_t)(kvf_now_us() / 1000000);
-	struct tm tm;
 	size_t n = 0;
 
 	if (gethostname(host, host_size))
 		snprintf(host, host_size, "unknown");
 	host[host_size - 1] = '\0';
-	if (!gmtime_r(&now, &tm) || !strftime(when, when_size, "%Y-%m-%dT%H:%M:%SZ", &tm))
-		snprintf(when, when_size, "unknown");
+	kvf_time_text(kvf_now_us(), when, when_size);
 	notes[n].name = "created";
 	notes[n++].value = when;
 	notes[n].name = "host";

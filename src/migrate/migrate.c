@@ -261,6 +261,22 @@ static void join_reports(struct migrate *m)
 	}
 }
 
+/*
+ * Both ends failed, or one: whose failure is the cause?  An importer that only
+ * saw the end of the pipe was failed by the exporter; an exporter that saw the
+ * pipe close, or was told to stop although nobody asked us to, by the importer.
+ */
+static int exporter_is_cause(const struct migrate *m, enum kvf_status imported,
+			     enum kvf_status exported)
+{
+	if (!exported || m->report->published)
+		return 0;
+	if (!imported)
+		return 1;
+	return (imported == KVF_ETRUNC || imported == KVF_ESTREAM) && exported != KVF_ETARGET &&
+	       !(exported == KVF_EINTERRUPTED && !kvf_stopped(m->env));
+}
+
 static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 {
 	struct kvf_input *in = NULL;
@@ -279,15 +295,12 @@ static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 	if (st)
 		goto out;
 	st = import_from(m, in, err);
-	kvf_input_close(in); /* an exporter that still writes stops now */
+	if (st)
+		kvf_serial_stop(m->serial); /* an exporter that still reads stops now, */
+	kvf_input_close(in);                /* and one that still writes */
 	in = NULL;
 	exported = kvf_pool_take(pool, &job, &export_err);
-	/*
-	 * When the exporter failed, the importer only saw the end of the pipe: the
-	 * cause is the exporter's.  When the importer failed, the exporter only
-	 * saw the pipe close (KVF_ETARGET): the cause is the importer's.
-	 */
-	if (exported && (!st || exported != KVF_ETARGET) && !m->report->published) {
+	if (exporter_is_cause(m, st, exported)) {
 		st = exported;
 		*err = export_err;
 		if (!strstr(err->detail, "Nothing was published."))

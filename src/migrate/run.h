@@ -112,13 +112,13 @@ struct kvf_gather {
 	size_t package; /* index into app->packages */
 	const struct kvf_env *env;
 	const char *scratch;
-	struct kvf_meter *meter;   /* counts what is read; may be NULL */
-	struct kvf_writer *writer; /* set by the caller: entries that come in order
+	struct kvf_meter *meter;     /* counts what is read; may be NULL */
+	struct kvf_writer *writer;   /* set by the caller: entries that come in order
 				      may go there at once */
-	int can_rewind;            /* ... and what went there can be taken back */
-	int straight, disorder;    /* under way; and it did not ascend */
-	size_t record;             /* next record to read */
-	struct kvf_sorter *sorter; /* NULL: read before going on */
+	int can_rewind;              /* ... and what went there can be taken back */
+	int straight, disorder;      /* under way; and it did not ascend */
+	size_t record;               /* next record to read */
+	struct kvf_sorter *sorter;   /* NULL: read before going on */
 	struct kvf_sorter **sorters; /* while reading: one for each part that is read
 				      at the same time; [0] is `sorter` */
 	unsigned nsorters;
@@ -185,6 +185,8 @@ enum kvf_side_kind kvf_side_kind(const struct kvf_side_entries *s);
 const char *kvf_side_identity(const struct kvf_side_entries *s);
 /* Package names in order; a store has none. */
 size_t kvf_side_packages(const struct kvf_side_entries *s, const char *const **names);
+/* Non-zero if the place has a package of this name; a store remembers them. */
+int kvf_side_has_package(const struct kvf_side_entries *s, const char *name);
 /* Count, bytes and m of everything, by the fastest way. */
 KVF_MUST_CHECK enum kvf_status kvf_side_totals(struct kvf_side_entries *s, struct kvf_totals *t,
 					       struct kvf_err *err);
@@ -270,8 +272,7 @@ struct kvf_import_job {
 	/* Asked once before the first write, and once right before the commit: may
 	 * it go ahead?  May be NULL. */
 	enum kvf_status (*may_begin)(void *ctx, struct kvf_store *store, struct kvf_err *err);
-	enum kvf_status (*may_publish)(void *ctx, struct kvf_store *store,
-				       struct kvf_err *err);
+	enum kvf_status (*may_publish)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	void *ctx;
 };
 KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);
@@ -279,14 +280,13 @@ KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct
  * Everything that refuses a store before anything is written.  `app` is the
  * application that wants to write.  Fills facts and control of the report.
  */
-KVF_MUST_CHECK enum kvf_status
-kvf_import_preflight(struct kvf_store *store, const char *app, struct kvf_report *report,
-		     struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_import_preflight(struct kvf_store *store, const char *app,
+						    struct kvf_report *report,
+						    struct kvf_err *err);
 /* The same for o->target, where there is no store yet; nothing is created. */
-KVF_MUST_CHECK enum kvf_status kvf_preflight_new(const struct kvf_options *o,
-						 const struct kvf_env *env,
-						 struct kvf_report *report,
-						 struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_preflight_new(const struct kvf_options *o, const struct kvf_env *env,
+		  struct kvf_report *report, struct kvf_err *err);
 /* "the store is not empty": what an import says without --replace or --merge. */
 KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
 						    const char *place, struct kvf_err *err);
@@ -309,9 +309,8 @@ KVF_MUST_CHECK enum kvf_status kvf_expected_root_check(const struct kvf_expected
 						       struct kvf_err *err);
 
 /* verify_stream.c: verify of a single stream. */
-KVF_MUST_CHECK enum kvf_status kvf_verify_stream(const struct kvf_options *o,
-						 const struct kvf_env *env,
-						 struct kvf_report *report,
-						 struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_verify_stream(const struct kvf_options *o, const struct kvf_env *env,
+		  struct kvf_report *report, struct kvf_err *err);
 
 #endif

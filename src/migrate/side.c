@@ -227,6 +227,19 @@ size_t kvf_side_packages(const struct kvf_side_entries *s, const char *const **n
 	return s->nnames;
 }
 
+int kvf_side_has_package(const struct kvf_side_entries *s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < s->nnames; i++)
+		if (strcmp(s->names[i], name) == 0)
+			return 1;
+	for (i = 0; i < s->units.n; i++)
+		if (strcmp(s->units.begins[i]->name, name) == 0)
+			return 1;
+	return 0;
+}
+
 /* ---- walking by package --------------------------------------------------------- */
 
 static enum kvf_status next_of_tables(struct kvf_side_entries *s, struct kvf_entry *entry,

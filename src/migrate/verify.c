@@ -276,6 +276,22 @@ enum kvf_status kvf_diff(const struct kvf_options *o, const struct kvf_env *env,
 	return st ? st : run_serial(o, env, report, 1, err);
 }
 
+/* A package that the place does not have is a slip of the pen. */
+static enum kvf_status check_packages(const struct kvf_options *o,
+				      const struct kvf_side_entries *side, struct kvf_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < o->npackages; i++) {
+		if (kvf_side_has_package(side, o->packages[i]))
+			continue;
+		kvf_fail(err, KVF_EUSAGE, "there is no package '%s' in %s", o->packages[i],
+			 kvf_side_identity(side));
+		return KVF_EUSAGE;
+	}
+	return KVF_OK;
+}
+
 static enum kvf_status each_entry(const struct kvf_options *o, const struct kvf_env *env,
 				  kvf_entry_fn *fn, void *ctx, struct kvf_err *err)
 {
@@ -286,11 +302,14 @@ static enum kvf_status each_entry(const struct kvf_options *o, const struct kvf_
 	enum kvf_status st = kvf_side_open(o, o->source, env, NULL, &side, err);
 
 	if (!st)
+		st = check_packages(o, side, err);
+	if (!st)
 		st = kvf_side_begin(side, 1, err);
 	while (!st && !(st = kvf_side_next(side, &entry, &package, &begin, err))) {
 		const char *name = package_name(side, package);
+		const char *own = begin ? begin->name : name;
 
-		for (i = 0; i < o->npackages && strcmp(o->packages[i], name) != 0; i++)
+		for (i = 0; i < o->npackages && strcmp(o->packages[i], own) != 0; i++)
 			;
 		if (o->npackages && i == o->npackages)
 			continue;

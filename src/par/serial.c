@@ -9,6 +9,7 @@ struct kvf_serial {
 	struct kvf_env env;
 	const struct kvf_env *outer;
 	const char *only;
+	int stop;
 	pthread_mutex_t lock;
 };
 
@@ -18,7 +19,8 @@ static int serial_stopped(void *ctx)
 	int stopped;
 
 	pthread_mutex_lock(&s->lock);
-	stopped = s->outer->stopped(s->outer->ctx);
+	stopped =
+		s->stop || (s->outer && s->outer->stopped && s->outer->stopped(s->outer->ctx));
 	pthread_mutex_unlock(&s->lock);
 	return stopped;
 }
@@ -42,8 +44,8 @@ static void serial_progress(void *ctx, const struct kvf_progress *progress)
 	pthread_mutex_unlock(&s->lock);
 }
 
-enum kvf_status
-kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **out, struct kvf_err *err)
+enum kvf_status kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **out,
+			       struct kvf_err *err)
 {
 	struct kvf_serial *s = calloc(1, sizeof(*s));
 
@@ -59,10 +61,10 @@ kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **out, struct kvf_
 		s->env.threads = outer->threads;
 		s->env.memory = outer->memory;
 		s->env.scratch = outer->scratch;
-		s->env.stopped = outer->stopped ? serial_stopped : NULL;
 		s->env.log = outer->log ? serial_log : NULL;
 		s->env.progress = outer->progress ? serial_progress : NULL;
 	}
+	s->env.stopped = serial_stopped;
 	s->env.ctx = s;
 	*out = s;
 	return KVF_OK;
@@ -77,6 +79,13 @@ void kvf_serial_only(struct kvf_serial *s, const char *step)
 {
 	pthread_mutex_lock(&s->lock);
 	s->only = step;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void kvf_serial_stop(struct kvf_serial *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stop = 1;
 	pthread_mutex_unlock(&s->lock);
 }
 

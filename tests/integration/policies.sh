@@ -79,3 +79,9 @@ expect 0 import -n a.kvf sqlite:new.db
 expect 0 export -n sqlite:dry.db new.kvf
 ls -la --time-style=full-iso | grep -v -e '^total' -e ' out$' -e ' err$' -e ' \.$' -e ' \.\.$' -e ' before$' -e ' after$' >after
 grep -v ' before$' before | diff - after || die "--dry-run left something"
+
+# --package of a place that has none of that name
+expect 2 cat --package nosuch a.kvf
+says nosuch
+expect 2 cat --package nosuch sqlite:m.db
+expect 0 cat --package tables sqlite:m.db
