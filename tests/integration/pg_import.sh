@@ -81,6 +81,11 @@ kill -9 $half
 end_half 137
 still_old
 
+begin_half
+kill -TERM $half
+end_half 143
+still_old
+
 # --- two at once: the second is refused, the first goes on --------------------------
 begin_half
 expect 8 import big.kvf dbname=shop --replace
