@@ -317,7 +317,7 @@ enum kvf_status kvf_postgres_shape(struct kvf_postgres *s, const struct kvf_reco
 		return KVF_OK;
 	st = record->query ? describe_query(s, record, out, err)
 			   : describe_table(s, record->table, out, err);
-	if (st)
+	if (st || !*out)
 		return st;
 	(*out)->next = s->shapes;
 	s->shapes = *out;
