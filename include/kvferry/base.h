@@ -33,28 +33,28 @@ extern "C" {
  * status" in kvferry(1)).  Above, kvf_exit_status() says which one it becomes.
  */
 enum kvf_status {
-	KVF_OK = 0,            /* done, or nothing to do */
-	KVF_EINTERNAL = 1,     /* a bug of ours, or no memory for a message */
-	KVF_EUSAGE = 2,        /* the call or command line makes no sense */
-	KVF_EDEFINITION = 3,   /* package definition or configuration */
-	KVF_ESOURCE = 4,       /* reading failed; the source is as it was */
-	KVF_ETARGET = 5,       /* writing failed (store, output or scratch file) */
-	KVF_ESTREAM = 6,       /* stream corrupt, or not the expected one */
-	KVF_EVERSION = 7,      /* major, feature or schema transition unsupported */
-	KVF_EBUSY = 8,         /* another run holds the store */
-	KVF_EUNFINISHED = 9,   /* an unfinished run has to be dealt with first */
-	KVF_PENDING = 10,      /* there is something to do (--exit-code only) */
-	KVF_EMISMATCH = 11,    /* the two sides differ */
-	KVF_EDECISION = 12,    /* an answer is required */
-	KVF_EPREFLIGHT = 13,   /* refused before anything was written */
-	KVF_EREJECT = 64,      /* rows that cannot be carried; no bump */
-	KVF_ECANCELLED = 80,   /* answered "no" at a prompt */
+	KVF_OK = 0,             /* done, or nothing to do */
+	KVF_EINTERNAL = 1,      /* a bug of ours, or no memory for a message */
+	KVF_EUSAGE = 2,         /* the call or command line makes no sense */
+	KVF_EDEFINITION = 3,    /* package definition or configuration */
+	KVF_ESOURCE = 4,        /* reading failed; the source is as it was */
+	KVF_ETARGET = 5,        /* writing failed (store, output or scratch file) */
+	KVF_ESTREAM = 6,        /* stream corrupt, or not the expected one */
+	KVF_EVERSION = 7,       /* major, feature or schema transition unsupported */
+	KVF_EBUSY = 8,          /* another run holds the store */
+	KVF_EUNFINISHED = 9,    /* an unfinished run has to be dealt with first */
+	KVF_PENDING = 10,       /* there is something to do (--exit-code only) */
+	KVF_EMISMATCH = 11,     /* the two sides differ */
+	KVF_EDECISION = 12,     /* an answer is required */
+	KVF_EPREFLIGHT = 13,    /* refused before anything was written */
+	KVF_EREJECT = 64,       /* rows that cannot be carried; no bump */
+	KVF_ECANCELLED = 80,    /* answered "no" at a prompt */
 	KVF_EINTERRUPTED = 130, /* stopped at a safe point on request */
 
-	KVF_EOF = 256,         /* a complete end: not a failure */
-	KVF_ETRUNC = 257,      /* stream ends without its tail; exit 6 */
-	KVF_ENOMEM = 258,      /* exit 1 */
-	KVF_ENOTFOUND = 259    /* exit 11 */
+	KVF_EOF = 256,      /* a complete end: not a failure */
+	KVF_ETRUNC = 257,   /* stream ends without its tail; exit 6 */
+	KVF_ENOMEM = 258,   /* exit 1 */
+	KVF_ENOTFOUND = 259 /* exit 11 */
 };
 
 /* The exit status that belongs to `st`: 0...255. */
@@ -75,8 +75,8 @@ KVF_API const char *kvf_status_word(enum kvf_status st);
  */
 struct kvf_err {
 	enum kvf_status status;
-	int sys_errno;       /* errno of the failing call, or 0 */
-	char code[32];       /* SQLSTATE or SQLite's extended code name, or "" */
+	int sys_errno; /* errno of the failing call, or 0 */
+	char code[32]; /* SQLSTATE or SQLite's extended code name, or "" */
 	char message[768];
 	char detail[1024];
 	char hint[512];
@@ -89,13 +89,12 @@ KVF_API void kvf_err_clear(struct kvf_err *err);
  * Fill `err` and return `st`, so that callers write `return kvf_fail(...)`.
  * `err` may be NULL; then only the status travels.  Detail and hint are reset.
  */
-KVF_API enum kvf_status kvf_fail(struct kvf_err *err, enum kvf_status st,
-				 const char *fmt, ...) KVF_PRINTF(3, 4);
+KVF_API enum kvf_status kvf_fail(struct kvf_err *err, enum kvf_status st, const char *fmt, ...)
+	KVF_PRINTF(3, 4);
 
 /* As kvf_fail(), with the text of `errnum` appended: "msg: No space left". */
-KVF_API enum kvf_status kvf_fail_errno(struct kvf_err *err, enum kvf_status st,
-				       int errnum, const char *fmt, ...)
-	KVF_PRINTF(4, 5);
+KVF_API enum kvf_status kvf_fail_errno(struct kvf_err *err, enum kvf_status st, int errnum,
+				       const char *fmt, ...) KVF_PRINTF(4, 5);
 
 /* Out of memory: KVF_ENOMEM, with a message that needs no memory. */
 KVF_API enum kvf_status kvf_fail_nomem(struct kvf_err *err);
@@ -137,8 +136,8 @@ KVF_API int kvf_entry_cmp(const struct kvf_entry *a, const struct kvf_entry *b);
 /* What a set of entries amounts to; additive, independent of order. */
 struct kvf_totals {
 	uint64_t entries;
-	uint64_t bytes;      /* sum of len(part) + len(key) + len(value) */
-	uint8_t m[16];       /* multiset digest, big-endian (stream-v1, Digests) */
+	uint64_t bytes; /* sum of len(part) + len(key) + len(value) */
+	uint8_t m[16];  /* multiset digest, big-endian (stream-v1, Digests) */
 };
 
 enum kvf_log_level { KVF_LOG_ERROR, KVF_LOG_WARN, KVF_LOG_INFO, KVF_LOG_DEBUG };
@@ -152,21 +151,21 @@ KVF_API int kvf_totals_equal(const struct kvf_totals *a, const struct kvf_totals
 
 /* One chunk of a stream, by position, digest and contents. */
 struct kvf_chunk_info {
-	uint64_t n, i;       /* package ordinal, chunk index in the package */
-	uint8_t d[32];       /* chunk digest */
+	uint64_t n, i; /* package ordinal, chunk index in the package */
+	uint8_t d[32]; /* chunk digest */
 	struct kvf_totals totals;
 };
 
 /* How far one step has come.  Sent often; the receiver decides what to draw. */
 struct kvf_progress {
-	const char *step;    /* "export", "load", "verify" ...; static text */
-	const char *what;    /* package or table, valid during the call; or "" */
-	unsigned index;      /* this step's number, from 1 */
-	unsigned steps;      /* how many there are; 0 = unknown */
-	uint64_t entries;    /* done so far in this step */
-	uint64_t bytes;      /* entry bytes done so far */
-	uint64_t total;      /* entries expected; 0 = unknown */
-	int estimate;        /* non-zero: `total` is an estimate */
+	const char *step; /* "export", "load", "verify" ...; static text */
+	const char *what; /* package or table, valid during the call; or "" */
+	unsigned index;   /* this step's number, from 1 */
+	unsigned steps;   /* how many there are; 0 = unknown */
+	uint64_t entries; /* done so far in this step */
+	uint64_t bytes;   /* entry bytes done so far */
+	uint64_t total;   /* entries expected; 0 = unknown */
+	int estimate;     /* non-zero: `total` is an estimate */
 };
 
 /*
@@ -177,11 +176,11 @@ struct kvf_progress {
  * was opened with it.
  */
 struct kvf_env {
-	unsigned threads;    /* workers; 0 = as many as processors, at most 16 */
-	uint64_t memory;     /* sort budget in bytes; 0 = min(25 % of RAM, 1 GiB) */
-	const char *scratch; /* folder for scratch files where there is none of a
+	unsigned threads;          /* workers; 0 = as many as processors, at most 16 */
+	uint64_t memory;           /* sort budget in bytes; 0 = min(25 % of RAM, 1 GiB) */
+	const char *scratch;       /* folder for scratch files where there is none of a
 				target to put them; NULL = "/tmp" */
-	void *ctx;           /* passed to the callbacks */
+	void *ctx;                 /* passed to the callbacks */
 	int (*stopped)(void *ctx); /* non-zero: stop at the next safe point */
 	void (*log)(void *ctx, enum kvf_log_level level, const char *message);
 	void (*progress)(void *ctx, const struct kvf_progress *progress);

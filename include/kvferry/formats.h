@@ -55,8 +55,8 @@ KVF_API void kvf_formats_free(struct kvf_formats *f);
  * columns (docs/tables.md).  The shapes are borrowed from the source.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_exact_application(const struct kvf_table *tables, size_t n,
-		      struct kvf_application **out, struct kvf_err *err);
+kvf_exact_application(const struct kvf_table *tables, size_t n, struct kvf_application **out,
+		      struct kvf_err *err);
 KVF_API void kvf_exact_application_free(struct kvf_application *app);
 
 /* ---- check and init ------------------------------------------------------- */
@@ -66,9 +66,9 @@ enum kvf_finding_level { KVF_FINDING_ERROR, KVF_FINDING_WARNING, KVF_FINDING_NOT
 /* One thing that check found.  Texts are owned by the findings. */
 struct kvf_finding {
 	enum kvf_finding_level level;
-	char *where;       /* "actions.yaml:12:7" or "table actions_runs" */
+	char *where; /* "actions.yaml:12:7" or "table actions_runs" */
 	char *package, *record;
-	char *code;        /* stable word: "key-may-collide", "column-not-carried" */
+	char *code; /* stable word: "key-may-collide", "column-not-carried" */
 	char *text;
 };
 struct kvf_findings {
@@ -84,8 +84,8 @@ KVF_API void kvf_findings_free(struct kvf_findings *f);
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_formats_check(struct kvf_formats *f, const struct kvf_table *const *const *shapes,
-		  const struct kvf_table *tables, size_t ntables,
-		  struct kvf_findings *out, struct kvf_err *err);
+		  const struct kvf_table *tables, size_t ntables, struct kvf_findings *out,
+		  struct kvf_err *err);
 
 /*
  * Write DIR/application.yaml and DIR/NAME.yaml from table shapes: commented,

@@ -22,30 +22,29 @@ struct kvf_output;
  * Open `path` for reading (O_CLOEXEC).  A folder is refused.  A regular file is
  * seekable; anything else that can be opened is read once, from front to back.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_input_file(const char *path, struct kvf_input **out, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_input_file(const char *path, struct kvf_input **out,
+						      struct kvf_err *err);
 
 /* Read from a descriptor that stays the caller's; `name` is for messages (copied). */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_input_fd(int fd, const char *name, struct kvf_input **out, struct kvf_err *err);
 
 /* Read from memory; `data` is borrowed until kvf_input_close().  Seekable. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_input_memory(struct kvf_bytes data, const char *name, struct kvf_input **out,
-		 struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_input_memory(struct kvf_bytes data, const char *name,
+							struct kvf_input **out,
+							struct kvf_err *err);
 
 /*
  * Read `want` bytes into `buf`.  *got < want only at the end of the input:
  * short reads and EINTR are dealt with inside.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_input_read(struct kvf_input *in, void *buf, size_t want, size_t *got,
-	       struct kvf_err *err);
+kvf_input_read(struct kvf_input *in, void *buf, size_t want, size_t *got, struct kvf_err *err);
 
 /* Read at an offset without moving.  Only where kvf_input_seekable(). */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_input_pread(struct kvf_input *in, uint64_t offset, void *buf, size_t want,
-		size_t *got, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_input_pread(struct kvf_input *in, uint64_t offset,
+						       void *buf, size_t want, size_t *got,
+						       struct kvf_err *err);
 
 /* Non-zero if the input can be read at any offset; *size is then its length. */
 KVF_API int kvf_input_seekable(const struct kvf_input *in, uint64_t *size);
@@ -70,16 +69,15 @@ KVF_API void kvf_input_close(struct kvf_input *in);
  * Where `path` is a FIFO or a device, bytes go straight to it.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_output_file(const char *path, int replace, struct kvf_output **out,
-		struct kvf_err *err);
+kvf_output_file(const char *path, int replace, struct kvf_output **out, struct kvf_err *err);
 
 /* Write to a descriptor that stays the caller's; commit does not fsync pipes. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_output_fd(int fd, const char *name, struct kvf_output **out, struct kvf_err *err);
 
 /* Collect up to `cap` bytes in memory; see kvf_output_bytes(). */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_output_memory(size_t cap, struct kvf_output **out, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_output_memory(size_t cap, struct kvf_output **out,
+							 struct kvf_err *err);
 
 /* What a memory output holds; valid until the next write or close. */
 KVF_API struct kvf_bytes kvf_output_bytes(const struct kvf_output *out);
@@ -92,13 +90,11 @@ KVF_API struct kvf_bytes kvf_output_bytes(const struct kvf_output *out);
  * makes the writer fail (KVF_ETARGET).
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
-	     struct kvf_err *err);
+kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out, struct kvf_err *err);
 
 /* Write all of it.  After an error every later call returns the same error. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_output_write(struct kvf_output *out, const void *buf, size_t len,
-		 struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_output_write(struct kvf_output *out, const void *buf,
+							size_t len, struct kvf_err *err);
 
 /*
  * Non-zero if kvf_output_rewind() can take back what was written: a file, a
@@ -107,8 +103,8 @@ kvf_output_write(struct kvf_output *out, const void *buf, size_t len,
 KVF_API int kvf_output_can_rewind(const struct kvf_output *out);
 
 /* Forget what was written behind `offset`, which is at most kvf_output_tell(). */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_output_rewind(struct kvf_output *out, uint64_t offset, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_output_rewind(struct kvf_output *out,
+							 uint64_t offset, struct kvf_err *err);
 
 /* Bytes accepted so far. */
 KVF_API uint64_t kvf_output_tell(const struct kvf_output *out);
@@ -117,8 +113,8 @@ KVF_API uint64_t kvf_output_tell(const struct kvf_output *out);
  * Make it durable and visible: flush, fsync, rename, fsync of the folder.  A
  * failed fsync is never retried.  After KVF_OK only close is left to do.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_output_commit(struct kvf_output *out, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_output_commit(struct kvf_output *out,
+							 struct kvf_err *err);
 
 KVF_API const char *kvf_output_name(const struct kvf_output *out);
 
@@ -129,8 +125,8 @@ KVF_API void kvf_output_close(struct kvf_output *out);
  * An unlinked scratch file of mode 0600 in `dir`, open for reading and writing,
  * or KVF_ETARGET.  The caller owns the descriptor.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_scratch_open(const char *dir, int *fd, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_scratch_open(const char *dir, int *fd,
+							struct kvf_err *err);
 
 #ifdef __cplusplus
 }

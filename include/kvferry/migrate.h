@@ -27,56 +27,56 @@ extern "C" {
 enum kvf_place_kind { KVF_PLACE_STREAM, KVF_PLACE_STDIO, KVF_PLACE_DATABASE };
 struct kvf_place {
 	enum kvf_place_kind kind;
-	int tables;              /* "tables:" stood in front */
-	char scheme[24];         /* "sqlite" ... for a database; "postgresql" also
+	int tables;       /* "tables:" stood in front */
+	char scheme[24];  /* "sqlite" ... for a database; "postgresql" also
 				  * for "service=legacy" and the like */
-	const char *rest;        /* behind "SCHEME:", or the whole connection string:
+	const char *rest; /* behind "SCHEME:", or the whole connection string:
 				  * points into the text */
-	const char *text;        /* the whole, without "tables:" */
+	const char *text; /* the whole, without "tables:" */
 };
 /* KVF_EUSAGE with a hint ("sqlite:shop.db") for what is no place. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_place_parse(const char *text, struct kvf_place *out, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_place_parse(const char *text, struct kvf_place *out,
+						       struct kvf_err *err);
 
 enum kvf_existing { KVF_EXISTING_REFUSE, KVF_EXISTING_REPLACE, KVF_EXISTING_MERGE };
 
 struct kvf_options {
 	/* The application: a definitions folder, or one made in C, or neither =
 	 * every table as it is. */
-	const char *formats;                      /* -f DIR */
+	const char *formats;                       /* -f DIR */
 	const struct kvf_application *application; /* set by C callers only */
 
-	const char *source, *target;              /* places, as typed */
-	const char *table;                        /* --table-name of the store, NULL = kv */
-	unsigned partitions;                      /* --partitions of the store; 0 = as it is */
-	const char *const *tables;                /* --table patterns (pg_dump's) */
+	const char *source, *target; /* places, as typed */
+	const char *table;           /* --table-name of the store, NULL = kv */
+	unsigned partitions;         /* --partitions of the store; 0 = as it is */
+	const char *const *tables;   /* --table patterns (pg_dump's) */
 	size_t ntables;
 	const char *const *exclude_tables;
 	size_t nexclude_tables;
-	const char *const *schemas;               /* --schema patterns */
+	const char *const *schemas; /* --schema patterns */
 	size_t nschemas;
-	const char *const *packages;              /* --package */
+	const char *const *packages; /* --package */
 	size_t npackages;
 
-	int level, level_set;                     /* --level */
-	uint64_t chunk;                           /* --chunk, 0 = 1 MiB */
-	uint64_t max_value;                       /* --max-value, 0 = 64 MiB */
-	const char *keep;                         /* --keep STREAM */
-	int overwrite;                            /* --overwrite an output file */
-	enum kvf_existing existing;               /* --replace, --merge */
-	int no_verify;                            /* --no-verify; recorded */
+	int level, level_set;       /* --level */
+	uint64_t chunk;             /* --chunk, 0 = 1 MiB */
+	uint64_t max_value;         /* --max-value, 0 = 64 MiB */
+	const char *keep;           /* --keep STREAM */
+	int overwrite;              /* --overwrite an output file */
+	enum kvf_existing existing; /* --replace, --merge */
+	int no_verify;              /* --no-verify; recorded */
 	int dry_run;
-	int allow_partial;                        /* --allow-partial */
-	const char *expect_root;                  /* --expect-root HEX */
-	const char *manifest;                     /* export, backup: write; import, verify of
+	int allow_partial;       /* --allow-partial */
+	const char *expect_root; /* --expect-root HEX */
+	const char *manifest;    /* export, backup: write; import, verify of
 						   * one stream: must match */
-	int quick;                                /* verify of one stream: its control records
+	int quick;               /* verify of one stream: its control records
 						   * only; needs a file */
-	int entries;                              /* verify --entries: merge both sides */
-	size_t max_differences;                   /* named by verify and diff; 0 = 20 */
+	int entries;             /* verify --entries: merge both sides */
+	size_t max_differences;  /* named by verify and diff; 0 = 20 */
 	/* Set by the embedder to read or write another descriptor than 0 and 1. */
-	struct kvf_input *input;                  /* instead of source "-" */
-	struct kvf_output *output;                /* instead of target "-" */
+	struct kvf_input *input;   /* instead of source "-" */
+	struct kvf_output *output; /* instead of target "-" */
 };
 
 struct kvf_report_package {
@@ -84,8 +84,8 @@ struct kvf_report_package {
 	uint64_t rev, rows, chunks;
 	struct kvf_totals totals;
 	uint8_t r[32];
-	int in_order;              /* the rows came in stream order */
-	uint64_t spilled;          /* bytes of scratch files */
+	int in_order;     /* the rows came in stream order */
+	uint64_t spilled; /* bytes of scratch files */
 };
 
 /* One table or record: what plan counts and export reads. */
@@ -93,18 +93,22 @@ struct kvf_report_record {
 	char *package, *name, *table; /* table: or "(query)" */
 	uint64_t rows;                /* UINT64_MAX = unknown */
 	int rows_exact;
-	uint64_t bytes;               /* estimate; UINT64_MAX = unknown */
-	uint64_t entries;             /* made from it (not in plan) */
+	uint64_t bytes;   /* estimate; UINT64_MAX = unknown */
+	uint64_t entries; /* made from it (not in plan) */
 };
 
 /* A step of a run, with its time. */
-struct kvf_report_step { const char *name; double seconds; uint64_t entries, bytes; };
+struct kvf_report_step {
+	const char *name;
+	double seconds;
+	uint64_t entries, bytes;
+};
 
 enum kvf_difference_side { KVF_ONLY_LEFT, KVF_ONLY_RIGHT, KVF_VALUES_DIFFER };
 struct kvf_difference {
 	enum kvf_difference_side side;
-	char *package;             /* or "" where a side has no packages */
-	uint8_t *part, *key;       /* owned by the report */
+	char *package;       /* or "" where a side has no packages */
+	uint8_t *part, *key; /* owned by the report */
 	size_t part_len, key_len;
 	uint64_t left_value, right_value; /* value lengths */
 };
@@ -113,12 +117,12 @@ struct kvf_report {
 	char run[64];
 	char app[65];
 	char source[512], target[512]; /* identities for people */
-	uint64_t from, schema;     /* schema versions: read, and set */
-	uint64_t live;             /* version live in the store before; 0 = none */
-	int published;             /* the version was bumped (or data published) */
-	int already;               /* nothing to do: the same data are live */
-	int partial;               /* a selection: never bumps */
-	int in_place;              /* source and store are one database */
+	uint64_t from, schema;         /* schema versions: read, and set */
+	uint64_t live;                 /* version live in the store before; 0 = none */
+	int published;                 /* the version was bumped (or data published) */
+	int already;                   /* nothing to do: the same data are live */
+	int partial;                   /* a selection: never bumps */
+	int in_place;                  /* source and store are one database */
 	struct kvf_report_package *packages;
 	size_t npackages;
 	struct kvf_report_record *records;
@@ -126,7 +130,7 @@ struct kvf_report {
 	struct kvf_report_step steps[8];
 	size_t nsteps;
 	struct kvf_tail tail;
-	uint64_t file_bytes;       /* size of the stream written or read */
+	uint64_t file_bytes; /* size of the stream written or read */
 	struct kvf_merge_stats merge;
 	/* verify and diff */
 	int equal;
@@ -137,19 +141,19 @@ struct kvf_report {
 	/* plan */
 	uint64_t need_bytes, free_bytes; /* UINT64_MAX = unknown */
 	struct kvf_store_facts facts;
-	struct kvf_control control;      /* status and plan; zero if there is none */
+	struct kvf_control control; /* status and plan; zero if there is none */
 	int has_control;
 	char **warnings;
 	size_t nwarnings;
-	char note[1024];           /* KVFN of a stream that was read */
-	void *memory;              /* owns the texts and lists above */
+	char note[1024]; /* KVFN of a stream that was read */
+	void *memory;    /* owns the texts and lists above */
 };
 KVF_API void kvf_report_free(struct kvf_report *report);
 
 /* What would happen; writes nothing, takes no lock. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_plan(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
-	 struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_plan(const struct kvf_options *o,
+						const struct kvf_env *env,
+						struct kvf_report *report, struct kvf_err *err);
 /* Source tables -> stream (target place or o->output). */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_export(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
@@ -175,9 +179,9 @@ kvf_backup(const struct kvf_options *o, const struct kvf_env *env, struct kvf_re
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_verify(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
 	   struct kvf_err *err);
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_diff(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
-	 struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_diff(const struct kvf_options *o,
+						const struct kvf_env *env,
+						struct kvf_report *report, struct kvf_err *err);
 /* Where the store (o->target) stands: control and facts of the report. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,

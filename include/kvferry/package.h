@@ -20,11 +20,11 @@ extern "C" {
 
 enum kvf_cell_type {
 	KVF_CELL_NULL,
-	KVF_CELL_INT,    /* signed 64 bit */
-	KVF_CELL_REAL,   /* IEEE 754 double, every bit pattern kept */
-	KVF_CELL_TEXT,   /* bytes the source calls text; not always UTF-8 */
+	KVF_CELL_INT,  /* signed 64 bit */
+	KVF_CELL_REAL, /* IEEE 754 double, every bit pattern kept */
+	KVF_CELL_TEXT, /* bytes the source calls text; not always UTF-8 */
 	KVF_CELL_BLOB,
-	KVF_CELL_BOOL    /* in `i`; sources without booleans never send it */
+	KVF_CELL_BOOL /* in `i`; sources without booleans never send it */
 };
 
 /* One column of one row.  `b` is borrowed: valid until the next row is read. */
@@ -41,22 +41,22 @@ struct kvf_cell {
 struct kvf_row {
 	const struct kvf_cell *cells;
 	size_t ncells;
-	uint64_t ordinal;    /* 1, 2, 3 ... in the order of this scan */
+	uint64_t ordinal; /* 1, 2, 3 ... in the order of this scan */
 };
 
 /* ---- tables ------------------------------------------------------------ */
 
 enum {
-	KVF_COLUMN_NOTNULL = 1,    /* never renumber: these are on disk */
-	KVF_COLUMN_GENERATED = 2,  /* computed by the source from other columns */
-	KVF_COLUMN_HIDDEN = 4,     /* not part of SELECT * */
-	KVF_COLUMN_STORED = 8      /* generated, and stored rather than virtual */
+	KVF_COLUMN_NOTNULL = 1,   /* never renumber: these are on disk */
+	KVF_COLUMN_GENERATED = 2, /* computed by the source from other columns */
+	KVF_COLUMN_HIDDEN = 4,    /* not part of SELECT * */
+	KVF_COLUMN_STORED = 8     /* generated, and stored rather than virtual */
 };
 
 struct kvf_column {
-	const char *name;      /* UTF-8, any characters */
-	const char *type;      /* as the source spells it; "" if none */
-	unsigned flags;        /* KVF_COLUMN_* */
+	const char *name; /* UTF-8, any characters */
+	const char *type; /* as the source spells it; "" if none */
+	unsigned flags;   /* KVF_COLUMN_* */
 };
 
 enum {
@@ -71,13 +71,13 @@ enum {
 struct kvf_unique {
 	const uint32_t *columns;
 	size_t ncolumns;
-	int nullable;          /* some column may be NULL, and NULLs are distinct */
-	int partial;           /* holds for some rows only; or is on expressions */
+	int nullable; /* some column may be NULL, and NULLs are distinct */
+	int partial;  /* holds for some rows only; or is on expressions */
 };
 
 /* A statement that makes the table or something that hangs on it. */
 struct kvf_ddl {
-	const char *kind;      /* "table" "index" "trigger" "view" "foreign-key" */
+	const char *kind; /* "table" "index" "trigger" "view" "foreign-key" */
 	const char *name;
 	const char *sql;
 };
@@ -85,27 +85,25 @@ struct kvf_ddl {
 /* The shape of a table, view or query.  Owned by whoever hands it out. */
 struct kvf_table {
 	const char *name;
-	const char *dialect;               /* "sqlite", "postgresql" ... */
-	unsigned flags;                    /* KVF_TABLE_* */
+	const char *dialect; /* "sqlite", "postgresql" ... */
+	unsigned flags;      /* KVF_TABLE_* */
 	const struct kvf_column *columns;
 	size_t ncolumns;
-	const uint32_t *key;               /* primary key, in key order */
-	size_t nkey;                       /* 0: rows have no key */
-	const struct kvf_unique *unique;   /* further unique constraints */
+	const uint32_t *key;             /* primary key, in key order */
+	size_t nkey;                     /* 0: rows have no key */
+	const struct kvf_unique *unique; /* further unique constraints */
 	size_t nunique;
 	const struct kvf_ddl *ddl;
 	size_t nddl;
-	uint64_t rows;                     /* UINT64_MAX = unknown */
-	uint64_t bytes;                    /* UINT64_MAX = unknown */
-	int rows_exact;                    /* non-zero: counted, not estimated */
+	uint64_t rows;  /* UINT64_MAX = unknown */
+	uint64_t bytes; /* UINT64_MAX = unknown */
+	int rows_exact; /* non-zero: counted, not estimated */
 };
 
 /* ---- how to read values without the package ---------------------------- */
 
 /* On disk by name: raw, msgpack, json, protobuf. */
-enum kvf_encoding {
-	KVF_RAW, KVF_MSGPACK, KVF_JSON, KVF_PROTOBUF
-};
+enum kvf_encoding { KVF_RAW, KVF_MSGPACK, KVF_JSON, KVF_PROTOBUF };
 
 /*
  * The literal pieces of a template around its placeholders: one piece means
@@ -118,18 +116,18 @@ struct kvf_pattern {
 };
 
 struct kvf_kind {
-	const char *name;          /* <= 1,024 bytes, no control characters */
+	const char *name; /* <= 1,024 bytes, no control characters */
 	uint64_t rev;
 	enum kvf_encoding enc;
-	uint32_t msg;              /* index of its message when enc is protobuf */
+	uint32_t msg; /* index of its message when enc is protobuf */
 	struct kvf_pattern part, key;
 };
 
 struct kvf_field {
-	uint32_t number;           /* 1 ... 2^29 - 1, ascending in its message */
+	uint32_t number; /* 1 ... 2^29 - 1, ascending in its message */
 	const char *name;
-	const char *type;          /* "string", "repeated message", "map<string,string>" */
-	int64_t ref;               /* index of the message table, or -1 */
+	const char *type; /* "string", "repeated message", "map<string,string>" */
+	int64_t ref;      /* index of the message table, or -1 */
 };
 
 struct kvf_message {
@@ -168,29 +166,29 @@ enum {
 };
 
 /* One entry out of the three buffers, which keep their contents. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_sink_put(struct kvf_sink *sink, unsigned flags, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_sink_put(struct kvf_sink *sink, unsigned flags,
+						    struct kvf_err *err);
 
 /* One entry out of views; they are copied. */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_sink_put_entry(struct kvf_sink *sink, const struct kvf_entry *entry, unsigned flags,
-		   struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_sink_put_entry(struct kvf_sink *sink,
+							  const struct kvf_entry *entry,
+							  unsigned flags, struct kvf_err *err);
 
 /* ---- packages ---------------------------------------------------------- */
 
 /* One kind of row. Exactly one of `table` and `query` is set. */
 struct kvf_record {
 	const char *name;
-	const char *table;             /* a table or view of the source */
-	const char *where;             /* SQL condition on it, or NULL */
-	const char *query;             /* a SELECT; its columns are the row */
-	const char *const *columns;    /* columns wanted, by name, in row order */
-	size_t ncolumns;               /* 0: all columns in the source's order */
-	int ordered;                   /* declared: entries come out ascending */
+	const char *table;          /* a table or view of the source */
+	const char *where;          /* SQL condition on it, or NULL */
+	const char *query;          /* a SELECT; its columns are the row */
+	const char *const *columns; /* columns wanted, by name, in row order */
+	size_t ncolumns;            /* 0: all columns in the source's order */
+	int ordered;                /* declared: entries come out ascending */
 };
 
 struct kvf_package {
-	const char *name;              /* [a-z0-9][a-z0-9_.-]*, <= 64 bytes */
+	const char *name; /* [a-z0-9][a-z0-9_.-]*, <= 64 bytes */
 	uint64_t rev;
 	const struct kvf_record *records;
 	size_t nrecords;
@@ -211,7 +209,7 @@ struct kvf_package {
 	enum kvf_status (*convert)(const struct kvf_package *self, size_t record,
 				   const struct kvf_row *row, struct kvf_sink *sink,
 				   struct kvf_err *err);
-	void *state;                   /* for convert(); never touched by others */
+	void *state;                               /* for convert(); never touched by others */
 	void (*release)(struct kvf_package *self); /* frees what state owns; or NULL */
 };
 
@@ -220,16 +218,16 @@ struct kvf_package {
  * says, or what a C program fills in.
  */
 struct kvf_application {
-	const char *name;              /* "" = tables carried as they are */
+	const char *name;                    /* "" = tables carried as they are */
 	struct kvf_package *const *packages; /* in stream order */
 	size_t npackages;
-	const char *source_version;    /* SQL that yields one number; NULL = none */
-	uint64_t source_requires;      /* the version it must yield */
-	uint64_t schema;               /* the version that a commit sets */
+	const char *source_version; /* SQL that yields one number; NULL = none */
+	uint64_t source_requires;   /* the version it must yield */
+	uint64_t schema;            /* the version that a commit sets */
 	/* The application's own version record in the store; part.len + key.len
 	 * == 0 means there is none. */
 	struct kvf_bytes version_part, version_key, version_started, version_done;
-	const char *const *drop;       /* legacy tables, for drop-legacy */
+	const char *const *drop; /* legacy tables, for drop-legacy */
 	size_t ndrop;
 };
 

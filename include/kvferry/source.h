@@ -38,17 +38,17 @@ kvf_source_open(const char *place, const struct kvf_env *env, struct kvf_source 
  * in which the source makes new tables.  To be called before kvf_source_tables().
  * KVF_EUSAGE where there are no schemas.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_schemas(struct kvf_source *s, const char *const *patterns, size_t n,
-		   struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_schemas(struct kvf_source *s,
+							  const char *const *patterns, size_t n,
+							  struct kvf_err *err);
 
 /*
  * The tables that can be carried without a definition, ascending by name
  * (bytes), without the source's own tables and kvferry's.  Valid until close.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_tables(struct kvf_source *s, const struct kvf_table **tables, size_t *n,
-		  struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_tables(struct kvf_source *s,
+							 const struct kvf_table **tables,
+							 size_t *n, struct kvf_err *err);
 
 /*
  * The shape of one record: of its table (also a view) with all columns, or of
@@ -63,24 +63,24 @@ kvf_source_describe(struct kvf_source *s, const struct kvf_record *record,
  * How many rows the record has in the snapshot, exactly.  This may read the
  * whole table; `rows` of a shape is what is known for nothing.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_count(struct kvf_source *s, const struct kvf_record *record, uint64_t *rows,
-		 struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_count(struct kvf_source *s,
+							const struct kvf_record *record,
+							uint64_t *rows, struct kvf_err *err);
 
 /* Run a query that yields one row of one column; NULL or no row is ENOTFOUND.
  * The text form is written to buf (NUL-terminated). */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_scalar(struct kvf_source *s, const char *sql, char *buf, size_t size,
-		  struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_scalar(struct kvf_source *s, const char *sql,
+							 char *buf, size_t size,
+							 struct kvf_err *err);
 
 /*
  * Begin to read a record in `parts` disjoint parts (at least 1); the source
  * may offer fewer: *parts is updated.  Then open each part once.  Different
  * parts may be read by different threads at the same time.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_plan(struct kvf_source *s, const struct kvf_record *record, unsigned *parts,
-		struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_plan(struct kvf_source *s,
+						       const struct kvf_record *record,
+						       unsigned *parts, struct kvf_err *err);
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_rows_open(struct kvf_source *s, const struct kvf_record *record, unsigned part,
 	      struct kvf_rows **out, struct kvf_err *err);
@@ -95,8 +95,8 @@ KVF_API void kvf_rows_close(struct kvf_rows *rows);
  * Was anything committed to the source since the snapshot began, or shortly
  * before?  *changed = 0 only if certainly not: what was read is all there is.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_changed(struct kvf_source *s, int *changed, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_changed(struct kvf_source *s, int *changed,
+							  struct kvf_err *err);
 
 /* "SQLite 3.40.1, /srv/shop.db" for people and notes; never a secret. */
 KVF_API const char *kvf_source_identity(const struct kvf_source *s);
@@ -111,12 +111,12 @@ KVF_API void kvf_source_close(struct kvf_source *s);
 /* A table with its rows; everything borrowed until kvf_source_close(). */
 struct kvf_memory_table {
 	struct kvf_table shape;
-	const struct kvf_cell *cells;   /* nrows * shape.ncolumns */
+	const struct kvf_cell *cells; /* nrows * shape.ncolumns */
 	size_t nrows;
 };
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_source_memory(const struct kvf_memory_table *tables, size_t n,
-		  const struct kvf_env *env, struct kvf_source **out, struct kvf_err *err);
+kvf_source_memory(const struct kvf_memory_table *tables, size_t n, const struct kvf_env *env,
+		  struct kvf_source **out, struct kvf_err *err);
 
 #ifdef __cplusplus
 }

@@ -66,16 +66,11 @@ kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *facts, struct kvf
  * database: what this handle commits does not count.  Always 0 where the store
  * cannot tell.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_changes(struct kvf_store *s, int64_t *n, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_changes(struct kvf_store *s, int64_t *n,
+							 struct kvf_err *err);
 
 /* On disk by name; never rename. */
-enum kvf_run_state {
-		     KVF_RUN_IDLE,
-		     KVF_RUN_STAGING,
-		     KVF_RUN_SEALED,
-		     KVF_RUN_LIVE
-};
+enum kvf_run_state { KVF_RUN_IDLE, KVF_RUN_STAGING, KVF_RUN_SEALED, KVF_RUN_LIVE };
 KVF_API const char *kvf_run_state_name(enum kvf_run_state st);
 
 /* The control row (stream.md 2.1).  Texts are NUL-terminated and cut to fit. */

@@ -10,7 +10,7 @@
 struct kvf_buf {
 	uint8_t *ptr;
 	size_t len, size;
-	size_t cap;            /* never grows beyond it */
+	size_t cap; /* never grows beyond it */
 };
 
 /* An empty buffer; allocates nothing yet.  `cap` in bytes, > 0. */
@@ -25,8 +25,8 @@ void kvf_buf_release(struct kvf_buf *b);
 KVF_MUST_CHECK enum kvf_status kvf_buf_reserve(struct kvf_buf *b, size_t more,
 					       struct kvf_err *err);
 /* Copy bytes in; they must not lie in the buffer itself. */
-KVF_MUST_CHECK enum kvf_status kvf_buf_append(struct kvf_buf *b, const void *bytes,
-					      size_t len, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_buf_append(struct kvf_buf *b, const void *bytes, size_t len,
+					      struct kvf_err *err);
 /* Add a text.  A NUL follows it that does not count in len, but needs room
  * under the cap. */
 KVF_MUST_CHECK enum kvf_status kvf_buf_printf(struct kvf_buf *b, struct kvf_err *err,
@@ -42,7 +42,7 @@ static inline struct kvf_bytes kvf_buf_bytes(const struct kvf_buf *b)
 struct kvf_arena_block;
 struct kvf_arena {
 	struct kvf_arena_block *head;
-	size_t used;           /* bytes handed out */
+	size_t used; /* bytes handed out */
 };
 void kvf_arena_init(struct kvf_arena *a);
 void kvf_arena_release(struct kvf_arena *a);

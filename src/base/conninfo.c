@@ -6,11 +6,31 @@
 /* The keywords of libpq up to PostgreSQL 17, save those about GSS and TLS, which
  * begin with their prefix. */
 static const char *const keywords[] = {
-	"application_name", "channel_binding", "client_encoding", "connect_timeout", "dbname",
-	"fallback_application_name", "host", "hostaddr", "keepalives", "keepalives_count",
-	"keepalives_idle", "keepalives_interval", "krbsrvname", "load_balance_hosts", "options",
-	"passfile", "password", "port", "replication", "require_auth", "requirepeer", "service",
-	"target_session_attrs", "tcp_user_timeout", "user",
+	"application_name",
+	"channel_binding",
+	"client_encoding",
+	"connect_timeout",
+	"dbname",
+	"fallback_application_name",
+	"host",
+	"hostaddr",
+	"keepalives",
+	"keepalives_count",
+	"keepalives_idle",
+	"keepalives_interval",
+	"krbsrvname",
+	"load_balance_hosts",
+	"options",
+	"passfile",
+	"password",
+	"port",
+	"replication",
+	"require_auth",
+	"requirepeer",
+	"service",
+	"target_session_attrs",
+	"tcp_user_timeout",
+	"user",
 };
 
 int kvf_is_conninfo(const char *text)

@@ -31,12 +31,12 @@ size_t kvf_utf8_valid(const void *bytes, size_t len)
 			n = 1;
 		} else if (c >= 0xe0 && c <= 0xef) {
 			n = 2;
-			low = c == 0xe0 ? 0xa0 : 0x80;   /* overlong */
-			high = c == 0xed ? 0x9f : 0xbf;  /* surrogates */
+			low = c == 0xe0 ? 0xa0 : 0x80;  /* overlong */
+			high = c == 0xed ? 0x9f : 0xbf; /* surrogates */
 		} else if (c >= 0xf0 && c <= 0xf4) {
 			n = 3;
 			low = c == 0xf0 ? 0x90 : 0x80;
-			high = c == 0xf4 ? 0x8f : 0xbf;  /* above U+10FFFF */
+			high = c == 0xf4 ? 0x8f : 0xbf; /* above U+10FFFF */
 		} else {
 			return i;
 		}
@@ -134,7 +134,8 @@ int kvf_glob(const char *pattern, const char *name)
 		} else if (*name && *pattern == '?' && !quoted) {
 			pattern++;
 			name++;
-			while (((uint8_t)*name & 0xc0) == 0x80) /* one character, not one byte */
+			while (((uint8_t)*name & 0xc0) ==
+			       0x80) /* one character, not one byte */
 				name++;
 		} else if (*name && *pattern == *name) {
 			name++;

@@ -8,7 +8,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			  "name, "
 			  "key = its key columns, value = a msgpack map of all columns." },
 	[OPT_TABLE] = { 't', "table", "PATTERN", NULL, "carry only source tables that match",
-			"'*' is any run of characters, '?' one character, \"...\" as it stands. "
+			"'*' is any run of characters, '?' one character, \"...\" as it "
+			"stands. "
 			"May be repeated. A "
 			"selection is "
 			"marked in the stream and never bumps a version." },
@@ -16,7 +17,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 				"leave out source tables that match", "May be repeated." },
 	[OPT_SCHEMA] = { 0, "schema", "PATTERN", NULL,
 			 "carry the tables of these schemas (default: the current one)",
-			 "PostgreSQL only. '*' is all of them. May be repeated. The tables are then "
+			 "PostgreSQL only. '*' is all of them. May be repeated. The tables are "
+			 "then "
 			 "called SCHEMA.TABLE." },
 	[OPT_PACKAGE] = { 'p', "package", "NAME", NULL, "only this package",
 			  "May be repeated." },

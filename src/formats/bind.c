@@ -26,8 +26,9 @@ static struct kvf_pos place_in_fields(const struct kvf_def_field *fields, size_t
 	size_t i;
 
 	for (i = 0; !pos.file && i < n; i++)
-		pos = fields[i].from ? place_in_template(fields[i].from, name)
-				     : place_in_fields(fields[i].fields, fields[i].nfields, name);
+		pos = fields[i].from
+			      ? place_in_template(fields[i].from, name)
+			      : place_in_fields(fields[i].fields, fields[i].nfields, name);
 	return pos;
 }
 
@@ -105,9 +106,10 @@ static enum kvf_status bind_record(struct kvf_prog_record *r, const struct kvf_t
 		if (count == 0)
 			return unknown_column(r, r->columns[i], shape, err);
 		if (count > 1)
-			return kvf_def_fail(err, place_of(r->def, r->columns[i]),
-					    "the query of record %s yields the column \"%s\" twice",
-					    r->def->name, r->columns[i]);
+			return kvf_def_fail(
+				err, place_of(r->def, r->columns[i]),
+				"the query of record %s yields the column \"%s\" twice",
+				r->def->name, r->columns[i]);
 		/* Of a table only the columns in r->columns are read, in that order. */
 		r->cell_of[i] = (uint32_t)(r->def->table ? i : found);
 	}

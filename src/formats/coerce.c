@@ -64,7 +64,8 @@ static int is_word(const struct kvf_val *v, const char *a, const char *b)
 
 enum kvf_status kvf_coerce_bool(const struct kvf_val *v, int *out, struct kvf_err *err)
 {
-	if (v->type == KVF_VAL_BOOL || (v->type == KVF_VAL_INT && (v->u.i == 0 || v->u.i == 1))) {
+	if (v->type == KVF_VAL_BOOL ||
+	    (v->type == KVF_VAL_INT && (v->u.i == 0 || v->u.i == 1))) {
 		*out = v->u.i != 0;
 		return KVF_OK;
 	}
@@ -82,7 +83,8 @@ enum kvf_status kvf_coerce_real(const struct kvf_val *v, double *out, struct kvf
 	}
 	if (v->type == KVF_VAL_INT) {
 		if (v->u.i > EXACT_REAL || v->u.i < -EXACT_REAL)
-			return kvf_fail(err, KVF_EREJECT, "an integer that a float cannot hold");
+			return kvf_fail(err, KVF_EREJECT,
+					"an integer that a float cannot hold");
 		*out = (double)v->u.i;
 		return KVF_OK;
 	}
@@ -174,7 +176,8 @@ enum kvf_status kvf_coerce_time(const struct kvf_val *v, enum kvf_time_unit unit
 		return not_a(v, "a timestamp", err);
 	if (kvf_timestamp_parse(v->u.b, out))
 		return KVF_OK;
-	return kvf_fail(err, KVF_EREJECT, "not a timestamp (2026-11-20 09:39:02.5 or RFC 3339)");
+	return kvf_fail(err, KVF_EREJECT,
+			"not a timestamp (2026-11-20 09:39:02.5 or RFC 3339)");
 }
 
 enum kvf_status kvf_coerce_json(struct kvf_run *run, const struct kvf_val *v,

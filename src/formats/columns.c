@@ -22,10 +22,10 @@ const struct kvf_def_let *kvf_def_find_let(const struct kvf_def_record *record, 
 struct collector {
 	const struct kvf_def_record *record;
 	const char **names;
-	size_t n;                  /* names so far */
+	size_t n; /* names so far */
 	size_t mentions;
-	const char *wanted;        /* second walk: look for this name ... */
-	size_t found;              /* ... which is this mention; 0 = not yet */
+	const char *wanted; /* second walk: look for this name ... */
+	size_t found;       /* ... which is this mention; 0 = not yet */
 };
 
 static void walk(struct collector *c);

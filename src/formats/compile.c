@@ -11,8 +11,8 @@
 struct compiler {
 	struct kvf_arena *arena;
 	struct kvf_prog_record *record;
-	size_t nfields;            /* compiled so far in this package */
-	struct kvf_sink *sink;     /* to try constants out */
+	size_t nfields;        /* compiled so far in this package */
+	struct kvf_sink *sink; /* to try constants out */
 };
 
 /* How names are looked up: the first `nlets` lets and columns, or members. */
@@ -54,7 +54,8 @@ static enum kvf_status resolve(const struct compiler *c, const struct names *nam
 		ref->text = kvf_bytes_str(piece->name);
 	} else if (strcmp(piece->name, ".") == 0) {
 		kvf_def_fail(err, piece->pos, "{.} means the element, and there is none here");
-		kvf_err_hint(err, "It stands in the fields of an object that is read from JSON.");
+		kvf_err_hint(err,
+			     "It stands in the fields of an object that is read from JSON.");
 		return KVF_EDEFINITION;
 	} else {
 		*ref = row_ref(c, names->nlets, piece->name);
@@ -159,8 +160,8 @@ static enum kvf_status try_constant(struct compiler *c, enum kvf_encoding encodi
 	if (encoding == KVF_PROTOBUF)
 		st = kvf_encode_protobuf(&run, &f, 1, err);
 	else
-		st = kvf_encode_tree(&run, encoding == KVF_JSON ? &kvf_tree_json
-								: &kvf_tree_msgpack,
+		st = kvf_encode_tree(&run,
+				     encoding == KVF_JSON ? &kvf_tree_json : &kvf_tree_msgpack,
 				     &f, 1, err);
 	if (st == KVF_EREJECT)
 		return kvf_def_fail(err, def->pos, "bad \"%s\": %.300s", key,
@@ -204,7 +205,8 @@ static enum kvf_status compile_fields(struct compiler *c, enum kvf_encoding enco
 		if (def[i].is_const)
 			st = try_constant(c, encoding, &def[i], def[i].constant, "const", err);
 		if (!st && def[i].has_default)
-			st = try_constant(c, encoding, &def[i], def[i].fallback, "default", err);
+			st = try_constant(c, encoding, &def[i], def[i].fallback, "default",
+					  err);
 		if (!st && encoding != KVF_PROTOBUF)
 			st = head_of(c, encoding, def[i].name, &f.head, err);
 		if (!st && def[i].from)

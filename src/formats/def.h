@@ -19,15 +19,15 @@
 
 /* Limits of the language; what is over them is refused with its place. */
 #define KVF_DEF_FILE_MAX ((size_t)1 << 20)
-#define KVF_DEF_YAML_DEPTH 32        /* nested YAML collections */
-#define KVF_DEF_NAME_MAX 60          /* bytes: packages, records, values, lets */
-#define KVF_DEF_FIELD_NAME_MAX 128   /* bytes */
+#define KVF_DEF_YAML_DEPTH 32      /* nested YAML collections */
+#define KVF_DEF_NAME_MAX 60        /* bytes: packages, records, values, lets */
+#define KVF_DEF_FIELD_NAME_MAX 128 /* bytes */
 #define KVF_DEF_PACKAGES_MAX 256
-#define KVF_DEF_LIST_MAX 4096        /* records, values, entries, drop ... */
-#define KVF_DEF_FIELDS_MAX 512       /* in one value or nested message */
-#define KVF_DEF_FIELD_DEPTH 8        /* nested fields */
+#define KVF_DEF_LIST_MAX 4096  /* records, values, entries, drop ... */
+#define KVF_DEF_FIELDS_MAX 512 /* in one value or nested message */
+#define KVF_DEF_FIELD_DEPTH 8  /* nested fields */
 #define KVF_DEF_TEMPLATE_PIECES 64
-#define KVF_DEF_FILTERS_MAX 16       /* on one placeholder */
+#define KVF_DEF_FILTERS_MAX 16 /* on one placeholder */
 #define KVF_DEF_EXPR_DEPTH 32
 #define KVF_DEF_EXPR_NODES 256
 
@@ -45,19 +45,19 @@ enum kvf_filter {
 	KVF_FILTER_LOWER,
 	KVF_FILTER_UPPER,
 	KVF_FILTER_URLENCODE,
-	KVF_FILTER_PAD,            /* n = width */
+	KVF_FILTER_PAD, /* n = width */
 	KVF_FILTER_BE64,
 	KVF_FILTER_DESC64,
-	KVF_FILTER_RFC3339,        /* n = enum kvf_time_unit of integers */
+	KVF_FILTER_RFC3339, /* n = enum kvf_time_unit of integers */
 	KVF_FILTER_UUID,
-	KVF_FILTER_UUID5,          /* uuid = namespace */
-	KVF_FILTER_DECIMAL,        /* n = digits behind the point */
-	KVF_FILTER_ELSE,           /* text = what stands for NULL */
-	KVF_FILTER_DNS_LABEL,      /* from here on: checks, they change nothing */
+	KVF_FILTER_UUID5,     /* uuid = namespace */
+	KVF_FILTER_DECIMAL,   /* n = digits behind the point */
+	KVF_FILTER_ELSE,      /* text = what stands for NULL */
+	KVF_FILTER_DNS_LABEL, /* from here on: checks, they change nothing */
 	KVF_FILTER_DNS_SUBDOMAIN,
 	KVF_FILTER_SEGMENT,
 	KVF_FILTER_NONEMPTY,
-	KVF_FILTER_MAX             /* n = bytes */
+	KVF_FILTER_MAX /* n = bytes */
 };
 
 enum kvf_time_unit { KVF_UNIT_S, KVF_UNIT_MS, KVF_UNIT_US, KVF_UNIT_NS };
@@ -65,7 +65,7 @@ enum kvf_time_unit { KVF_UNIT_S, KVF_UNIT_MS, KVF_UNIT_US, KVF_UNIT_NS };
 struct kvf_def_filter {
 	struct kvf_pos pos;
 	enum kvf_filter id;
-	const char *name;          /* as written: static text */
+	const char *name; /* as written: static text */
 	uint64_t n;
 	uint8_t uuid[16];
 	struct kvf_bytes text;
@@ -80,14 +80,14 @@ struct kvf_def_piece {
 	struct kvf_pos pos;
 	struct kvf_bytes literal;
 	const char *name;
-	int optional;              /* {name?}: NULL gives nothing */
+	int optional; /* {name?}: NULL gives nothing */
 	const struct kvf_def_filter *filters;
 	size_t nfilters;
 };
 
 struct kvf_def_template {
 	struct kvf_pos pos;
-	const char *text;          /* as written, for messages */
+	const char *text; /* as written, for messages */
 	const struct kvf_def_piece *pieces;
 	size_t npieces;
 };
@@ -95,22 +95,33 @@ struct kvf_def_template {
 /* ---- conditions ----------------------------------------------------------- */
 
 enum kvf_expr_op {
-	KVF_EXPR_AND, KVF_EXPR_OR, KVF_EXPR_NOT,      /* a, b */
-	KVF_EXPR_EQ, KVF_EXPR_NE, KVF_EXPR_LT, KVF_EXPR_LE, KVF_EXPR_GT, KVF_EXPR_GE,
-	KVF_EXPR_ISNULL, KVF_EXPR_NOTNULL             /* of a */
+	KVF_EXPR_AND,
+	KVF_EXPR_OR,
+	KVF_EXPR_NOT, /* a, b */
+	KVF_EXPR_EQ,
+	KVF_EXPR_NE,
+	KVF_EXPR_LT,
+	KVF_EXPR_LE,
+	KVF_EXPR_GT,
+	KVF_EXPR_GE,
+	KVF_EXPR_ISNULL,
+	KVF_EXPR_NOTNULL /* of a */
 };
 
 enum kvf_operand_type {
-	KVF_OPERAND_NAME, KVF_OPERAND_TEXT, KVF_OPERAND_INT, KVF_OPERAND_REAL,
+	KVF_OPERAND_NAME,
+	KVF_OPERAND_TEXT,
+	KVF_OPERAND_INT,
+	KVF_OPERAND_REAL,
 	KVF_OPERAND_BOOL
 };
 
 struct kvf_def_operand {
 	struct kvf_pos pos;
 	enum kvf_operand_type type;
-	const char *name;          /* KVF_OPERAND_NAME: let or column */
+	const char *name; /* KVF_OPERAND_NAME: let or column */
 	struct kvf_bytes text;
-	int64_t i;                 /* INT, BOOL */
+	int64_t i; /* INT, BOOL */
 	double r;
 };
 
@@ -134,14 +145,32 @@ struct kvf_def_expr {
 
 enum kvf_type {
 	/* for every encoding but raw */
-	KVF_TYPE_STRING, KVF_TYPE_BOOL, KVF_TYPE_BYTES, KVF_TYPE_TIMESTAMP,
+	KVF_TYPE_STRING,
+	KVF_TYPE_BOOL,
+	KVF_TYPE_BYTES,
+	KVF_TYPE_TIMESTAMP,
 	/* msgpack and json */
-	KVF_TYPE_INT, KVF_TYPE_UINT, KVF_TYPE_FLOAT, KVF_TYPE_DECIMAL, KVF_TYPE_JSON,
+	KVF_TYPE_INT,
+	KVF_TYPE_UINT,
+	KVF_TYPE_FLOAT,
+	KVF_TYPE_DECIMAL,
+	KVF_TYPE_JSON,
 	KVF_TYPE_OBJECT,
 	/* protobuf */
-	KVF_TYPE_DOUBLE, KVF_TYPE_PB_FLOAT, KVF_TYPE_INT32, KVF_TYPE_INT64, KVF_TYPE_UINT32,
-	KVF_TYPE_UINT64, KVF_TYPE_SINT32, KVF_TYPE_SINT64, KVF_TYPE_FIXED32, KVF_TYPE_FIXED64,
-	KVF_TYPE_SFIXED32, KVF_TYPE_SFIXED64, KVF_TYPE_ENUM, KVF_TYPE_MESSAGE
+	KVF_TYPE_DOUBLE,
+	KVF_TYPE_PB_FLOAT,
+	KVF_TYPE_INT32,
+	KVF_TYPE_INT64,
+	KVF_TYPE_UINT32,
+	KVF_TYPE_UINT64,
+	KVF_TYPE_SINT32,
+	KVF_TYPE_SINT64,
+	KVF_TYPE_FIXED32,
+	KVF_TYPE_FIXED64,
+	KVF_TYPE_SFIXED32,
+	KVF_TYPE_SFIXED64,
+	KVF_TYPE_ENUM,
+	KVF_TYPE_MESSAGE
 };
 
 enum kvf_shape { KVF_SHAPE_ONE, KVF_SHAPE_REPEATED, KVF_SHAPE_MAP };
@@ -151,10 +180,10 @@ enum kvf_omit { KVF_OMIT_NULL, KVF_OMIT_EMPTY, KVF_OMIT_NEVER };
 struct kvf_def_field {
 	struct kvf_pos pos;
 	const char *name;
-	uint32_t tag;              /* protobuf; else 0 */
+	uint32_t tag; /* protobuf; else 0 */
 	enum kvf_shape shape;
-	enum kvf_type type;        /* of the element, or of a map's values */
-	enum kvf_type key_type;    /* of a map */
+	enum kvf_type type;     /* of the element, or of a map's values */
+	enum kvf_type key_type; /* of a map */
 	/* Exactly one of them, or neither for an object/message that takes its
 	 * fields from the same row or element as its parent. */
 	const struct kvf_def_template *from;
@@ -164,8 +193,8 @@ struct kvf_def_field {
 	struct kvf_bytes fallback; /* default: */
 	enum kvf_omit omit;
 	int has_scale;
-	unsigned scale;            /* decimal */
-	enum kvf_time_unit unit;   /* timestamp from an integer */
+	unsigned scale;          /* decimal */
+	enum kvf_time_unit unit; /* timestamp from an integer */
 	/* OBJECT, MESSAGE: its fields.  With `from` (always so when repeated or in
 	 * a map) the names in them are members of the JSON object, not columns. */
 	const struct kvf_def_field *fields;
@@ -176,8 +205,8 @@ struct kvf_def_value {
 	struct kvf_pos pos;
 	const char *name;
 	enum kvf_encoding encoding;
-	const struct kvf_def_template *from;  /* raw */
-	const struct kvf_def_field *fields;   /* in the order written */
+	const struct kvf_def_template *from; /* raw */
+	const struct kvf_def_field *fields;  /* in the order written */
 	size_t nfields;
 };
 
@@ -194,20 +223,20 @@ struct kvf_def_let {
 
 struct kvf_def_entry {
 	struct kvf_pos pos;
-	const char *kind;          /* name of the kind; unique in the package */
+	const char *kind; /* name of the kind; unique in the package */
 	const struct kvf_def_template *partition, *key;
 	const char *value_name;
 	const struct kvf_def_value *value;
-	const struct kvf_def_expr *when;      /* or NULL */
+	const struct kvf_def_expr *when; /* or NULL */
 };
 
 struct kvf_def_record {
 	struct kvf_pos pos;
 	const char *name;
-	struct kvf_pos table_pos;  /* of `table` or `query` */
+	struct kvf_pos table_pos; /* of `table` or `query` */
 	const char *table, *where, *query;
 	int ordered;
-	const struct kvf_def_let *lets;       /* each sees the ones before it */
+	const struct kvf_def_let *lets; /* each sees the ones before it */
 	size_t nlets;
 	const struct kvf_def_entry *entries;
 	size_t nentries;
@@ -229,7 +258,7 @@ struct kvf_def {
 	struct kvf_arena arena;
 	struct kvf_pos pos;
 	const char *application;
-	const char *source_version;           /* SQL, or NULL */
+	const char *source_version; /* SQL, or NULL */
 	uint64_t source_requires;
 	uint64_t schema;
 	struct kvf_bytes version_part, version_key, version_started, version_done;
@@ -241,7 +270,7 @@ struct kvf_def {
 
 /* One definition file: its name as messages show it, and its contents. */
 struct kvf_def_file {
-	const char *name;          /* "application.yaml", "auth.yaml" ... */
+	const char *name; /* "application.yaml", "auth.yaml" ... */
 	struct kvf_bytes text;
 };
 
@@ -249,8 +278,8 @@ struct kvf_def_file {
  * Load and compile from memory; one file is "application.yaml".  As
  * kvf_formats_load() otherwise.  The files are borrowed for the call.
  */
-KVF_MUST_CHECK enum kvf_status kvf_formats_load_files(const struct kvf_def_file *files, size_t n,
-						      struct kvf_formats **out,
+KVF_MUST_CHECK enum kvf_status kvf_formats_load_files(const struct kvf_def_file *files,
+						      size_t n, struct kvf_formats **out,
 						      struct kvf_err *err);
 
 /* The definition behind `f`; valid until kvf_formats_free(). */

@@ -96,7 +96,7 @@ static enum kvf_status json_time(struct kvf_buf *b, struct kvf_timestamp v, stru
 }
 
 const struct kvf_tree_writer kvf_tree_json = {
-	json_open, json_close,   json_separate, json_name,  json_null,    json_boolean, json_i64,
-	json_u64,  json_real,    kvf_json_write_string,     json_bytes,   json_decimal, json_time,
-	kvf_json_write,
+	json_open,    json_close,   json_separate, json_name,      json_null,
+	json_boolean, json_i64,     json_u64,      json_real,      kvf_json_write_string,
+	json_bytes,   json_decimal, json_time,     kvf_json_write,
 };

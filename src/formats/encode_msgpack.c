@@ -15,8 +15,8 @@ static enum kvf_status mp_open(struct kvf_buf *b, enum kvf_tree_node node, size_
 	return kvf_buf_append(b, node == KVF_TREE_LIST ? "\x90" : "\x80", 1, err);
 }
 
-static enum kvf_status mp_close(struct kvf_buf *b, enum kvf_tree_node node, size_t mark, size_t n,
-				struct kvf_err *err)
+static enum kvf_status mp_close(struct kvf_buf *b, enum kvf_tree_node node, size_t mark,
+				size_t n, struct kvf_err *err)
 {
 	size_t more = n <= 15 ? 0 : n <= 0xffff ? 2 : 4, i;
 	uint8_t head = node == KVF_TREE_LIST ? 0xdc : 0xde;
@@ -131,7 +131,8 @@ static enum kvf_status mp_time(struct kvf_buf *b, struct kvf_timestamp v, struct
 }
 
 /* An integer where it is one of 64 bits, else a float, else refused. */
-static enum kvf_status json_number(struct kvf_buf *b, struct kvf_bytes text, struct kvf_err *err)
+static enum kvf_status json_number(struct kvf_buf *b, struct kvf_bytes text,
+				   struct kvf_err *err)
 {
 	uint64_t u;
 	int64_t i;
@@ -200,6 +201,6 @@ static enum kvf_status mp_json(struct kvf_buf *b, const struct kvf_json *json, u
 }
 
 const struct kvf_tree_writer kvf_tree_msgpack = {
-	mp_open, mp_close,  mp_separate, mp_string,  mp_null, mp_boolean, mp_i64,
-	mp_u64,  mp_real,   mp_string,   mp_bytes,   mp_string, mp_time,  mp_json,
+	mp_open, mp_close, mp_separate, mp_string, mp_null,   mp_boolean, mp_i64,
+	mp_u64,  mp_real,  mp_string,   mp_bytes,  mp_string, mp_time,    mp_json,
 };

@@ -150,9 +150,8 @@ static int is_text(enum kvf_type t)
  * A scalar with its tag.  Zero and empty are left out unless `always`: in maps
  * and lists they count.  Says the reason only.
  */
-static enum kvf_status put_scalar(struct walk *k, const struct kvf_def_field *def,
-				  uint32_t tag, const struct kvf_val *v, int always,
-				  struct kvf_err *err)
+static enum kvf_status put_scalar(struct walk *k, const struct kvf_def_field *def, uint32_t tag,
+				  const struct kvf_val *v, int always, struct kvf_err *err)
 {
 	struct kvf_timestamp t;
 	struct kvf_bytes text;

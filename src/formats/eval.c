@@ -32,8 +32,8 @@ static enum kvf_status blame_piece(const struct kvf_run *run, const struct kvf_p
 	return kvf_run_blame(run, p->def->pos, what[p->ref.type], p->def->name, err);
 }
 
-enum kvf_status kvf_val_of_json(struct kvf_run *run, const struct kvf_json *json, uint32_t token,
-				struct kvf_val *out, struct kvf_err *err)
+enum kvf_status kvf_val_of_json(struct kvf_run *run, const struct kvf_json *json,
+				uint32_t token, struct kvf_val *out, struct kvf_err *err)
 {
 	const struct kvf_json_token *t = kvf_json_at(json, token);
 
@@ -80,7 +80,8 @@ static void val_of_cell(const struct kvf_cell *c, struct kvf_val *out)
 }
 
 enum kvf_status kvf_eval_ref(struct kvf_run *run, const struct kvf_scope *scope,
-			     const struct kvf_ref *ref, struct kvf_val *out, struct kvf_err *err)
+			     const struct kvf_ref *ref, struct kvf_val *out,
+			     struct kvf_err *err)
 {
 	enum kvf_status st;
 	uint32_t token;
@@ -124,13 +125,13 @@ static enum kvf_status number_text(struct kvf_run *run, const struct kvf_val *v,
 	if (st)
 		return st;
 	out->ptr = p;
-	out->len = v->type == KVF_VAL_INT ? kvf_format_i64(v->u.i, p)
-					  : kvf_format_real(v->u.r, p);
+	out->len =
+		v->type == KVF_VAL_INT ? kvf_format_i64(v->u.i, p) : kvf_format_real(v->u.r, p);
 	return out->len ? KVF_OK : kvf_fail(err, KVF_EREJECT, "not a finite number");
 }
 
-enum kvf_status kvf_val_text(struct kvf_run *run, const struct kvf_val *v, struct kvf_bytes *out,
-			     struct kvf_err *err)
+enum kvf_status kvf_val_text(struct kvf_run *run, const struct kvf_val *v,
+			     struct kvf_bytes *out, struct kvf_err *err)
 {
 	switch (v->type) {
 	case KVF_VAL_TEXT:
@@ -147,8 +148,8 @@ enum kvf_status kvf_val_text(struct kvf_run *run, const struct kvf_val *v, struc
 
 /* One placeholder with its filters.  `first`: an empty text counts as NULL. */
 static enum kvf_status eval_piece(struct kvf_run *run, const struct kvf_scope *scope,
-				  const struct kvf_prog_piece *p, int first, struct kvf_val *out,
-				  struct kvf_err *err)
+				  const struct kvf_prog_piece *p, int first,
+				  struct kvf_val *out, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_eval_ref(run, scope, &p->ref, out, err);
 	size_t i;
@@ -282,8 +283,9 @@ enum kvf_status kvf_eval_into(struct kvf_run *run, const struct kvf_prog_templat
 		return st;
 	if (null) {
 		kvf_fail(err, KVF_EREJECT, "NULL in a %s", what);
-		kvf_err_hint(err, "Where NULL is meant to be nothing, write {%s?}, or "
-				  "{%s|else:TEXT}; or leave such rows out with \"when\".",
+		kvf_err_hint(err,
+			     "Where NULL is meant to be nothing, write {%s?}, or "
+			     "{%s|else:TEXT}; or leave such rows out with \"when\".",
 			     null->def->name, null->def->name);
 		return blame_piece(run, null, KVF_EREJECT, err);
 	}

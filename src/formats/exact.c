@@ -27,8 +27,8 @@
 struct exact_table {
 	const struct kvf_table *shape;
 	struct kvf_bytes name;
-	struct kvf_bytes *prefixes;    /* what stands before each cell */
-	size_t prefix_bytes;           /* of all of them */
+	struct kvf_bytes *prefixes; /* what stands before each cell */
+	size_t prefix_bytes;        /* of all of them */
 };
 
 struct exact {
@@ -125,7 +125,8 @@ static enum kvf_status name_row(const struct exact_table *t, const struct kvf_ro
 		kvf_err_detail(err, "Table \"%s\", row %llu.", t->shape->name,
 			       (unsigned long long)row->ordinal);
 	if (err && !err->hint[0])
-		kvf_err_hint(err, "Leave the table out with --exclude-table, or give it a shorter "
+		kvf_err_hint(err,
+			     "Leave the table out with --exclude-table, or give it a shorter "
 			     "key by a definition (-f).");
 	return KVF_EREJECT;
 }
@@ -141,8 +142,9 @@ static enum kvf_status convert(const struct kvf_package *self, size_t record,
 	enum kvf_status st;
 
 	if (row->ncells != t->shape->ncolumns)
-		return kvf_fail(err, KVF_EINTERNAL, "table \"%s\" has %zu columns, a row has %zu",
-				t->shape->name, t->shape->ncolumns, row->ncells);
+		return kvf_fail(err, KVF_EINTERNAL,
+				"table \"%s\" has %zu columns, a row has %zu", t->shape->name,
+				t->shape->ncolumns, row->ncells);
 	kvf_sink_reset(sink, KVF_SINK_PART);
 	kvf_sink_reset(sink, KVF_SINK_KEY);
 	st = kvf_sink_append(sink, KVF_SINK_PART, t->name.ptr, t->name.len, err);
@@ -162,7 +164,8 @@ static enum kvf_status convert(const struct kvf_package *self, size_t record,
 /* ---- the application ------------------------------------------------------------ */
 
 /* Pack the map's head and all names into the arena, cut before each cell. */
-static enum kvf_status pack_prefixes(struct exact *e, struct exact_table *t, struct kvf_err *err)
+static enum kvf_status pack_prefixes(struct exact *e, struct exact_table *t,
+				     struct kvf_err *err)
 {
 	const struct kvf_table *shape = t->shape;
 	size_t i, start = 0, *ends;
@@ -254,7 +257,8 @@ static enum kvf_status check_table(const struct kvf_table *t, struct kvf_err *er
 	size_t n = strlen(t->name);
 
 	if (n == 0 || n > NAME_MAX_BYTES || kvf_utf8_valid(t->name, n) != n) {
-		kvf_fail(err, KVF_EREJECT, "table \"%s\" cannot be carried: its name has %zu bytes%s",
+		kvf_fail(err, KVF_EREJECT,
+			 "table \"%s\" cannot be carried: its name has %zu bytes%s",
 			 kvf_bytes_print(kvf_bytes_str(t->name), text, sizeof(text)), n,
 			 n > NAME_MAX_BYTES ? ", at most 1,024 are possible" : "");
 		kvf_err_hint(err, "Rename it, or leave it out with --exclude-table%s.",
@@ -262,7 +266,8 @@ static enum kvf_status check_table(const struct kvf_table *t, struct kvf_err *er
 		return KVF_EREJECT;
 	}
 	if (t->ncolumns == 0)
-		return kvf_fail(err, KVF_EREJECT, "table %s cannot be carried: it has no columns",
+		return kvf_fail(err, KVF_EREJECT,
+				"table %s cannot be carried: it has no columns",
 				kvf_bytes_print(kvf_bytes_str(t->name), text, sizeof(text)));
 	return KVF_OK;
 }

@@ -69,9 +69,8 @@ static enum kvf_status put_real(struct kvf_sink *sink, double v, struct kvf_err 
 
 /* Bytes that do not stand for themselves; c2 only where a C1 control follows. */
 static const uint8_t is_special[256] = {
-	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-	['/'] = 1, ['%'] = 1, [0x7f] = 1, [0xc2] = 2,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,         1,         1,          1,
+	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['/'] = 1, ['%'] = 1, [0x7f] = 1, [0xc2] = 2,
 };
 
 /* How many bytes at p stand for themselves: valid UTF-8, no control, no / and %. */
@@ -133,16 +132,11 @@ enum kvf_status kvf_exact_key_cell(struct kvf_sink *sink, const struct kvf_cell 
 				   struct kvf_err *err)
 {
 	switch (cell->type) {
-	case KVF_CELL_NULL:
-		return put(sink, "~", 1, err);
-	case KVF_CELL_INT:
-		return put_int(sink, cell->u.i, err);
-	case KVF_CELL_REAL:
-		return put_real(sink, cell->u.r, err);
-	case KVF_CELL_TEXT:
-		return put_text(sink, cell->u.b, err);
-	case KVF_CELL_BLOB:
-		return put_blob(sink, cell->u.b, err);
+	case KVF_CELL_NULL: return put(sink, "~", 1, err);
+	case KVF_CELL_INT: return put_int(sink, cell->u.i, err);
+	case KVF_CELL_REAL: return put_real(sink, cell->u.r, err);
+	case KVF_CELL_TEXT: return put_text(sink, cell->u.b, err);
+	case KVF_CELL_BLOB: return put_blob(sink, cell->u.b, err);
 	case KVF_CELL_BOOL:
 		return cell->u.i ? put(sink, "+true", 5, err) : put(sink, "+false", 6, err);
 	}

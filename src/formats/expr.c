@@ -21,8 +21,8 @@ struct scan {
 	unsigned depth;
 	/* the current token */
 	enum token token;
-	size_t start;              /* where it begins */
-	struct kvf_bytes value;    /* word, name, text (unquoted), number, operator */
+	size_t start;           /* where it begins */
+	struct kvf_bytes value; /* word, name, text (unquoted), number, operator */
 	struct kvf_def_expr_node nodes[KVF_DEF_EXPR_NODES];
 	uint32_t nnodes;
 };
@@ -40,8 +40,8 @@ static enum kvf_status expected(const struct scan *s, const char *what, struct k
 	if (s->token == T_END)
 		return kvf_def_fail(err, kvf_node_at(s->node, s->start),
 				    "%s expected at the end of the condition", what);
-	return kvf_def_fail(err, kvf_node_at(s->node, s->start), "%s expected, not \"%s\"", what,
-			    kvf_bytes_print(s->value, buf, sizeof(buf)));
+	return kvf_def_fail(err, kvf_node_at(s->node, s->start), "%s expected, not \"%s\"",
+			    what, kvf_bytes_print(s->value, buf, sizeof(buf)));
 }
 
 /* From the opening quote to the closing one; doubled quotes made single. */
@@ -93,8 +93,8 @@ static enum kvf_status advance(struct scan *s, struct kvf_err *err)
 	struct kvf_bytes rest;
 	uint8_t c;
 
-	while (s->at < s->len && (s->text[s->at] == ' ' || s->text[s->at] == '\n' ||
-				  s->text[s->at] == '\t'))
+	while (s->at < s->len &&
+	       (s->text[s->at] == ' ' || s->text[s->at] == '\n' || s->text[s->at] == '\t'))
 		s->at++;
 	s->start = s->at;
 	s->value.ptr = s->text + s->at;
@@ -202,8 +202,8 @@ static int comparison(const struct scan *s, enum kvf_expr_op *op)
 		const char *text;
 		enum kvf_expr_op op;
 	} ops[] = {
-		{ "=", KVF_EXPR_EQ }, { "!=", KVF_EXPR_NE }, { "<", KVF_EXPR_LT },
-		{ "<=", KVF_EXPR_LE }, { ">", KVF_EXPR_GT }, { ">=", KVF_EXPR_GE },
+		{ "=", KVF_EXPR_EQ },  { "!=", KVF_EXPR_NE }, { "<", KVF_EXPR_LT },
+		{ "<=", KVF_EXPR_LE }, { ">", KVF_EXPR_GT },  { ">=", KVF_EXPR_GE },
 	};
 	size_t i;
 

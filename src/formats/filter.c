@@ -14,7 +14,8 @@ static enum kvf_status refuse(const struct kvf_def_filter *f, const char *why,
 }
 
 /* Room in the scratch for the result. */
-static enum kvf_status room(struct kvf_run *run, size_t size, uint8_t **out, struct kvf_err *err)
+static enum kvf_status room(struct kvf_run *run, size_t size, uint8_t **out,
+			    struct kvf_err *err)
 {
 	enum kvf_status st;
 	void *p = NULL;
@@ -219,8 +220,10 @@ static enum kvf_status check(struct kvf_run *run, const struct kvf_def_filter *f
 	if (st)
 		return st;
 	if (f->id == KVF_FILTER_DNS_LABEL && !is_label(in.ptr, in.len))
-		return refuse(f, "not 1 to 63 of a-z, 0-9 and \"-\", with a letter or digit at "
-				 "both ends", err);
+		return refuse(f,
+			      "not 1 to 63 of a-z, 0-9 and \"-\", with a letter or digit at "
+			      "both ends",
+			      err);
 	if (f->id == KVF_FILTER_DNS_SUBDOMAIN && !is_subdomain(in.ptr, in.len))
 		return refuse(f, "not DNS labels joined with dots, at most 253 bytes", err);
 	if (f->id == KVF_FILTER_MAX && in.len > f->n)

@@ -16,7 +16,8 @@ struct origin {
 	size_t nfiles;
 };
 
-static enum kvf_status read_all(int fd, const char *path, struct kvf_buf *b, struct kvf_err *err)
+static enum kvf_status read_all(int fd, const char *path, struct kvf_buf *b,
+				struct kvf_err *err)
 {
 	enum kvf_status st;
 	ssize_t n;
@@ -32,7 +33,8 @@ static enum kvf_status read_all(int fd, const char *path, struct kvf_buf *b, str
 		if (n == 0)
 			return KVF_OK;
 		if (n < 0 && errno != EINTR)
-			return kvf_fail_errno(err, KVF_EDEFINITION, errno, "cannot read %s", path);
+			return kvf_fail_errno(err, KVF_EDEFINITION, errno, "cannot read %s",
+					      path);
 		if (n > 0)
 			b->len += (size_t)n;
 	}
@@ -94,7 +96,8 @@ static enum kvf_status fetch(const struct origin *from, struct kvf_arena *arena,
 	return kvf_fail(err, KVF_EDEFINITION, "there is no %s", path);
 }
 
-static enum kvf_status load(const struct origin *from, struct kvf_formats *f, struct kvf_err *err)
+static enum kvf_status load(const struct origin *from, struct kvf_formats *f,
+			    struct kvf_err *err)
 {
 	struct kvf_arena *arena = &f->def.arena;
 	struct kvf_def_package *packages = NULL;
@@ -172,7 +175,8 @@ enum kvf_status kvf_formats_blame(const struct kvf_formats *f, size_t package, s
 	if (was.status != KVF_EDEFINITION || package >= f->def.npackages ||
 	    record >= f->def.packages[package].nrecords)
 		return was.status;
-	kvf_def_fail(err, f->def.packages[package].records[record].table_pos, "%s", was.message);
+	kvf_def_fail(err, f->def.packages[package].records[record].table_pos, "%s",
+		     was.message);
 	memcpy(err->detail, was.detail, sizeof(err->detail));
 	memcpy(err->hint, was.hint, sizeof(err->hint));
 	return err->status;

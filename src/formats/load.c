@@ -74,8 +74,9 @@ static enum kvf_status load_store(struct kvf_def *def, const struct kvf_node *no
 	    def->schema <= INT64_MAX)
 		return KVF_OK;
 	kvf_def_fail(err, node->pos, "store has no \"schema\"");
-	kvf_err_hint(err, "Write the schema version that a finished import sets, a number of 1 or "
-			  "more.");
+	kvf_err_hint(err,
+		     "Write the schema version that a finished import sets, a number of 1 or "
+		     "more.");
 	return KVF_EDEFINITION;
 }
 
@@ -158,10 +159,11 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 	if (!st)
 		st = kvf_node_name(m[0], "application", &def->application, err);
 	if (!st && !kvf_def_is_package_name(m[0]->text))
-		st = kvf_def_fail(err, m[0]->pos,
-				  "the application \"%s\" may have no capitals, and begins with "
-				  "a letter or digit",
-				  def->application);
+		st = kvf_def_fail(
+			err, m[0]->pos,
+			"the application \"%s\" may have no capitals, and begins with "
+			"a letter or digit",
+			def->application);
 	if (!st)
 		st = load_packages(def, m[1], packages, err);
 	if (!st)
@@ -334,8 +336,8 @@ static enum kvf_status load_record(struct kvf_arena *arena, const struct kvf_nod
 				   const struct kvf_def_package *p, struct kvf_def_record *r,
 				   struct kvf_err *err)
 {
-	static const char *const keys[] = { "table", "query", "where", "ordered", "let",
-					    "entries" };
+	static const char *const keys[] = { "table",   "query", "where",
+					    "ordered", "let",   "entries" };
 	const struct kvf_node *m[COUNT(keys)], *v;
 	struct kvf_def_entry *list;
 	enum kvf_status st;
@@ -434,7 +436,8 @@ static enum kvf_status name_kinds(struct kvf_arena *arena, const struct kvf_def_
 	return st;
 }
 
-static enum kvf_status written_kinds_differ(const struct kvf_def_package *p, struct kvf_err *err)
+static enum kvf_status written_kinds_differ(const struct kvf_def_package *p,
+					    struct kvf_err *err)
 {
 	size_t i, k, seen = 0;
 	const char *names[KVF_DEF_LIST_MAX];
@@ -471,8 +474,9 @@ enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node 
 	if (!st)
 		st = kvf_node_name(m[0], "package", &name, err);
 	if (!st && strcmp(name, p->name) != 0)
-		st = kvf_def_fail(err, m[0]->pos, "the package is called \"%s\", its file \"%s\"",
-				  name, p->name);
+		st = kvf_def_fail(err, m[0]->pos,
+				  "the package is called \"%s\", its file \"%s\"", name,
+				  p->name);
 	if (!st)
 		st = kvf_node_number(m[1], "version", 1, INT64_MAX, &p->version, err);
 	if (!st && m[3])

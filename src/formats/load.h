@@ -5,10 +5,9 @@
 #include "formats/yaml.h"
 
 /* application.yaml; packages[] get their names and places only. */
-KVF_MUST_CHECK enum kvf_status kvf_load_application(struct kvf_def *def,
-						    const struct kvf_node *root,
-						    struct kvf_def_package **packages,
-						    struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_load_application(struct kvf_def *def, const struct kvf_node *root,
+		     struct kvf_def_package **packages, struct kvf_err *err);
 
 /* NAME.yaml into `p`, whose name is set. */
 KVF_MUST_CHECK enum kvf_status kvf_load_package(struct kvf_arena *arena,

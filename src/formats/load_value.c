@@ -11,25 +11,27 @@
 #define SCALE_MAX 30
 
 static const struct kvf_word plain_types[] = {
-	{ "string", KVF_TYPE_STRING },       { "bool", KVF_TYPE_BOOL },
-	{ "bytes", KVF_TYPE_BYTES },         { "timestamp", KVF_TYPE_TIMESTAMP },
-	{ "int", KVF_TYPE_INT },             { "uint", KVF_TYPE_UINT },
-	{ "float", KVF_TYPE_FLOAT },         { "decimal", KVF_TYPE_DECIMAL },
-	{ "json", KVF_TYPE_JSON },           { "object", KVF_TYPE_OBJECT },
+	{ "string", KVF_TYPE_STRING }, { "bool", KVF_TYPE_BOOL },
+	{ "bytes", KVF_TYPE_BYTES },   { "timestamp", KVF_TYPE_TIMESTAMP },
+	{ "int", KVF_TYPE_INT },       { "uint", KVF_TYPE_UINT },
+	{ "float", KVF_TYPE_FLOAT },   { "decimal", KVF_TYPE_DECIMAL },
+	{ "json", KVF_TYPE_JSON },     { "object", KVF_TYPE_OBJECT },
 };
 static const struct kvf_word protobuf_types[] = {
-	{ "string", KVF_TYPE_STRING },       { "bool", KVF_TYPE_BOOL },
-	{ "bytes", KVF_TYPE_BYTES },         { "timestamp", KVF_TYPE_TIMESTAMP },
-	{ "double", KVF_TYPE_DOUBLE },       { "float", KVF_TYPE_PB_FLOAT },
-	{ "int32", KVF_TYPE_INT32 },         { "int64", KVF_TYPE_INT64 },
-	{ "uint32", KVF_TYPE_UINT32 },       { "uint64", KVF_TYPE_UINT64 },
-	{ "sint32", KVF_TYPE_SINT32 },       { "sint64", KVF_TYPE_SINT64 },
-	{ "fixed32", KVF_TYPE_FIXED32 },     { "fixed64", KVF_TYPE_FIXED64 },
-	{ "sfixed32", KVF_TYPE_SFIXED32 },   { "sfixed64", KVF_TYPE_SFIXED64 },
-	{ "enum", KVF_TYPE_ENUM },           { "message", KVF_TYPE_MESSAGE },
+	{ "string", KVF_TYPE_STRING },     { "bool", KVF_TYPE_BOOL },
+	{ "bytes", KVF_TYPE_BYTES },       { "timestamp", KVF_TYPE_TIMESTAMP },
+	{ "double", KVF_TYPE_DOUBLE },     { "float", KVF_TYPE_PB_FLOAT },
+	{ "int32", KVF_TYPE_INT32 },       { "int64", KVF_TYPE_INT64 },
+	{ "uint32", KVF_TYPE_UINT32 },     { "uint64", KVF_TYPE_UINT64 },
+	{ "sint32", KVF_TYPE_SINT32 },     { "sint64", KVF_TYPE_SINT64 },
+	{ "fixed32", KVF_TYPE_FIXED32 },   { "fixed64", KVF_TYPE_FIXED64 },
+	{ "sfixed32", KVF_TYPE_SFIXED32 }, { "sfixed64", KVF_TYPE_SFIXED64 },
+	{ "enum", KVF_TYPE_ENUM },         { "message", KVF_TYPE_MESSAGE },
 };
 static const struct kvf_word encodings[] = {
-	{ "raw", KVF_RAW }, { "msgpack", KVF_MSGPACK }, { "json", KVF_JSON },
+	{ "raw", KVF_RAW },
+	{ "msgpack", KVF_MSGPACK },
+	{ "json", KVF_JSON },
 	{ "protobuf", KVF_PROTOBUF },
 };
 
@@ -152,7 +154,8 @@ static enum kvf_status refuse(const struct kvf_node *member, const char *why,
 }
 
 /* Keys that contradict each other or the type. */
-static enum kvf_status check_keys(const struct context *c, const struct kvf_node *const m[F_KEYS],
+static enum kvf_status check_keys(const struct context *c,
+				  const struct kvf_node *const m[F_KEYS],
 				  const struct kvf_def_field *f, struct kvf_err *err)
 {
 	int single = f->shape == KVF_SHAPE_ONE && !is_group(f);
@@ -208,11 +211,14 @@ static enum kvf_status load_options(const struct context *c, const struct kvf_no
 				    struct kvf_def_field *f, struct kvf_err *err)
 {
 	static const struct kvf_word omits[] = {
-		{ "null", KVF_OMIT_NULL }, { "empty", KVF_OMIT_EMPTY },
+		{ "null", KVF_OMIT_NULL },
+		{ "empty", KVF_OMIT_EMPTY },
 		{ "never", KVF_OMIT_NEVER },
 	};
 	static const struct kvf_word units[] = {
-		{ "s", KVF_UNIT_S }, { "ms", KVF_UNIT_MS }, { "us", KVF_UNIT_US },
+		{ "s", KVF_UNIT_S },
+		{ "ms", KVF_UNIT_MS },
+		{ "us", KVF_UNIT_US },
 		{ "ns", KVF_UNIT_NS },
 	};
 	enum kvf_status st = KVF_OK;
@@ -275,7 +281,7 @@ static enum kvf_status field_name(const struct kvf_node *key, const char **out,
 static enum kvf_status load_field(const struct context *c, const struct kvf_node *node,
 				  struct kvf_def_field *f, struct kvf_err *err)
 {
-	static const char *const keys[F_KEYS] = { "type", "tag", "from", "const", "default",
+	static const char *const keys[F_KEYS] = { "type", "tag",   "from", "const", "default",
 						  "omit", "scale", "unit", "fields" };
 	const struct kvf_node *m[F_KEYS];
 	struct context inner = *c;
@@ -304,12 +310,14 @@ static enum kvf_status load_field(const struct context *c, const struct kvf_node
 	if (st || !is_group(f))
 		return st;
 	if (!m[F_FIELDS])
-		return kvf_def_fail(err, node->key->pos, "the field \"%s\" is of type %s and "
-				    "has no fields", f->name, kvf_type_name(f->type));
+		return kvf_def_fail(err, node->key->pos,
+				    "the field \"%s\" is of type %s and "
+				    "has no fields",
+				    f->name, kvf_type_name(f->type));
 	inner.depth++;
 	if (inner.depth > KVF_DEF_FIELD_DEPTH)
-		return kvf_def_fail(err, m[F_FIELDS]->pos, "fields are nested more than %d deep",
-				    KVF_DEF_FIELD_DEPTH);
+		return kvf_def_fail(err, m[F_FIELDS]->pos,
+				    "fields are nested more than %d deep", KVF_DEF_FIELD_DEPTH);
 	return load_fields(&inner, m[F_FIELDS], &f->fields, &f->nfields, err);
 }
 
@@ -340,9 +348,10 @@ static enum kvf_status load_fields(const struct context *c, const struct kvf_nod
 			return st;
 		for (i = 0; f->tag && i < *n; i++)
 			if (list[i].tag == f->tag)
-				return kvf_def_fail(err, f->pos,
-						    "the fields \"%s\" and \"%s\" have the same tag",
-						    list[i].name, f->name);
+				return kvf_def_fail(
+					err, f->pos,
+					"the fields \"%s\" and \"%s\" have the same tag",
+					list[i].name, f->name);
 		(*n)++;
 	}
 	return KVF_OK;

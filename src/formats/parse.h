@@ -5,19 +5,17 @@
 #include "formats/yaml.h"
 
 /* KVF_EDEFINITION with the place inside the scalar. */
-KVF_MUST_CHECK enum kvf_status kvf_template_parse(struct kvf_arena *arena,
-						  const struct kvf_node *node,
-						  struct kvf_def_template *out,
-						  struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_template_parse(struct kvf_arena *arena, const struct kvf_node *node,
+		   struct kvf_def_template *out, struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status kvf_expr_parse(struct kvf_arena *arena,
 					      const struct kvf_node *node,
 					      struct kvf_def_expr *out, struct kvf_err *err);
 
 /* A template that is the one placeholder {name}, written at `pos`. */
-KVF_MUST_CHECK enum kvf_status kvf_template_of_name(struct kvf_arena *arena, struct kvf_pos pos,
-						    const char *name,
-						    struct kvf_def_template *out,
-						    struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_template_of_name(struct kvf_arena *arena, struct kvf_pos pos, const char *name,
+		     struct kvf_def_template *out, struct kvf_err *err);
 
 /* One placeholder without filters: keeps the type of what it names. */
 static inline int kvf_template_is_plain(const struct kvf_def_template *t)

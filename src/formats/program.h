@@ -16,31 +16,37 @@
 /* Compiled fields in one package; a value is compiled for each record. */
 #define KVF_PROG_FIELDS_MAX ((size_t)1 << 18)
 
-enum kvf_ref_type { KVF_REF_LITERAL, KVF_REF_COLUMN, KVF_REF_LET, KVF_REF_MEMBER, KVF_REF_SELF };
+enum kvf_ref_type {
+	KVF_REF_LITERAL,
+	KVF_REF_COLUMN,
+	KVF_REF_LET,
+	KVF_REF_MEMBER,
+	KVF_REF_SELF
+};
 
 struct kvf_ref {
 	enum kvf_ref_type type;
-	uint32_t index;            /* slot of the column, or number of the let */
-	struct kvf_bytes text;     /* the literal, or the member's name */
+	uint32_t index;        /* slot of the column, or number of the let */
+	struct kvf_bytes text; /* the literal, or the member's name */
 };
 
 struct kvf_prog_piece {
 	const struct kvf_def_piece *def;
 	struct kvf_ref ref;
-	int nullable;              /* NULL does not make the template NULL */
+	int nullable; /* NULL does not make the template NULL */
 };
 
 struct kvf_prog_template {
 	const struct kvf_prog_piece *pieces;
 	size_t npieces;
-	int plain;                 /* one placeholder, no filters: keeps its type */
+	int plain; /* one placeholder, no filters: keeps its type */
 };
 
 struct kvf_prog_field {
 	const struct kvf_def_field *def;
-	const struct kvf_prog_template *from;  /* or NULL */
-	struct kvf_bytes head;     /* json: "name": ; msgpack: the packed name */
-	const struct kvf_prog_field *fields;   /* in the order of the bytes */
+	const struct kvf_prog_template *from; /* or NULL */
+	struct kvf_bytes head;                /* json: "name": ; msgpack: the packed name */
+	const struct kvf_prog_field *fields;  /* in the order of the bytes */
 	size_t nfields;
 };
 
@@ -60,17 +66,17 @@ struct kvf_prog_entry {
 	const struct kvf_prog_template *partition, *key, *raw;
 	const struct kvf_prog_field *fields;
 	size_t nfields;
-	const struct kvf_prog_test *when;      /* the root is the last; or NULL */
+	const struct kvf_prog_test *when; /* the root is the last; or NULL */
 	size_t nwhen;
 };
 
 struct kvf_prog_record {
 	const struct kvf_def_package *package;
 	const struct kvf_def_record *def;
-	const char *const *columns;            /* by slot */
+	const char *const *columns; /* by slot */
 	size_t ncolumns;
-	uint32_t *cell_of;                     /* slot -> index in the row */
-	size_t ncells;                         /* cells that a row must have */
+	uint32_t *cell_of; /* slot -> index in the row */
+	size_t ncells;     /* cells that a row must have */
 	int bound;
 	const struct kvf_prog_let *lets;
 	const struct kvf_prog_entry *entries;
@@ -83,7 +89,7 @@ struct kvf_prog {
 
 struct kvf_formats {
 	struct kvf_def def;
-	struct kvf_prog *programs;             /* by package */
+	struct kvf_prog *programs; /* by package */
 	struct kvf_application application;
 };
 

@@ -15,15 +15,20 @@
 #include "value/timestamp.h"
 
 enum kvf_val_type {
-	KVF_VAL_NULL, KVF_VAL_INT, KVF_VAL_REAL, KVF_VAL_BOOL, KVF_VAL_TEXT, KVF_VAL_BLOB,
-	KVF_VAL_NUMBER,            /* a JSON number, as it was written */
-	KVF_VAL_JSON               /* a JSON array or object */
+	KVF_VAL_NULL,
+	KVF_VAL_INT,
+	KVF_VAL_REAL,
+	KVF_VAL_BOOL,
+	KVF_VAL_TEXT,
+	KVF_VAL_BLOB,
+	KVF_VAL_NUMBER, /* a JSON number, as it was written */
+	KVF_VAL_JSON    /* a JSON array or object */
 };
 
 /* Views point into the row, the definition or the scratch: valid for the row. */
 struct kvf_val {
 	enum kvf_val_type type;
-	uint32_t token;            /* with `json`: the token it came from, unchanged */
+	uint32_t token; /* with `json`: the token it came from, unchanged */
 	const struct kvf_json *json;
 	union {
 		int64_t i;
@@ -57,15 +62,14 @@ KVF_MUST_CHECK enum kvf_status kvf_val_text(struct kvf_run *run, const struct kv
 					    struct kvf_bytes *out, struct kvf_err *err);
 
 /* Evaluate; NULL is a value.  Blames. */
-KVF_MUST_CHECK enum kvf_status kvf_eval_template(struct kvf_run *run,
-						 const struct kvf_scope *scope,
-						 const struct kvf_prog_template *t,
-						 struct kvf_val *out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_eval_template(struct kvf_run *run, const struct kvf_scope *scope,
+		  const struct kvf_prog_template *t, struct kvf_val *out, struct kvf_err *err);
 
 /* Evaluate into a buffer of the sink; NULL refuses the row.  Blames. */
-KVF_MUST_CHECK enum kvf_status kvf_eval_into(struct kvf_run *run,
-					     const struct kvf_prog_template *t, const char *what,
-					     enum kvf_sink_buffer which, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_eval_into(struct kvf_run *run, const struct kvf_prog_template *t, const char *what,
+	      enum kvf_sink_buffer which, struct kvf_err *err);
 
 /* Compute run->lets, which has room for all.  Blames. */
 KVF_MUST_CHECK enum kvf_status kvf_eval_lets(struct kvf_run *run, struct kvf_err *err);
@@ -119,21 +123,18 @@ KVF_MUST_CHECK enum kvf_status kvf_coerce_json(struct kvf_run *run, const struct
 					       const struct kvf_json **json, uint32_t *token,
 					       struct kvf_err *err);
 /* As above, of type KVF_JSON_ARRAY or KVF_JSON_OBJECT. */
-KVF_MUST_CHECK enum kvf_status kvf_coerce_container(struct kvf_run *run,
-						    const struct kvf_val *v,
-						    enum kvf_json_type type,
-						    const struct kvf_json **json,
-						    uint32_t *token, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_coerce_container(struct kvf_run *run, const struct kvf_val *v, enum kvf_json_type type,
+		     const struct kvf_json **json, uint32_t *token, struct kvf_err *err);
 /* Says what `v` is: "an integer", "text". */
 const char *kvf_val_describe(const struct kvf_val *v);
 
 /* ---- encode_*.c: fields into the sink's value buffer; blame ------------------ */
 
 /* The value of a field: from, const or default.  Blames. */
-KVF_MUST_CHECK enum kvf_status kvf_field_value(struct kvf_run *run,
-					       const struct kvf_scope *scope,
-					       const struct kvf_prog_field *f,
-					       struct kvf_val *out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_field_value(struct kvf_run *run, const struct kvf_scope *scope,
+		const struct kvf_prog_field *f, struct kvf_val *out, struct kvf_err *err);
 
 /* Pass `st` on; a reason is blamed on the field. */
 enum kvf_status kvf_field_failed(const struct kvf_run *run, const struct kvf_prog_field *f,

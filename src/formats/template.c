@@ -19,24 +19,15 @@ static const struct filter_info {
 	enum argument argument;
 	uint64_t least, most;
 } infos[] = {
-	{ "hex", ARG_NONE, 0, 0 },
-	{ "base32hex", ARG_NONE, 0, 0 },
-	{ "lower", ARG_NONE, 0, 0 },
-	{ "upper", ARG_NONE, 0, 0 },
-	{ "urlencode", ARG_NONE, 0, 0 },
-	{ "pad", ARG_NUMBER, 1, PAD_MAX },
-	{ "be64", ARG_NONE, 0, 0 },
-	{ "desc64", ARG_NONE, 0, 0 },
-	{ "rfc3339", ARG_UNIT, 0, 0 },
-	{ "uuid", ARG_NONE, 0, 0 },
-	{ "uuid5", ARG_UUID, 0, 0 },
-	{ "decimal", ARG_NUMBER, 0, DECIMAL_DIGITS_MAX },
-	{ "else", ARG_TEXT, 0, 0 },
-	{ "dns_label", ARG_NONE, 0, 0 },
-	{ "dns_subdomain", ARG_NONE, 0, 0 },
-	{ "segment", ARG_NONE, 0, 0 },
-	{ "nonempty", ARG_NONE, 0, 0 },
-	{ "max", ARG_NUMBER, 1, LENGTH_MAX },
+	{ "hex", ARG_NONE, 0, 0 },           { "base32hex", ARG_NONE, 0, 0 },
+	{ "lower", ARG_NONE, 0, 0 },         { "upper", ARG_NONE, 0, 0 },
+	{ "urlencode", ARG_NONE, 0, 0 },     { "pad", ARG_NUMBER, 1, PAD_MAX },
+	{ "be64", ARG_NONE, 0, 0 },          { "desc64", ARG_NONE, 0, 0 },
+	{ "rfc3339", ARG_UNIT, 0, 0 },       { "uuid", ARG_NONE, 0, 0 },
+	{ "uuid5", ARG_UUID, 0, 0 },         { "decimal", ARG_NUMBER, 0, DECIMAL_DIGITS_MAX },
+	{ "else", ARG_TEXT, 0, 0 },          { "dns_label", ARG_NONE, 0, 0 },
+	{ "dns_subdomain", ARG_NONE, 0, 0 }, { "segment", ARG_NONE, 0, 0 },
+	{ "nonempty", ARG_NONE, 0, 0 },      { "max", ARG_NUMBER, 1, LENGTH_MAX },
 };
 #define NFILTERS (sizeof(infos) / sizeof(infos[0]))
 
@@ -121,7 +112,9 @@ static enum kvf_status read_argument(struct scan *s, size_t start, struct kvf_de
 				     struct kvf_err *err)
 {
 	static const struct kvf_word units[] = {
-		{ "s", KVF_UNIT_S }, { "ms", KVF_UNIT_MS }, { "us", KVF_UNIT_US },
+		{ "s", KVF_UNIT_S },
+		{ "ms", KVF_UNIT_MS },
+		{ "us", KVF_UNIT_US },
 		{ "ns", KVF_UNIT_NS },
 	};
 	const struct filter_info *info = &infos[f->id];
@@ -140,9 +133,9 @@ static enum kvf_status read_argument(struct scan *s, size_t start, struct kvf_de
 		return KVF_OK;
 	case ARG_UUID:
 		if (!kvf_uuid_parse(f->text, f->uuid) && !kvf_uuid_namespace(f->text, f->uuid))
-			return kvf_def_fail(err, pos,
-					    "filter \"%s\" needs a UUID, or dns, url, oid, x500",
-					    info->name);
+			return kvf_def_fail(
+				err, pos, "filter \"%s\" needs a UUID, or dns, url, oid, x500",
+				info->name);
 		return KVF_OK;
 	case ARG_UNIT:
 		unit = kvf_word_find(units, 4, f->text);
@@ -249,8 +242,9 @@ static enum kvf_status parse_placeholder(struct scan *s, struct kvf_def_piece *p
 		if (s->at == s->len)
 			return fail_at(s, start, "\"{\" is not closed", err);
 		fail_at(s, s->at, "\"|\" or \"}\" expected", err);
-		kvf_err_hint(err, "A name with other characters than letters, digits and \"_\" is "
-				  "quoted: {\"Order Details\"}.");
+		kvf_err_hint(err,
+			     "A name with other characters than letters, digits and \"_\" is "
+			     "quoted: {\"Order Details\"}.");
 		return KVF_EDEFINITION;
 	}
 	copy = kvf_arena_alloc(s->arena, n * sizeof(*copy));
@@ -279,7 +273,8 @@ static enum kvf_status parse_literal(struct scan *s, struct kvf_def_piece *piece
 		else if (c == '{')
 			break;
 		else
-			return fail_at(s, s->at, "\"}\" without \"{\"; write }} for a brace", err);
+			return fail_at(s, s->at, "\"}\" without \"{\"; write }} for a brace",
+				       err);
 	}
 	copy = kvf_arena_strndup(s->arena, s->text + start, n);
 	if (!copy)

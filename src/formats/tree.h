@@ -38,9 +38,8 @@ extern const struct kvf_tree_writer kvf_tree_json;
 extern const struct kvf_tree_writer kvf_tree_msgpack;
 
 /* The fields as one map.  Blames. */
-KVF_MUST_CHECK enum kvf_status kvf_encode_tree(struct kvf_run *run,
-					       const struct kvf_tree_writer *w,
-					       const struct kvf_prog_field *fields, size_t n,
-					       struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_encode_tree(struct kvf_run *run, const struct kvf_tree_writer *w,
+		const struct kvf_prog_field *fields, size_t n, struct kvf_err *err);
 
 #endif

@@ -168,8 +168,8 @@ enum kvf_status kvf_eval_when(struct kvf_run *run, const struct kvf_prog_entry *
 		switch (def->op) {
 		case KVF_EXPR_AND: truths[i] = both(truths[def->a], truths[def->b]); break;
 		case KVF_EXPR_OR:
-			truths[i] = negated(
-				both(negated(truths[def->a]), negated(truths[def->b])));
+			truths[i] =
+				negated(both(negated(truths[def->a]), negated(truths[def->b])));
 			break;
 		case KVF_EXPR_NOT: truths[i] = negated(truths[def->a]); break;
 		case KVF_EXPR_EQ:

@@ -197,7 +197,8 @@ enum kvf_status kvf_node_name(const struct kvf_node *node, const char *what, con
 	if (st || kvf_def_is_name(node->text))
 		return st;
 	kvf_def_fail(err, node->pos, "%s \"%s\" is not a name", what, shown(node->text, buf));
-	kvf_err_hint(err, "Names are letters, digits, \"_\", \"-\" and \".\", at most %d bytes.",
+	kvf_err_hint(err,
+		     "Names are letters, digits, \"_\", \"-\" and \".\", at most %d bytes.",
 		     KVF_DEF_NAME_MAX);
 	return KVF_EDEFINITION;
 }

@@ -30,14 +30,14 @@ KVF_MUST_CHECK enum kvf_status kvf_word_read(const struct kvf_node *node, const 
  * and a member without a value.  At most KVF_KEYS_MAX keys.
  */
 #define KVF_KEYS_MAX 16
-KVF_MUST_CHECK enum kvf_status kvf_node_members(const struct kvf_node *node, const char *what,
-						const char *const *keys, size_t n,
-						const struct kvf_node **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_node_members(const struct kvf_node *node, const char *what, const char *const *keys,
+		 size_t n, const struct kvf_node **out, struct kvf_err *err);
 
 /* A member that must be there. */
-KVF_MUST_CHECK enum kvf_status kvf_node_required(const struct kvf_node *node,
-						 const struct kvf_node *member, const char *what,
-						 const char *key, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_node_required(const struct kvf_node *node, const struct kvf_node *member, const char *what,
+		  const char *key, struct kvf_err *err);
 
 /* Scalars.  `what` names it in messages ("store.schema"). */
 KVF_MUST_CHECK enum kvf_status kvf_node_scalar(const struct kvf_node *node, const char *what,

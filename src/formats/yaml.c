@@ -33,9 +33,9 @@ struct builder {
 	struct kvf_arena *arena;
 	const char *file;
 	yaml_parser_t parser;
-	struct kvf_node *open[KVF_DEF_YAML_DEPTH];  /* collections we are in */
-	struct kvf_node *last[KVF_DEF_YAML_DEPTH];  /* their latest child */
-	struct kvf_node *key[KVF_DEF_YAML_DEPTH];   /* key that waits for its value */
+	struct kvf_node *open[KVF_DEF_YAML_DEPTH]; /* collections we are in */
+	struct kvf_node *last[KVF_DEF_YAML_DEPTH]; /* their latest child */
+	struct kvf_node *key[KVF_DEF_YAML_DEPTH];  /* key that waits for its value */
 	size_t depth;
 	struct kvf_node *root;
 };
@@ -67,9 +67,10 @@ static enum kvf_status duplicate(const struct builder *b, const struct kvf_node 
 
 	for (v = b->open[b->depth - 1]->first; v; v = v->next)
 		if (kvf_bytes_cmp(v->key->text, key->text) == 0)
-			return kvf_def_fail(err, key->pos,
-					    "the key \"%.60s\" stands here twice (first in line %u)",
-					    (const char *)key->text.ptr, v->key->pos.line);
+			return kvf_def_fail(
+				err, key->pos,
+				"the key \"%.60s\" stands here twice (first in line %u)",
+				(const char *)key->text.ptr, v->key->pos.line);
 	return KVF_OK;
 }
 

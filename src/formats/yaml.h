@@ -14,12 +14,12 @@ enum kvf_node_type { KVF_NODE_SCALAR, KVF_NODE_LIST, KVF_NODE_MAP };
 struct kvf_node {
 	enum kvf_node_type type;
 	struct kvf_pos pos;
-	struct kvf_bytes text;     /* scalar; NUL-terminated behind len */
-	int exact;                 /* its characters stand as they are, in one line */
-	int absent;                /* "key:" with nothing behind it, or a bare ~ */
-	struct kvf_node *next;     /* the next element, or the next member's value */
-	struct kvf_node *key;      /* in a mapping: this value's key */
-	struct kvf_node *first;    /* list, map: in the order written */
+	struct kvf_bytes text;  /* scalar; NUL-terminated behind len */
+	int exact;              /* its characters stand as they are, in one line */
+	int absent;             /* "key:" with nothing behind it, or a bare ~ */
+	struct kvf_node *next;  /* the next element, or the next member's value */
+	struct kvf_node *key;   /* in a mapping: this value's key */
+	struct kvf_node *first; /* list, map: in the order written */
 	size_t n;
 };
 

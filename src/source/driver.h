@@ -62,13 +62,13 @@ struct kvf_source_driver {
 /* Comes first in each driver's own struct. */
 struct kvf_source {
 	const struct kvf_source_driver *driver;
-	const struct kvf_env *env;     /* never NULL */
+	const struct kvf_env *env; /* never NULL */
 };
 
 struct kvf_rows {
 	struct kvf_source *source;
 	struct kvf_row row;
-	enum kvf_status st;            /* sticky: KVF_EOF or the first error */
+	enum kvf_status st; /* sticky: KVF_EOF or the first error */
 	struct kvf_err err;
 };
 

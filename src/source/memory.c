@@ -12,17 +12,17 @@
 struct memory {
 	struct kvf_source base;
 	const struct kvf_memory_table *given;
-	struct kvf_table *shapes;            /* ascending by name */
+	struct kvf_table *shapes; /* ascending by name */
 	size_t n;
-	const struct kvf_record *planned;    /* the record that was planned last */
+	const struct kvf_record *planned; /* the record that was planned last */
 	unsigned parts;
 };
 
 struct memory_rows {
 	struct kvf_rows base;
-	const struct kvf_cell *at, *end;     /* whole rows of the table */
-	size_t stride;                       /* columns of the table */
-	struct kvf_cell *picked;             /* when the record wants some of them */
+	const struct kvf_cell *at, *end; /* whole rows of the table */
+	size_t stride;                   /* columns of the table */
+	struct kvf_cell *picked;         /* when the record wants some of them */
 	size_t *columns;
 };
 
@@ -97,8 +97,8 @@ static enum kvf_status memory_count(struct kvf_source *s, const struct kvf_recor
 	return st;
 }
 
-static enum kvf_status memory_scalar(struct kvf_source *s, const char *sql, char *buf, size_t size,
-				     struct kvf_err *err)
+static enum kvf_status memory_scalar(struct kvf_source *s, const char *sql, char *buf,
+				     size_t size, struct kvf_err *err)
 {
 	(void)s;
 	(void)sql;
@@ -155,7 +155,8 @@ static void memory_rows_close(struct kvf_rows *rows)
 }
 
 static enum kvf_status memory_rows_open(struct kvf_source *s, const struct kvf_record *record,
-					unsigned part, struct kvf_rows **out, struct kvf_err *err)
+					unsigned part, struct kvf_rows **out,
+					struct kvf_err *err)
 {
 	const struct memory *m = (const struct memory *)s;
 	const struct kvf_memory_table *t = NULL;

@@ -35,8 +35,9 @@ enum kvf_status kvf_postgres_explain(const struct kvf_postgres *s, enum kvf_stat
 {
 	if (!err || st != KVF_ESOURCE)
 		return st;
+	/* A standby that ends a session in the middle of its sending cannot say why. */
 	if (s->standby && (strcmp(err->code, "40001") == 0 || strcmp(err->code, "57P01") == 0 ||
-			   strcmp(err->code, "40P01") == 0))
+			   strcmp(err->code, "40P01") == 0 || strncmp(err->code, "08", 2) == 0))
 		kvf_err_hint(err,
 			     "A standby ends queries that hold its replay up: raise "
 			     "max_standby_streaming_delay there, turn hot_standby_feedback "
@@ -106,11 +107,10 @@ enum kvf_status kvf_postgres_try(struct kvf_postgres *s, const char *sql, const 
 {
 	static const struct kvf_pg_args none;
 	PGconn *conn = s->conns[0];
-	struct kvf_err ignored, *e = err;
+	struct kvf_err ignored = { 0 }, *e = err;
 	enum kvf_status st;
 
 	*res = NULL;
-	kvf_err_clear(&ignored);
 	if (!e)
 		e = &ignored;
 	st = kvf_pg_exec(&s->pg, conn, "set a savepoint", e, "SAVEPOINT kvferry");

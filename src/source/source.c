@@ -109,13 +109,14 @@ enum kvf_status kvf_source_schemas(struct kvf_source *s, const char *const *patt
 				   struct kvf_err *err)
 {
 	if (!s->driver->schemas)
-		return kvf_fail(err, KVF_EUSAGE, "this source has no schemas to choose from: %s",
+		return kvf_fail(err, KVF_EUSAGE,
+				"this source has no schemas to choose from: %s",
 				s->driver->identity(s));
 	return s->driver->schemas(s, patterns, n, err);
 }
 
-enum kvf_status kvf_source_tables(struct kvf_source *s, const struct kvf_table **tables, size_t *n,
-				  struct kvf_err *err)
+enum kvf_status kvf_source_tables(struct kvf_source *s, const struct kvf_table **tables,
+				  size_t *n, struct kvf_err *err)
 {
 	*tables = NULL;
 	*n = 0;
@@ -172,8 +173,8 @@ enum kvf_status kvf_source_plan(struct kvf_source *s, const struct kvf_record *r
 	return st ? st : s->driver->plan(s, record, parts, err);
 }
 
-enum kvf_status kvf_rows_open(struct kvf_source *s, const struct kvf_record *record, unsigned part,
-			      struct kvf_rows **out, struct kvf_err *err)
+enum kvf_status kvf_rows_open(struct kvf_source *s, const struct kvf_record *record,
+			      unsigned part, struct kvf_rows **out, struct kvf_err *err)
 {
 	enum kvf_status st = check_record(record, err);
 

@@ -37,7 +37,7 @@ struct kvf_sqlite_file {
 struct kvf_sqlite_state {
 	dev_t dev;
 	ino_t ino;
-	off_t size;            /* -1: there is no such file */
+	off_t size; /* -1: there is no such file */
 	struct timespec mtime, ctime;
 };
 
@@ -49,14 +49,14 @@ struct kvf_sqlite_mark {
 /* A shape together with what reading it needs. */
 struct kvf_sqlite_shape {
 	struct kvf_table table;
-	const char *query;                    /* text of a query, or NULL */
+	const char *query; /* text of a query, or NULL */
 	struct kvf_sqlite_shape *next;
 };
 
 struct kvf_sqlite {
 	struct kvf_source base;
 	sqlite3 *db;
-	char *path;                           /* absolute, without symlinks */
+	char *path; /* absolute, without symlinks */
 	char *identity;
 	double busy_since;
 
@@ -64,17 +64,17 @@ struct kvf_sqlite {
 	 * ours, and what the file was like when we began. */
 	struct kvf_sqlite_file guard;
 	struct kvf_sqlite_state guarded;
-	struct kvf_sqlite_mark mark;          /* before the snapshot began */
+	struct kvf_sqlite_mark mark; /* before the snapshot began */
 
-	char *scratch;                        /* folder to remove, or NULL */
+	char *scratch; /* folder to remove, or NULL */
 
-	struct kvf_arena arena;               /* shapes */
-	struct kvf_sqlite_shape *shapes;      /* all that were described */
-	struct kvf_table *tables;             /* those of kvf_source_tables() */
+	struct kvf_arena arena;          /* shapes */
+	struct kvf_sqlite_shape *shapes; /* all that were described */
+	struct kvf_table *tables;        /* those of kvf_source_tables() */
 	size_t ntables;
 	int tables_known;
-	int has_control;                      /* kvferry_control is there */
-	char *live;                           /* kvferry's published table, or NULL */
+	int has_control; /* kvferry_control is there */
+	char *live;      /* kvferry's published table, or NULL */
 };
 
 /* ---- sqlite.c ---- */
@@ -88,19 +88,18 @@ enum kvf_status kvf_sqlite_fail(const struct kvf_sqlite *s, int rc, struct kvf_e
 
 /* Prepare one statement that only reads and has no parameters.  What is wrong
  * with the text is KVF_EDEFINITION; `what` names it in the message. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_prepare_query(struct kvf_sqlite *s, const char *sql, const char *what,
-			 sqlite3_stmt **stmt, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_prepare_query(struct kvf_sqlite *s, const char *sql,
+							const char *what, sqlite3_stmt **stmt,
+							struct kvf_err *err);
 
 /* Prepare a statement of ours. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_prepare(struct kvf_sqlite *s, const char *sql, sqlite3_stmt **stmt,
-		   struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_prepare(struct kvf_sqlite *s, const char *sql,
+						  sqlite3_stmt **stmt, struct kvf_err *err);
 
 /* ---- sqlite_file.c ---- */
 
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_file_open(const char *path, struct kvf_sqlite_file *f, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_file_open(const char *path, struct kvf_sqlite_file *f,
+						    struct kvf_err *err);
 void kvf_sqlite_file_close(struct kvf_sqlite_file *f);
 /* Take the lock that readers of a rollback journal hold: nobody rolls back,
  * commits without a WAL, or leaves WAL mode while it is held.  Waits. */
@@ -110,36 +109,38 @@ kvf_sqlite_file_lock(struct kvf_sqlite *s, struct kvf_sqlite_file *f, struct kvf
 void kvf_sqlite_state_read(const char *path, struct kvf_sqlite_state *state);
 int kvf_sqlite_state_equal(const struct kvf_sqlite_state *a, const struct kvf_sqlite_state *b);
 /* The state of `path` with `suffix` added.  KVF_ENOMEM. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_state_beside(const char *path, const char *suffix, struct kvf_sqlite_state *state,
-			struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_state_beside(const char *path, const char *suffix,
+						       struct kvf_sqlite_state *state,
+						       struct kvf_err *err);
 /* As read, but so long after the last change that a later one shows. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_state_settled(const char *path, const char *suffix, struct kvf_sqlite_state *state,
-			 struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_state_settled(const char *path, const char *suffix,
+							struct kvf_sqlite_state *state,
+							struct kvf_err *err);
 
 /* ---- sqlite_open.c ---- */
 
 /* Open the database and begin the snapshot, by the way that fits. */
 KVF_MUST_CHECK enum kvf_status kvf_sqlite_begin(struct kvf_sqlite *s, struct kvf_err *err);
 /* Was everything read so far one snapshot?  Asked at the end of each table. */
-KVF_MUST_CHECK enum kvf_status kvf_sqlite_still_whole(struct kvf_sqlite *s, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_still_whole(struct kvf_sqlite *s,
+						      struct kvf_err *err);
 /* Open `path` with SQLite, set up the connection and begin to read. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_connect(struct kvf_sqlite *s, const char *path, const char *parameters, int flags,
-		   int *rc, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_snapshot(struct kvf_sqlite *s, int *rc, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_connect(struct kvf_sqlite *s, const char *path,
+						  const char *parameters, int flags, int *rc,
+						  struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_snapshot(struct kvf_sqlite *s, int *rc,
+						   struct kvf_err *err);
 
 /* ---- sqlite_scratch.c ---- */
 
 /* Copy database and `suffix` ("-wal", "-journal") into a private folder, while
  * `f` is locked. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_scratch_copy(struct kvf_sqlite *s, struct kvf_sqlite_file *f, const char *suffix,
-			struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_scratch_copy(struct kvf_sqlite *s,
+						       struct kvf_sqlite_file *f,
+						       const char *suffix, struct kvf_err *err);
 /* Recover the copy, begin the snapshot in it, and unlink it. */
-KVF_MUST_CHECK enum kvf_status kvf_sqlite_scratch_open(struct kvf_sqlite *s, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_scratch_open(struct kvf_sqlite *s,
+						       struct kvf_err *err);
 /* Remove what is left of the folder. */
 void kvf_sqlite_scratch_remove(struct kvf_sqlite *s);
 
@@ -159,12 +160,12 @@ int kvf_sqlite_is_ours(const struct kvf_sqlite *s, const char *name);
 /* ---- sqlite_table.c ---- */
 
 /* Fill *t; `name` stays where it is.  KVF_ESOURCE for names that are not UTF-8. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_read_table(struct kvf_sqlite *s, const char *name, unsigned flags,
-		      struct kvf_table *t, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_read_table(struct kvf_sqlite *s, const char *name,
+						     unsigned flags, struct kvf_table *t,
+						     struct kvf_err *err);
 /* Add the statements of all views to those of `t`. */
-KVF_MUST_CHECK enum kvf_status
-kvf_sqlite_add_views(struct kvf_sqlite *s, struct kvf_table *t, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sqlite_add_views(struct kvf_sqlite *s, struct kvf_table *t,
+						    struct kvf_err *err);
 /* A text column ("" for NULL) in the arena, or NULL: no memory. */
 char *kvf_sqlite_keep_text(struct kvf_sqlite *s, sqlite3_stmt *stmt, int column);
 

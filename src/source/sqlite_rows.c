@@ -15,7 +15,7 @@ struct sqlite_rows {
 	struct kvf_rows base;
 	struct kvf_sqlite *s;
 	sqlite3_stmt *stmt;
-	char *name;                    /* for messages */
+	char *name; /* for messages */
 	int n;
 	struct kvf_cell cells[];
 };
@@ -56,8 +56,9 @@ static enum kvf_status add_columns(sqlite3_str *sql, const struct kvf_record *re
 	size_t i, n = record->ncolumns ? record->ncolumns : shape->ncolumns;
 
 	for (i = 0; i < n; i++) {
-		const struct kvf_column *c = record->ncolumns ?
-			find_column(shape, record->columns[i]) : &shape->columns[i];
+		const struct kvf_column *c = record->ncolumns
+						     ? find_column(shape, record->columns[i])
+						     : &shape->columns[i];
 
 		if (!c)
 			return unknown_column(shape, record->columns[i], err);
@@ -120,7 +121,8 @@ enum kvf_status kvf_sqlite_rows_open(struct kvf_source *base, const struct kvf_r
 	int n;
 
 	if (part != 0)
-		return kvf_fail(err, KVF_EUSAGE, "an SQLite record has one part, not %u", part + 1);
+		return kvf_fail(err, KVF_EUSAGE, "an SQLite record has one part, not %u",
+				part + 1);
 	st = kvf_sqlite_describe(base, record, &shape, err);
 	/* A query runs as it was written: inside another it could lose its order. */
 	if (!st && (!record->query || record->ncolumns))
@@ -176,9 +178,7 @@ static enum kvf_status take_cell(sqlite3_value *v, struct kvf_cell *c, struct kv
 		c->u.b.len = (size_t)sqlite3_value_bytes(v);
 		/* NULL stands for an empty blob, and for no memory to expand one. */
 		return c->u.b.ptr || !c->u.b.len ? KVF_OK : kvf_fail_nomem(err);
-	default:
-		c->type = KVF_CELL_NULL;
-		return KVF_OK;
+	default: c->type = KVF_CELL_NULL; return KVF_OK;
 	}
 }
 
@@ -187,8 +187,9 @@ static enum kvf_status fail_rows(const struct sqlite_rows *r, int rc, struct kvf
 {
 	enum kvf_status st = kvf_sqlite_still_whole(r->s, err);
 
-	return st ? st : kvf_sqlite_fail(r->s, rc, err, "read \"%s\" after row %llu", r->name,
-					 (unsigned long long)r->base.row.ordinal);
+	return st ? st
+		  : kvf_sqlite_fail(r->s, rc, err, "read \"%s\" after row %llu", r->name,
+				    (unsigned long long)r->base.row.ordinal);
 }
 
 enum kvf_status kvf_sqlite_rows_next(struct kvf_rows *base, struct kvf_err *err)

@@ -54,8 +54,10 @@ static enum kvf_status list_all(struct kvf_sqlite *s, struct listed **out, size_
 
 	*out = NULL;
 	*n = 0;
-	st = kvf_sqlite_prepare(s, "SELECT name, type, wr, strict FROM pragma_table_list"
-				" WHERE schema = 'main'", &stmt, err);
+	st = kvf_sqlite_prepare(s,
+				"SELECT name, type, wr, strict FROM pragma_table_list"
+				" WHERE schema = 'main'",
+				&stmt, err);
 	while (!st && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		struct listed *l = kvf_arena_zalloc(&s->arena, sizeof(*l));
 
@@ -78,8 +80,9 @@ static enum kvf_status list_all(struct kvf_sqlite *s, struct listed **out, size_
 		++*n;
 	}
 	if (!st && rc != SQLITE_DONE)
-		st = rc == SQLITE_ROW ? kvf_fail_nomem(err) :
-		     kvf_sqlite_fail(s, rc, err, "read the schema of %s", s->path);
+		st = rc == SQLITE_ROW
+			     ? kvf_fail_nomem(err)
+			     : kvf_sqlite_fail(s, rc, err, "read the schema of %s", s->path);
 	sqlite3_finalize(stmt);
 	return st;
 }
@@ -102,8 +105,8 @@ static enum kvf_status find_own(struct kvf_sqlite *s, const struct listed *all,
 				-1, &stmt, NULL);
 	s->has_control = rc != SQLITE_ERROR;
 	if (rc)
-		return s->has_control ? kvf_sqlite_fail(s, rc, err, "read kvferry_control") :
-		       KVF_OK;
+		return s->has_control ? kvf_sqlite_fail(s, rc, err, "read kvferry_control")
+				      : KVF_OK;
 	if (sqlite3_step(stmt) == SQLITE_ROW) {
 		s->live = kvf_sqlite_keep_text(s, stmt, 0);
 		if (!s->live)
@@ -140,8 +143,10 @@ static int has_module(struct kvf_sqlite *s, const struct listed *l)
 		kvf_source_log(&s->base, KVF_LOG_WARN, "virtual table \"%s\" is left out: %s",
 			       l->name, sqlite3_errmsg(s->db));
 	else
-		kvf_source_log(&s->base, KVF_LOG_INFO, "virtual table \"%s\": its rows are carried, "
-			       "not the tables in which its module keeps them", l->name);
+		kvf_source_log(&s->base, KVF_LOG_INFO,
+			       "virtual table \"%s\": its rows are carried, "
+			       "not the tables in which its module keeps them",
+			       l->name);
 	sqlite3_finalize(stmt);
 	sqlite3_free(sql);
 	return rc == SQLITE_OK;
@@ -230,8 +235,9 @@ static enum kvf_status find_listed(struct kvf_sqlite *s, const char *name,
 }
 
 /* A query, or a view, has the columns that its statement says. */
-static enum kvf_status describe_statement(struct kvf_sqlite *s, const char *sql, const char *what,
-					  struct kvf_table *t, struct kvf_err *err)
+static enum kvf_status describe_statement(struct kvf_sqlite *s, const char *sql,
+					  const char *what, struct kvf_table *t,
+					  struct kvf_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct kvf_column *columns;
@@ -259,8 +265,8 @@ static enum kvf_status describe_statement(struct kvf_sqlite *s, const char *sql,
 	return KVF_OK;
 }
 
-static enum kvf_status describe_table(struct kvf_sqlite *s, const char *name, struct kvf_table *t,
-				      struct kvf_err *err)
+static enum kvf_status describe_table(struct kvf_sqlite *s, const char *name,
+				      struct kvf_table *t, struct kvf_err *err)
 {
 	const struct listed *l = NULL;
 	enum kvf_status st = find_listed(s, name, &l, err);
@@ -283,7 +289,8 @@ static enum kvf_status describe_table(struct kvf_sqlite *s, const char *name, st
 }
 
 /* Described before?  Tables by name, queries by name and text. */
-static const struct kvf_table *known(const struct kvf_sqlite *s, const struct kvf_record *record)
+static const struct kvf_table *known(const struct kvf_sqlite *s,
+				     const struct kvf_record *record)
 {
 	const char *name = record->query ? record->name : record->table;
 	const struct kvf_sqlite_shape *k;
@@ -337,9 +344,10 @@ enum kvf_status kvf_sqlite_describe(struct kvf_source *base, const struct kvf_re
 		k->table.name = kvf_arena_strdup(&s->arena, record->name);
 		k->table.dialect = "sqlite";
 		k->table.rows = k->table.bytes = UINT64_MAX;
-		st = k->query && k->table.name ?
-			describe_statement(s, record->query, record->name, &k->table, err) :
-			kvf_fail_nomem(err);
+		st = k->query && k->table.name
+			     ? describe_statement(s, record->query, record->name, &k->table,
+						  err)
+			     : kvf_fail_nomem(err);
 	} else {
 		st = describe_table(s, record->table, &k->table, err);
 	}

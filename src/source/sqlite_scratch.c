@@ -26,7 +26,7 @@ static enum kvf_status fail_scratch(struct kvf_err *err, int errnum, const char 
 	kvf_fail_errno(err, KVF_ETARGET, errnum, "cannot %s the scratch copy %s", what, name);
 	kvf_err_detail(err, "The source needs to be recovered in a copy; it was not changed.");
 	kvf_err_hint(err, "Name a folder with enough room in TMPDIR, or have the program that "
-		     "owns the database open and close it once.");
+			  "owns the database open and close it once.");
 	return KVF_ETARGET;
 }
 
@@ -47,8 +47,7 @@ static enum kvf_status make_folder(struct kvf_sqlite *s, struct kvf_sqlite_file 
 		sqlite3_free(name);
 		return kvf_fail_nomem(err);
 	}
-	if (!statvfs(slash ? name : ".", &fs) &&
-	    (uint64_t)fs.f_bavail * fs.f_frsize < need) {
+	if (!statvfs(slash ? name : ".", &fs) && (uint64_t)fs.f_bavail * fs.f_frsize < need) {
 		fail_scratch(err, ENOSPC, "make", slash ? name : ".");
 		sqlite3_free(name);
 		goto fail;
@@ -108,8 +107,8 @@ static int read_piece(struct kvf_sqlite_file *f, int in, uint8_t *buf, size_t n,
 	return SQLITE_OK;
 }
 
-static enum kvf_status copy(struct kvf_sqlite *s, struct kvf_sqlite_file *f, int in, uint64_t size,
-			    const char *suffix, struct kvf_err *err)
+static enum kvf_status copy(struct kvf_sqlite *s, struct kvf_sqlite_file *f, int in,
+			    uint64_t size, const char *suffix, struct kvf_err *err)
 {
 	char *name = scratch_name(s, suffix);
 	uint8_t *buf = malloc(PIECE);
@@ -195,9 +194,11 @@ enum kvf_status kvf_sqlite_scratch_open(struct kvf_sqlite *s, struct kvf_err *er
 		rc = sqlite3_exec(s->db,
 				  "PRAGMA locking_mode=EXCLUSIVE; PRAGMA synchronous=OFF;"
 				  " SELECT count(*) FROM sqlite_schema;"
-				  " PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
+				  " PRAGMA journal_mode=DELETE",
+				  NULL, NULL, NULL);
 		if (rc)
-			st = kvf_sqlite_fail(s, rc, err, "recover a scratch copy of %s", s->path);
+			st = kvf_sqlite_fail(s, rc, err, "recover a scratch copy of %s",
+					     s->path);
 	}
 	if (!st)
 		st = kvf_sqlite_snapshot(s, &rc, err);

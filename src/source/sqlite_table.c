@@ -44,10 +44,12 @@ static enum kvf_status bind_name(struct kvf_sqlite *s, const char *sql, const ch
 	return st;
 }
 
-static enum kvf_status end_of(struct kvf_sqlite *s, int rc, const char *name, struct kvf_err *err)
+static enum kvf_status end_of(struct kvf_sqlite *s, int rc, const char *name,
+			      struct kvf_err *err)
 {
-	return rc == SQLITE_DONE ? KVF_OK : kvf_sqlite_fail(s, rc, err,
-							    "read the schema of \"%s\"", name);
+	return rc == SQLITE_DONE
+		       ? KVF_OK
+		       : kvf_sqlite_fail(s, rc, err, "read the schema of \"%s\"", name);
 }
 
 /* ---- columns and keys ---------------------------------------------------------- */
@@ -59,7 +61,7 @@ static enum kvf_status not_utf8(const char *what, struct kvf_err *err)
 	kvf_fail(err, KVF_ESOURCE, "the name %s is not UTF-8",
 		 kvf_bytes_print(kvf_bytes_str(what), text, sizeof(text)));
 	kvf_err_hint(err, "Rename it with ALTER TABLE, or leave its table out with "
-		     "--exclude-table.");
+			  "--exclude-table.");
 	return KVF_ESOURCE;
 }
 
@@ -75,7 +77,8 @@ static unsigned column_flags(int notnull, int hidden)
 }
 
 /* The columns, and the key columns by their place in the key. */
-static enum kvf_status read_columns(struct kvf_sqlite *s, struct kvf_table *t, struct kvf_err *err)
+static enum kvf_status read_columns(struct kvf_sqlite *s, struct kvf_table *t,
+				    struct kvf_err *err)
 {
 	sqlite3_stmt *stmt = NULL;
 	struct kvf_column *columns = NULL;
@@ -84,8 +87,10 @@ static enum kvf_status read_columns(struct kvf_sqlite *s, struct kvf_table *t, s
 	enum kvf_status st;
 	int rc;
 
-	st = bind_name(s, "SELECT name, type, \"notnull\", pk, hidden"
-		       " FROM pragma_table_xinfo(?1, 'main')", t->name, &stmt, err);
+	st = bind_name(s,
+		       "SELECT name, type, \"notnull\", pk, hidden"
+		       " FROM pragma_table_xinfo(?1, 'main')",
+		       t->name, &stmt, err);
 	if (st)
 		goto out;
 	key = malloc(sizeof(*key) * (size_t)sqlite3_limit(s->db, SQLITE_LIMIT_COLUMN, -1));
@@ -147,8 +152,8 @@ static enum kvf_status read_unique(struct kvf_sqlite *s, const char *index,
 	enum kvf_status st;
 	int rc = SQLITE_DONE;
 
-	st = bind_name(s, "SELECT cid FROM pragma_index_xinfo(?1, 'main') WHERE key", index, &stmt,
-		       err);
+	st = bind_name(s, "SELECT cid FROM pragma_index_xinfo(?1, 'main') WHERE key", index,
+		       &stmt, err);
 	while (!st && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		int cid = sqlite3_column_int(stmt, 0);
 
@@ -181,8 +186,10 @@ static enum kvf_status read_uniques(struct kvf_sqlite *s, struct kvf_table *t, i
 	enum kvf_status st;
 	int rc = SQLITE_DONE;
 
-	st = bind_name(s, "SELECT name, origin, partial FROM pragma_index_list(?1, 'main')"
-		       " WHERE \"unique\" ORDER BY seq DESC", t->name, &stmt, err);
+	st = bind_name(s,
+		       "SELECT name, origin, partial FROM pragma_index_list(?1, 'main')"
+		       " WHERE \"unique\" ORDER BY seq DESC",
+		       t->name, &stmt, err);
 	while (!st && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
 		const char *origin = (const char *)sqlite3_column_text(stmt, 1);
 		char *name;
@@ -298,7 +305,8 @@ static enum kvf_status add_ddl(struct kvf_sqlite *s, struct kvf_table *t, const 
 
 	st = bind_name(s, sql, t->name, &stmt, err);
 	while (!st && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		struct kvf_ddl item = { kvf_sqlite_keep_text(s, stmt, 0), kvf_sqlite_keep_text(s, stmt, 1),
+		struct kvf_ddl item = { kvf_sqlite_keep_text(s, stmt, 0),
+					kvf_sqlite_keep_text(s, stmt, 1),
 					kvf_sqlite_keep_text(s, stmt, 2) };
 
 		ddl = grow(&s->arena, (void *)(uintptr_t)t->ddl, t->nddl, room, sizeof(*ddl));
@@ -313,13 +321,13 @@ static enum kvf_status add_ddl(struct kvf_sqlite *s, struct kvf_table *t, const 
 	return st;
 }
 
-#define DDL_OF_TABLE \
-	"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL" \
+#define DDL_OF_TABLE                                                                           \
+	"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL"                      \
 	" AND tbl_name = ?1 COLLATE NOCASE ORDER BY type = 'table' DESC, rowid"
 /* Views, and triggers on them. */
-#define DDL_OF_VIEWS \
-	"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND ?1 IS NOT NULL" \
-	" AND lower(tbl_name) IN (SELECT lower(name) FROM sqlite_schema WHERE type = 'view')" \
+#define DDL_OF_VIEWS                                                                           \
+	"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND ?1 IS NOT NULL"   \
+	" AND lower(tbl_name) IN (SELECT lower(name) FROM sqlite_schema WHERE type = 'view')"  \
 	" ORDER BY type = 'view' DESC, rowid"
 
 /* ---- one table ------------------------------------------------------------------------ */
@@ -332,8 +340,10 @@ static void estimate_rows(struct kvf_sqlite *s, struct kvf_table *t)
 	t->rows = UINT64_MAX;
 	t->bytes = UINT64_MAX;
 	/* There is no such table before the first ANALYZE: that is no error. */
-	if (!sqlite3_prepare_v2(s->db, "SELECT max(CAST(stat AS INTEGER)) FROM main.sqlite_stat1"
-				" WHERE tbl = ?1 COLLATE NOCASE", -1, &stmt, NULL) &&
+	if (!sqlite3_prepare_v2(s->db,
+				"SELECT max(CAST(stat AS INTEGER)) FROM main.sqlite_stat1"
+				" WHERE tbl = ?1 COLLATE NOCASE",
+				-1, &stmt, NULL) &&
 	    !sqlite3_bind_text(stmt, 1, t->name, -1, SQLITE_STATIC) &&
 	    sqlite3_step(stmt) == SQLITE_ROW &&
 	    sqlite3_column_type(stmt, 0) == SQLITE_INTEGER &&
@@ -367,7 +377,8 @@ enum kvf_status kvf_sqlite_read_table(struct kvf_sqlite *s, const char *name, un
 	return st;
 }
 
-enum kvf_status kvf_sqlite_add_views(struct kvf_sqlite *s, struct kvf_table *t, struct kvf_err *err)
+enum kvf_status kvf_sqlite_add_views(struct kvf_sqlite *s, struct kvf_table *t,
+				     struct kvf_err *err)
 {
 	size_t room = t->nddl;
 

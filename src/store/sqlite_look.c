@@ -142,8 +142,8 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 
 enum kvf_status kvf_lite_not_ours(const struct kvf_lite *s, struct kvf_err *err)
 {
-	kvf_fail(err, KVF_EPREFLIGHT, "%s: its table kvferry_control is not one that kvferry made",
-		 s->path);
+	kvf_fail(err, KVF_EPREFLIGHT,
+		 "%s: its table kvferry_control is not one that kvferry made", s->path);
 	kvf_err_detail(err, "Nothing was changed.");
 	kvf_err_hint(err, "Names that begin with kvferry_ are kvferry's in a store: rename the "
 			  "table, or take another file.");

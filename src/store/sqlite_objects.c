@@ -188,9 +188,11 @@ enum kvf_status kvf_lite_blocker(struct kvf_lite *s, sqlite3 *db, int *fits, cha
 		if (st)
 			return st;
 		if (has) {
-			snprintf(buf, size, "\"%.64s\" is %s %s, not a table; --table-name publishes under "
-				 "another name", s->table,
-				 i == 1 ? "an" : "a", others[i]);
+			snprintf(
+				buf, size,
+				"\"%.64s\" is %s %s, not a table; --table-name publishes under "
+				"another name",
+				s->table, i == 1 ? "an" : "a", others[i]);
 			return KVF_OK;
 		}
 	}

@@ -164,9 +164,11 @@ static enum kvf_status busy(const char *verb, const struct kvf_control *c, struc
 
 	if (!*c->run) { /* it came and went since this run looked */
 		st = kvf_fail(err, KVF_EBUSY, "%s a run that is over already", verb);
-		kvf_err_detail(err, "This run changed nothing more; the store is in epoch %llu.",
+		kvf_err_detail(err,
+			       "This run changed nothing more; the store is in epoch %llu.",
 			       (unsigned long long)c->epoch);
-		kvf_err_hint(err, "Give the command again: it then looks at what is there now.");
+		kvf_err_hint(err,
+			     "Give the command again: it then looks at what is there now.");
 		return st;
 	}
 	print_time(c->started, since);

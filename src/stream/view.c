@@ -48,7 +48,8 @@ enum kvf_status kvf_view_load(struct kvf_view *v, const struct kvf_frame_place *
 
 	v->loaded = NO_UNIT;
 	if (p->size > ZSTD_COMPRESSBOUND(max) || p->at + p->size > v->size)
-		return kvf_view_damaged(v, p->at, err, "a frame goes on beyond its limit or the file");
+		return kvf_view_damaged(v, p->at, err,
+					"a frame goes on beyond its limit or the file");
 	v->packed.len = 0;
 	st = kvf_buf_reserve(&v->packed, p->size, err);
 	if (!st)

@@ -120,7 +120,8 @@ size_t kvf_json_plain_len(const uint8_t *p, size_t len)
 		slash = w ^ ones * '\\';
 		/* The high bit of each byte that is a control, quote or backslash. */
 		if ((((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
-		     ((slash - ones) & ~slash)) & ones * 0x80)
+		     ((slash - ones) & ~slash)) &
+		    ones * 0x80)
 			break;
 	}
 	while (i < len && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')

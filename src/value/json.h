@@ -17,16 +17,21 @@
 #define KVF_JSON_DEPTH 64
 
 enum kvf_json_type {
-	KVF_JSON_NULL, KVF_JSON_TRUE, KVF_JSON_FALSE, KVF_JSON_NUMBER, KVF_JSON_STRING,
-	KVF_JSON_ARRAY, KVF_JSON_OBJECT
+	KVF_JSON_NULL,
+	KVF_JSON_TRUE,
+	KVF_JSON_FALSE,
+	KVF_JSON_NUMBER,
+	KVF_JSON_STRING,
+	KVF_JSON_ARRAY,
+	KVF_JSON_OBJECT
 };
 
 struct kvf_json_token {
-	uint8_t type;          /* enum kvf_json_type */
-	uint8_t escaped;       /* a string with backslashes */
-	uint32_t start;        /* offset in the text; of a string: behind the quote */
-	uint32_t len;          /* bytes; of an array or object: elements or members */
-	uint32_t next;         /* index of the token behind this subtree */
+	uint8_t type;    /* enum kvf_json_type */
+	uint8_t escaped; /* a string with backslashes */
+	uint32_t start;  /* offset in the text; of a string: behind the quote */
+	uint32_t len;    /* bytes; of an array or object: elements or members */
+	uint32_t next;   /* index of the token behind this subtree */
 };
 
 /* A parsed text.  Tokens move when the tape grows: keep indexes. */
@@ -69,10 +74,9 @@ KVF_MUST_CHECK enum kvf_status kvf_json_string(const struct kvf_json *j, uint32_
  * there is none (token 0 is never a member's value).  KVF_EREJECT if the name
  * stands there twice.
  */
-KVF_MUST_CHECK enum kvf_status kvf_json_member(const struct kvf_json *j, uint32_t i,
-					       struct kvf_bytes name,
-					       struct kvf_scratch *scratch, uint32_t *value,
-					       struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_json_member(const struct kvf_json *j, uint32_t i, struct kvf_bytes name,
+		struct kvf_scratch *scratch, uint32_t *value, struct kvf_err *err);
 
 /* The members of object `i`, ascending by name (bytes); KVF_EREJECT if a name
  * stands there twice.  The list lives in `scratch`. */

@@ -41,8 +41,7 @@ static void sift(struct kvf_json_pair *list, size_t root, size_t n)
 
 		if (child >= n)
 			return;
-		if (child + 1 < n &&
-		    kvf_bytes_cmp(list[child].name, list[child + 1].name) < 0)
+		if (child + 1 < n && kvf_bytes_cmp(list[child].name, list[child + 1].name) < 0)
 			child++;
 		if (kvf_bytes_cmp(list[root].name, list[child].name) >= 0)
 			return;
@@ -101,7 +100,8 @@ enum kvf_status kvf_json_sorted(const struct kvf_json *j, uint32_t i,
 	return KVF_OK;
 }
 
-enum kvf_status kvf_json_write_string(struct kvf_buf *b, struct kvf_bytes s, struct kvf_err *err)
+enum kvf_status kvf_json_write_string(struct kvf_buf *b, struct kvf_bytes s,
+				      struct kvf_err *err)
 {
 	static const char digits[] = "0123456789abcdef";
 	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";

@@ -37,8 +37,8 @@ static msgpack_packer packer(struct kvf_pack *p)
 static int fits(struct kvf_pack *p, size_t n)
 {
 	if (!p->st && n > UINT32_MAX)
-		p->st = kvf_fail(p->err, KVF_EREJECT, "more than %u bytes or members in one value",
-				 UINT32_MAX);
+		p->st = kvf_fail(p->err, KVF_EREJECT,
+				 "more than %u bytes or members in one value", UINT32_MAX);
 	return !p->st;
 }
 

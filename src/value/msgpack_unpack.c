@@ -39,10 +39,10 @@ static uint64_t big_endian(const uint8_t *p, size_t n)
 /* How an object begins: what it is, and how wide the number behind its first byte. */
 struct shape {
 	enum kvf_object_type type;
-	uint8_t width;         /* bytes of number that follow the first byte */
+	uint8_t width; /* bytes of number that follow the first byte */
 	uint8_t is_signed;
-	uint8_t in_first;      /* the number is in the first byte: no width */
-	uint8_t is_fixext;     /* length is `number`, no width */
+	uint8_t in_first;  /* the number is in the first byte: no width */
+	uint8_t is_fixext; /* length is `number`, no width */
 	uint64_t number;
 };
 
@@ -133,10 +133,11 @@ static double as_real(uint64_t bits, size_t width)
 }
 
 /* A container opens: its members are owed from now on. */
-static enum kvf_status open_container(struct kvf_unpack *u, const uint8_t *next, uint64_t members,
-				      struct kvf_err *err)
+static enum kvf_status open_container(struct kvf_unpack *u, const uint8_t *next,
+				      uint64_t members, struct kvf_err *err)
 {
-	if (members > (uint64_t)(u->end - next) || u->owed_all > (uint64_t)(u->end - next) - members)
+	if (members > (uint64_t)(u->end - next) ||
+	    u->owed_all > (uint64_t)(u->end - next) - members)
 		return bad(u, err, "more members are claimed than bytes are left");
 	if (members == 0)
 		return KVF_OK;
@@ -148,13 +149,13 @@ static enum kvf_status open_container(struct kvf_unpack *u, const uint8_t *next,
 }
 
 /* str, bin, ext: `length` bytes at `next`, behind the type of an ext. */
-static enum kvf_status take_bytes(const struct kvf_unpack *u, const uint8_t **next, uint64_t length,
-				  struct kvf_object *out, struct kvf_err *err)
+static enum kvf_status take_bytes(const struct kvf_unpack *u, const uint8_t **next,
+				  uint64_t length, struct kvf_object *out, struct kvf_err *err)
 {
 	if (out->type == KVF_OBJECT_EXT) {
 		if (*next == u->end)
 			return bad(u, err, "the bytes end inside an object");
-		out->ext = (int8_t)*(*next)++;
+		out->ext = (int8_t) * (*next)++;
 	}
 	if (length > (uint64_t)(u->end - *next))
 		return bad(u, err, "more bytes are claimed than are left");
@@ -175,7 +176,8 @@ static void settle(struct kvf_unpack *u)
 	}
 }
 
-enum kvf_status kvf_unpack_next(struct kvf_unpack *u, struct kvf_object *out, struct kvf_err *err)
+enum kvf_status kvf_unpack_next(struct kvf_unpack *u, struct kvf_object *out,
+				struct kvf_err *err)
 {
 	const uint8_t *next = u->at;
 	enum kvf_status st = KVF_OK;
@@ -198,14 +200,9 @@ enum kvf_status kvf_unpack_next(struct kvf_unpack *u, struct kvf_object *out, st
 	out->type = s.type;
 	out->depth = u->depth;
 	switch (s.type) {
-	case KVF_OBJECT_NIL:
-		break;
-	case KVF_OBJECT_BOOL:
-		out->u.i = (int64_t)v;
-		break;
-	case KVF_OBJECT_INT:
-		out->u.i = s.is_signed ? as_signed(v, s.width) : (int64_t)v;
-		break;
+	case KVF_OBJECT_NIL: break;
+	case KVF_OBJECT_BOOL: out->u.i = (int64_t)v; break;
+	case KVF_OBJECT_INT: out->u.i = s.is_signed ? as_signed(v, s.width) : (int64_t)v; break;
 	case KVF_OBJECT_UINT:
 		out->u.u = v;
 		if (v <= INT64_MAX) {
@@ -219,9 +216,7 @@ enum kvf_status kvf_unpack_next(struct kvf_unpack *u, struct kvf_object *out, st
 		break;
 	case KVF_OBJECT_STR:
 	case KVF_OBJECT_BIN:
-	case KVF_OBJECT_EXT:
-		st = take_bytes(u, &next, v, out, err);
-		break;
+	case KVF_OBJECT_EXT: st = take_bytes(u, &next, v, out, err); break;
 	case KVF_OBJECT_ARRAY:
 	case KVF_OBJECT_MAP:
 		out->u.n = (uint32_t)v;
@@ -246,15 +241,9 @@ enum kvf_status kvf_unpack_cell(struct kvf_unpack *u, struct kvf_cell *out, stru
 		return st;
 	out->u.i = o.u.i;
 	switch (o.type) {
-	case KVF_OBJECT_NIL:
-		out->type = KVF_CELL_NULL;
-		return KVF_OK;
-	case KVF_OBJECT_BOOL:
-		out->type = KVF_CELL_BOOL;
-		return KVF_OK;
-	case KVF_OBJECT_INT:
-		out->type = KVF_CELL_INT;
-		return KVF_OK;
+	case KVF_OBJECT_NIL: out->type = KVF_CELL_NULL; return KVF_OK;
+	case KVF_OBJECT_BOOL: out->type = KVF_CELL_BOOL; return KVF_OK;
+	case KVF_OBJECT_INT: out->type = KVF_CELL_INT; return KVF_OK;
 	case KVF_OBJECT_REAL:
 		if (o.single)
 			break;
@@ -278,8 +267,7 @@ enum kvf_status kvf_unpack_cell(struct kvf_unpack *u, struct kvf_cell *out, stru
 		return KVF_OK;
 	case KVF_OBJECT_UINT:
 	case KVF_OBJECT_ARRAY:
-	case KVF_OBJECT_MAP:
-		break;
+	case KVF_OBJECT_MAP: break;
 	}
 	return bad(u, err, "an object that is no cell ends");
 }
@@ -297,7 +285,7 @@ enum kvf_status kvf_msgpack_check(struct kvf_bytes bytes, struct kvf_err *err)
 	if (st != KVF_EOF)
 		return st;
 	if (outermost != 1)
-		return kvf_fail(err, KVF_ESTREAM, "msgpack: %s", outermost ?
-				"more than one object" : "no object");
+		return kvf_fail(err, KVF_ESTREAM, "msgpack: %s",
+				outermost ? "more than one object" : "no object");
 	return KVF_OK;
 }

@@ -256,7 +256,8 @@ static int split(struct kvf_bytes text, char *digits, size_t *n, int64_t *point)
 	return 1;
 }
 
-enum kvf_decimal kvf_decimal_scale(struct kvf_bytes text, unsigned scale, char *out, size_t *len)
+enum kvf_decimal kvf_decimal_scale(struct kvf_bytes text, unsigned scale, char *out,
+				   size_t *len)
 {
 	size_t n, at = 0, i;
 	int64_t point, k;

@@ -4,7 +4,7 @@
 
 #include <kvferry/base.h>
 
-#define KVF_NUMBER_TEXT 32       /* room for the text of any int64, uint64, double */
+#define KVF_NUMBER_TEXT 32 /* room for the text of any int64, uint64, double */
 #define KVF_DECIMAL_EXPONENT_MAX 400
 
 /* A decimal integer: "-" allowed, no "+", no leading zeros, no "-0".  1 if so. */

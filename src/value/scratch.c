@@ -75,8 +75,8 @@ enum kvf_status kvf_scratch_alloc(struct kvf_scratch *s, size_t size, void **out
 	size_t need, block;
 
 	if (size > s->cap || aligned(size) > s->cap)
-		return kvf_fail(err, KVF_EREJECT, "the row needs more than %zu bytes of scratch",
-				s->cap);
+		return kvf_fail(err, KVF_EREJECT,
+				"the row needs more than %zu bytes of scratch", s->cap);
 	need = aligned(size);
 	if (!b || need > b->size - b->used) {
 		block = s->held > 4096 ? s->held : 4096;

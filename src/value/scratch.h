@@ -14,8 +14,8 @@ struct kvf_scratch_block;
 
 struct kvf_scratch {
 	struct kvf_scratch_block *head;
-	size_t held;           /* bytes in all blocks */
-	size_t cap;            /* `held` never grows beyond it */
+	size_t held; /* bytes in all blocks */
+	size_t cap;  /* `held` never grows beyond it */
 };
 
 /* Allocates nothing yet.  `cap` in bytes, > 0. */

@@ -15,8 +15,8 @@ static size_t as_size(uint64_t n)
 	return n < SIZE_MAX / 2 ? (size_t)n : SIZE_MAX / 2;
 }
 
-void kvf_sink_init(struct kvf_sink *sink, const struct kvf_sink_caps *caps, kvf_sink_put_fn *put,
-		   void *ctx)
+void kvf_sink_init(struct kvf_sink *sink, const struct kvf_sink_caps *caps,
+		   kvf_sink_put_fn *put, void *ctx)
 {
 	uint64_t scratch = caps->value < UINT64_MAX / SCRATCH_FACTOR
 				   ? caps->value * SCRATCH_FACTOR

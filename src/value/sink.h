@@ -16,13 +16,13 @@ struct kvf_sink_caps {
 };
 
 /* Takes one entry; the views are valid during the call only. */
-typedef enum kvf_status kvf_sink_put_fn(void *ctx, const struct kvf_entry *entry, unsigned flags,
-					struct kvf_err *err);
+typedef enum kvf_status kvf_sink_put_fn(void *ctx, const struct kvf_entry *entry,
+					unsigned flags, struct kvf_err *err);
 
 struct kvf_sink {
-	struct kvf_buf buf[3];         /* by enum kvf_sink_buffer */
-	struct kvf_scratch scratch;    /* reset by convert() for every row */
-	struct kvf_buf tape;           /* tokens of the JSON columns of one row */
+	struct kvf_buf buf[3];      /* by enum kvf_sink_buffer */
+	struct kvf_scratch scratch; /* reset by convert() for every row */
+	struct kvf_buf tape;        /* tokens of the JSON columns of one row */
 	kvf_sink_put_fn *put;
 	void *ctx;
 };
@@ -31,8 +31,8 @@ struct kvf_sink {
  * Allocates nothing yet; cannot fail.  An entry over a cap is refused with
  * KVF_EREJECT, the option that raises the cap in the hint, before `put` sees it.
  */
-void kvf_sink_init(struct kvf_sink *sink, const struct kvf_sink_caps *caps, kvf_sink_put_fn *put,
-		   void *ctx);
+void kvf_sink_init(struct kvf_sink *sink, const struct kvf_sink_caps *caps,
+		   kvf_sink_put_fn *put, void *ctx);
 void kvf_sink_release(struct kvf_sink *sink);
 
 #endif

@@ -108,8 +108,8 @@ int kvf_timestamp_parse(struct kvf_bytes t, struct kvf_timestamp *out)
 		if (!zone(t, &at, &offset))
 			return 0;
 	}
-	out->seconds = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
-		       offset;
+	out->seconds =
+		days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
 	return out->seconds >= FIRST_SECOND && out->seconds <= LAST_SECOND;
 }
 

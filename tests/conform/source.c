@@ -17,30 +17,86 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INT(v) { KVF_CELL_INT, { .i = (v) } }
-#define REAL(v) { KVF_CELL_REAL, { .r = (v) } }
-#define TEXT(s) { KVF_CELL_TEXT, { .b = { (const uint8_t *)(s), sizeof(s) - 1 } } }
-#define BLOB(s) { KVF_CELL_BLOB, { .b = { (const uint8_t *)(s), sizeof(s) - 1 } } }
-#define NONE { KVF_CELL_NULL, { .i = 0 } }
+#define INT(v)                                                                                 \
+	{                                                                                      \
+		KVF_CELL_INT,                                                                  \
+		{                                                                              \
+			.i = (v)                                                               \
+		}                                                                              \
+	}
+#define REAL(v)                                                                                \
+	{                                                                                      \
+		KVF_CELL_REAL,                                                                 \
+		{                                                                              \
+			.r = (v)                                                               \
+		}                                                                              \
+	}
+#define TEXT(s)                                                                                \
+	{                                                                                      \
+		KVF_CELL_TEXT,                                                                 \
+		{                                                                              \
+			.b = {(const uint8_t *)(s), sizeof(s) - 1 }                            \
+		}                                                                              \
+	}
+#define BLOB(s)                                                                                \
+	{                                                                                      \
+		KVF_CELL_BLOB,                                                                 \
+		{                                                                              \
+			.b = {(const uint8_t *)(s), sizeof(s) - 1 }                            \
+		}                                                                              \
+	}
+#define NONE                                                                                   \
+	{                                                                                      \
+		KVF_CELL_NULL,                                                                 \
+		{                                                                              \
+			.i = 0                                                                 \
+		}                                                                              \
+	}
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct kvf_column odd_columns[] = {
-	{ "id", "INTEGER", 0 }, { "a b", "", 0 }, { "\"q\" 'x' `y` [z]", "TEXT", 0 },
-	{ "Gr\xc3\xb6\xc3\x9f" "e/%", "BLOB", KVF_COLUMN_NOTNULL },
+	{ "id", "INTEGER", 0 },
+	{ "a b", "", 0 },
+	{ "\"q\" 'x' `y` [z]", "TEXT", 0 },
+	{ "Gr\xc3\xb6\xc3\x9f"
+	  "e/%",
+	  "BLOB", KVF_COLUMN_NOTNULL },
 };
 static const struct kvf_cell odd_cells[] = {
-	INT(1), NONE, NONE, INT(0),
-	INT(2), INT(INT64_MAX), TEXT(""), BLOB(""),
-	INT(3), INT(INT64_MIN), TEXT("a\0b\0"), BLOB("\0\1\2\xff"),
-	INT(4), REAL(1.5), TEXT("\xff\xfe not utf-8"), BLOB("\0"),
-	INT(5), REAL(DBL_MAX), TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f"), TEXT("text in a blob"),
-	INT(6), REAL(5e-324), TEXT("line\r\nline"), REAL((double)INFINITY),
-	INT(7), REAL(0.1), TEXT("\xed\xa0\x80"), REAL(-(double)INFINITY),
+	INT(1),
+	NONE,
+	NONE,
+	INT(0),
+	INT(2),
+	INT(INT64_MAX),
+	TEXT(""),
+	BLOB(""),
+	INT(3),
+	INT(INT64_MIN),
+	TEXT("a\0b\0"),
+	BLOB("\0\1\2\xff"),
+	INT(4),
+	REAL(1.5),
+	TEXT("\xff\xfe not utf-8"),
+	BLOB("\0"),
+	INT(5),
+	REAL(DBL_MAX),
+	TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f"),
+	TEXT("text in a blob"),
+	INT(6),
+	REAL(5e-324),
+	TEXT("line\r\nline"),
+	REAL((double)INFINITY),
+	INT(7),
+	REAL(0.1),
+	TEXT("\xed\xa0\x80"),
+	REAL(-(double)INFINITY),
 };
 static const uint32_t odd_key[] = { 0 };
 
 static const struct kvf_column pair_columns[] = {
-	{ "a", "TEXT", KVF_COLUMN_NOTNULL }, { "v", "INTEGER", 0 },
+	{ "a", "TEXT", KVF_COLUMN_NOTNULL },
+	{ "v", "INTEGER", 0 },
 	{ "b", "TEXT", KVF_COLUMN_NOTNULL },
 };
 static const struct kvf_cell pair_cells[] = {
@@ -49,50 +105,108 @@ static const struct kvf_cell pair_cells[] = {
 static const uint32_t pair_key[] = { 2, 0 };
 
 static const struct kvf_column bare_columns[] = { { "v", "", 0 } };
-static const struct kvf_cell bare_cells[] = { INT(1), TEXT("1"), INT(1), BLOB("1"), NONE, NONE };
+static const struct kvf_cell bare_cells[] = {
+	INT(1), TEXT("1"), INT(1), BLOB("1"), NONE, NONE
+};
 
 /* Not in the order of their names. */
 static struct kvf_memory_table tables[] = {
-	{ { .name = "zz \"odd\"", .dialect = "sqlite", .columns = odd_columns, .ncolumns = 4,
-	    .key = odd_key, .nkey = 1 }, odd_cells, COUNT(odd_cells) / 4 },
-	{ { .name = "Pair", .dialect = "sqlite", .columns = pair_columns, .ncolumns = 3,
-	    .key = pair_key, .nkey = 2 }, pair_cells, COUNT(pair_cells) / 3 },
+	{ { .name = "zz \"odd\"",
+	    .dialect = "sqlite",
+	    .columns = odd_columns,
+	    .ncolumns = 4,
+	    .key = odd_key,
+	    .nkey = 1 },
+	  odd_cells,
+	  COUNT(odd_cells) / 4 },
+	{ { .name = "Pair",
+	    .dialect = "sqlite",
+	    .columns = pair_columns,
+	    .ncolumns = 3,
+	    .key = pair_key,
+	    .nkey = 2 },
+	  pair_cells,
+	  COUNT(pair_cells) / 3 },
 	{ { .name = "a/b", .dialect = "sqlite", .columns = bare_columns, .ncolumns = 1 },
-	  bare_cells, COUNT(bare_cells) },
+	  bare_cells,
+	  COUNT(bare_cells) },
 	{ { .name = "empty", .dialect = "sqlite", .columns = bare_columns, .ncolumns = 1 },
-	  NULL, 0 },
+	  NULL,
+	  0 },
 };
 /* The same with a type for each column. */
 static const struct kvf_column pg_odd_columns[] = {
-	{ "id", "integer", KVF_COLUMN_NOTNULL }, { "a b", "bigint", 0 },
+	{ "id", "integer", KVF_COLUMN_NOTNULL },
+	{ "a b", "bigint", 0 },
 	{ "\"q\" 'x' `y` [z]", "text", 0 },
-	{ "Gr\xc3\xb6\xc3\x9f" "e/%", "bytea", KVF_COLUMN_NOTNULL },
+	{ "Gr\xc3\xb6\xc3\x9f"
+	  "e/%",
+	  "bytea", KVF_COLUMN_NOTNULL },
 };
 static const struct kvf_cell pg_odd_cells[] = {
-	INT(1), NONE, NONE, BLOB("0"),
-	INT(2), INT(INT64_MAX), TEXT(""), BLOB(""),
-	INT(3), INT(INT64_MIN), TEXT("a\\b\t"), BLOB("\0\1\2\xff"),
-	INT(4), INT(0), TEXT("\\N"), BLOB("\0"),
-	INT(5), INT(-1), TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f"), BLOB("text in a blob"),
-	INT(6), INT(7), TEXT("line\r\nline"), BLOB("\xff\xff"),
-	INT(7), INT(8), TEXT("\xed\x9f\xbf"), BLOB("\r\n"),
+	INT(1),
+	NONE,
+	NONE,
+	BLOB("0"),
+	INT(2),
+	INT(INT64_MAX),
+	TEXT(""),
+	BLOB(""),
+	INT(3),
+	INT(INT64_MIN),
+	TEXT("a\\b\t"),
+	BLOB("\0\1\2\xff"),
+	INT(4),
+	INT(0),
+	TEXT("\\N"),
+	BLOB("\0"),
+	INT(5),
+	INT(-1),
+	TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9f"),
+	BLOB("text in a blob"),
+	INT(6),
+	INT(7),
+	TEXT("line\r\nline"),
+	BLOB("\xff\xff"),
+	INT(7),
+	INT(8),
+	TEXT("\xed\x9f\xbf"),
+	BLOB("\r\n"),
 };
 static const struct kvf_column pg_pair_columns[] = {
-	{ "a", "text", KVF_COLUMN_NOTNULL }, { "v", "integer", 0 },
+	{ "a", "text", KVF_COLUMN_NOTNULL },
+	{ "v", "integer", 0 },
 	{ "b", "text", KVF_COLUMN_NOTNULL },
 };
 static const struct kvf_column pg_bare_columns[] = { { "v", "bigint", 0 } };
 static const struct kvf_cell pg_bare_cells[] = { INT(1), INT(1), INT(-1), NONE, NONE, INT(0) };
 
 static struct kvf_memory_table pg_tables[] = {
-	{ { .name = "zz \"odd\"", .dialect = "postgresql", .columns = pg_odd_columns,
-	    .ncolumns = 4, .key = odd_key, .nkey = 1 }, pg_odd_cells, COUNT(pg_odd_cells) / 4 },
-	{ { .name = "Pair", .dialect = "postgresql", .columns = pg_pair_columns, .ncolumns = 3,
-	    .key = pair_key, .nkey = 2 }, pair_cells, COUNT(pair_cells) / 3 },
+	{ { .name = "zz \"odd\"",
+	    .dialect = "postgresql",
+	    .columns = pg_odd_columns,
+	    .ncolumns = 4,
+	    .key = odd_key,
+	    .nkey = 1 },
+	  pg_odd_cells,
+	  COUNT(pg_odd_cells) / 4 },
+	{ { .name = "Pair",
+	    .dialect = "postgresql",
+	    .columns = pg_pair_columns,
+	    .ncolumns = 3,
+	    .key = pair_key,
+	    .nkey = 2 },
+	  pair_cells,
+	  COUNT(pair_cells) / 3 },
 	{ { .name = "a/b", .dialect = "postgresql", .columns = pg_bare_columns, .ncolumns = 1 },
-	  pg_bare_cells, COUNT(pg_bare_cells) },
-	{ { .name = "empty", .dialect = "postgresql", .columns = pg_bare_columns,
-	    .ncolumns = 1 }, NULL, 0 },
+	  pg_bare_cells,
+	  COUNT(pg_bare_cells) },
+	{ { .name = "empty",
+	    .dialect = "postgresql",
+	    .columns = pg_bare_columns,
+	    .ncolumns = 1 },
+	  NULL,
+	  0 },
 };
 static const struct kvf_memory_table *given = tables; /* to the driver under test */
 static const char *const in_order[] = { "Pair", "a/b", "empty", "zz \"odd\"" };
@@ -115,7 +229,9 @@ static void insert(sqlite3 *db, const struct kvf_memory_table *t)
 	size_t row, i, n = t->shape.ncolumns;
 	sqlite3_stmt *stmt = NULL;
 	char *sql = sqlite3_mprintf("INSERT INTO \"%w\" VALUES(?1%s)", t->shape.name,
-				    n == 4 ? ",?2,?3,?4" : n == 3 ? ",?2,?3" : "");
+				    n == 4   ? ",?2,?3,?4"
+				    : n == 3 ? ",?2,?3"
+					     : "");
 
 	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
 	sqlite3_free(sql);
@@ -151,12 +267,16 @@ static int with_sqlite(void **state)
 	given = tables;
 	legacy_folder();
 	assert_int_equal(sqlite3_open(legacy_path("a.db"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db,
-		"CREATE TABLE \"zz \"\"odd\"\"\"(id INTEGER PRIMARY KEY, \"a b\","
-		" \"\"\"q\"\" 'x' `y` [z]\" TEXT, \"Gr\xc3\xb6\xc3\x9f" "e/%\" BLOB NOT NULL);"
-		"CREATE TABLE Pair(a TEXT NOT NULL, v INTEGER, b TEXT NOT NULL,"
-		" PRIMARY KEY(b, a));"
-		"CREATE TABLE \"a/b\"(v); CREATE TABLE empty(v);", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db,
+			     "CREATE TABLE \"zz \"\"odd\"\"\"(id INTEGER PRIMARY KEY, \"a b\","
+			     " \"\"\"q\"\" 'x' `y` [z]\" TEXT, \"Gr\xc3\xb6\xc3\x9f"
+			     "e/%\" BLOB NOT NULL);"
+			     "CREATE TABLE Pair(a TEXT NOT NULL, v INTEGER, b TEXT NOT NULL,"
+			     " PRIMARY KEY(b, a));"
+			     "CREATE TABLE \"a/b\"(v); CREATE TABLE empty(v);",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
 	for (i = 0; i < COUNT(tables); i++)
 		insert(db, &tables[i]);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
@@ -229,12 +349,14 @@ static int with_postgres(void **state)
 	run(conn, "SET client_min_messages = error; DROP SCHEMA public CASCADE;"
 		  "CREATE SCHEMA public;"
 		  "CREATE TABLE \"zz \"\"odd\"\"\"(id int PRIMARY KEY, \"a b\" int8,"
-		  " \"\"\"q\"\" 'x' `y` [z]\" text, \"Gr\xc3\xb6\xc3\x9f" "e/%\" bytea NOT NULL);"
+		  " \"\"\"q\"\" 'x' `y` [z]\" text, \"Gr\xc3\xb6\xc3\x9f"
+		  "e/%\" bytea NOT NULL);"
 		  "CREATE TABLE \"Pair\"(a text NOT NULL, v int, b text NOT NULL,"
 		  " PRIMARY KEY(b, a));"
 		  "CREATE TABLE \"a/b\"(v int8); CREATE TABLE empty(v int8);"
 		  "CREATE VIEW no_table AS SELECT 1 AS one");
-	pg_insert(conn, &pg_tables[0], "INSERT INTO \"zz \"\"odd\"\"\" VALUES ($1, $2, $3, $4)");
+	pg_insert(conn, &pg_tables[0],
+		  "INSERT INTO \"zz \"\"odd\"\"\" VALUES ($1, $2, $3, $4)");
 	pg_insert(conn, &pg_tables[1], "INSERT INTO \"Pair\" VALUES ($1, $2, $3)");
 	pg_insert(conn, &pg_tables[2], "INSERT INTO \"a/b\" VALUES ($1)");
 	PQfinish(conn);
@@ -334,8 +456,9 @@ static void a_record_may_want_some_columns_in_its_own_order(void **state)
 {
 	static const char *const wanted[] = { "v", "a" };
 	static const char *const wrong[] = { "v", "nosuch" };
-	struct kvf_record record = { .name = "r", .table = "Pair", .columns = wanted,
-				     .ncolumns = 2 };
+	struct kvf_record record = {
+		.name = "r", .table = "Pair", .columns = wanted, .ncolumns = 2
+	};
 	struct kvf_rows *rows = NULL;
 	const struct kvf_row *row;
 	struct kvf_err err;
@@ -389,7 +512,7 @@ struct reader {
 	struct kvf_source *s;
 	const struct kvf_record *record;
 	unsigned part;
-	unsigned seen;                 /* bit per id */
+	unsigned seen; /* bit per id */
 	unsigned rows;
 	enum kvf_status st;
 };
@@ -425,8 +548,8 @@ static void parts_hold_every_row_once(void **state)
 		assert_in_range(parts, 1, wish);
 		for (i = 0; i < parts; i++) {
 			readers[i] = (struct reader){ *state, &record, i, 0, 0, KVF_OK };
-			assert_int_equal(pthread_create(&threads[i], NULL, read_part, &readers[i]),
-					 0);
+			assert_int_equal(
+				pthread_create(&threads[i], NULL, read_part, &readers[i]), 0);
 		}
 		for (i = 0; i < parts; i++)
 			pthread_join(threads[i], NULL);
@@ -482,17 +605,20 @@ static void a_source_says_what_it_is_and_whether_it_changed(void **state)
 	assert_false(changed);
 }
 
-#define SUITE(with, without) \
-	CASE(tables_are_listed_by_name_with_their_shapes, with, without), \
-	CASE(every_cell_comes_as_it_is, with, without), \
-	CASE(a_record_may_want_some_columns_in_its_own_order, with, without), \
-	CASE(what_the_source_does_not_know_is_a_wrong_definition, with, without), \
-	CASE(a_shape_stays_where_it_is, with, without), \
-	CASE(parts_hold_every_row_once, with, without), \
-	CASE(a_part_that_was_not_planned_is_refused, with, without), \
-	CASE(rows_may_be_left_early_and_read_again, with, without), \
-	CASE(a_source_says_what_it_is_and_whether_it_changed, with, without)
-#define CASE(test, with, without) { #with "/" #test, test, with, without, NULL }
+#define SUITE(with, without)                                                                   \
+	CASE(tables_are_listed_by_name_with_their_shapes, with, without),                      \
+		CASE(every_cell_comes_as_it_is, with, without),                                \
+		CASE(a_record_may_want_some_columns_in_its_own_order, with, without),          \
+		CASE(what_the_source_does_not_know_is_a_wrong_definition, with, without),      \
+		CASE(a_shape_stays_where_it_is, with, without),                                \
+		CASE(parts_hold_every_row_once, with, without),                                \
+		CASE(a_part_that_was_not_planned_is_refused, with, without),                   \
+		CASE(rows_may_be_left_early_and_read_again, with, without),                    \
+		CASE(a_source_says_what_it_is_and_whether_it_changed, with, without)
+#define CASE(test, with, without)                                                              \
+	{                                                                                      \
+#with "/" #test, test, with, without, NULL                                     \
+	}
 
 int main(void)
 {

@@ -97,7 +97,8 @@ static void prepare(struct bench *b, enum base base)
 	ok(publish_on(s, "old", OLD, "old", 7, "7", &test_err));
 	kvf_store_close(s);
 	fd = open(b->path, O_RDONLY);
-	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
 	b->size = (size_t)st.st_size;
 	b->image = malloc(b->size);
 	assert_non_null(b->image);

@@ -516,10 +516,9 @@ static void totals_are_the_same_for_any_number_of_threads(void **state)
 /* Does this process hold SQLite's SHARED lock on the file?  Another one asks. */
 static int is_locked(const char *path)
 {
-	struct flock l = { .l_type = F_WRLCK,
-			   .l_whence = SEEK_SET,
-			   .l_start = 0x40000002,
-			   .l_len = 510 };
+	struct flock l = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510
+	};
 	pid_t child = fork();
 	int status, fd;
 

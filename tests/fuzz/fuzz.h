@@ -25,10 +25,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * macro does nothing.
  */
 void kvf_fuzz_saw(const char *what) __attribute__((weak));
-#define fuzz_saw(what)                     \
-	do {                               \
-		if (kvf_fuzz_saw)          \
-			kvf_fuzz_saw(what); \
+#define fuzz_saw(what)                                                                         \
+	do {                                                                                   \
+		if (kvf_fuzz_saw)                                                              \
+			kvf_fuzz_saw(what);                                                    \
 	} while (0)
 
 #endif

@@ -26,8 +26,13 @@ static enum kvf_status drop(void *ctx, const struct kvf_entry *e, unsigned flags
 	return KVF_OK;
 }
 
-#define TEXT(s) \
-	{ KVF_CELL_TEXT, { .b = { (const uint8_t *)(s), sizeof(s) - 1 } } }
+#define TEXT(s)                                                                                \
+	{                                                                                      \
+		KVF_CELL_TEXT,                                                                 \
+		{                                                                              \
+			.b = {(const uint8_t *)(s), sizeof(s) - 1 }                            \
+		}                                                                              \
+	}
 
 /* What a column may hold; row k takes them from the k-th on. */
 static const struct kvf_cell cells[] = {

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum kvf_status canonical(struct kvf_bytes text, struct kvf_buf *out, struct kvf_err *err)
+static enum kvf_status canonical(struct kvf_bytes text, struct kvf_buf *out,
+				 struct kvf_err *err)
 {
 	struct kvf_scratch scratch;
 	struct kvf_json json;

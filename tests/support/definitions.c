@@ -41,8 +41,8 @@ enum kvf_status definition_load_both(struct definition *d, const char *applicati
 
 enum kvf_status definition_load(struct definition *d, const char *package)
 {
-	return definition_load_both(
-		d, "application: test\nstore: {schema: 1}\npackages: [p]\n", package);
+	return definition_load_both(d, "application: test\nstore: {schema: 1}\npackages: [p]\n",
+				    package);
 }
 
 enum kvf_status definition_bind(struct definition *d, const char *columns)

@@ -13,8 +13,8 @@ struct definition {
 	struct kvf_table shape;
 	struct kvf_sink sink;
 	struct kvf_err err;
-	struct kvf_buf out;        /* what the sink got, as text */
-	struct kvf_buf value;      /* the latest value, as bytes */
+	struct kvf_buf out;   /* what the sink got, as text */
+	struct kvf_buf value; /* the latest value, as bytes */
 };
 
 /* Load p.yaml beside a plain application.yaml; d->err on failure. */
@@ -38,11 +38,11 @@ void definition_close(struct definition *d);
 #define INT(v) ((struct kvf_cell){ .type = KVF_CELL_INT, .u.i = (v) })
 #define REAL(v) ((struct kvf_cell){ .type = KVF_CELL_REAL, .u.r = (v) })
 #define TRUTH(v) ((struct kvf_cell){ .type = KVF_CELL_BOOL, .u.i = (v) })
-#define TEXT(s)                                \
-	((struct kvf_cell){ .type = KVF_CELL_TEXT, \
+#define TEXT(s)                                                                                \
+	((struct kvf_cell){ .type = KVF_CELL_TEXT,                                             \
 			    .u.b = { (const uint8_t *)(s), sizeof(s) - 1 } })
-#define BLOB(s)                                \
-	((struct kvf_cell){ .type = KVF_CELL_BLOB, \
+#define BLOB(s)                                                                                \
+	((struct kvf_cell){ .type = KVF_CELL_BLOB,                                             \
 			    .u.b = { (const uint8_t *)(s), sizeof(s) - 1 } })
 
 #endif

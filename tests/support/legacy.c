@@ -69,7 +69,7 @@ const char *legacy_path(const char *name)
  */
 struct writer {
 	pid_t pid;
-	int in;          /* its stdin: closing it ends the program */
+	int in; /* its stdin: closing it ends the program */
 };
 static struct writer writers[8];
 
@@ -92,7 +92,8 @@ static struct writer *start(const char *name, const char *sql)
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves no process */
 		dup2(in[0], 0);
 		dup2(out[1], 1);
-		execlp("sqlite3", "sqlite3", "-batch", "-bail", legacy_path(name), (char *)NULL);
+		execlp("sqlite3", "sqlite3", "-batch", "-bail", legacy_path(name),
+		       (char *)NULL);
 		_exit(127);
 	}
 	close(in[0]);
@@ -130,7 +131,8 @@ long long legacy_number(const char *name, const char *sql)
 	long long n;
 	FILE *p;
 
-	snprintf(command, sizeof(command), "sqlite3 -batch '%s' \"%s\"", legacy_path(name), sql);
+	snprintf(command, sizeof(command), "sqlite3 -batch '%s' \"%s\"", legacy_path(name),
+		 sql);
 	p = popen(command, "r");
 	assert_non_null(p);
 	assert_int_equal(fscanf(p, "%lld", &n), 1);

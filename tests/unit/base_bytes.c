@@ -22,8 +22,9 @@ static void order_is_that_of_unsigned_bytes_then_of_length(void **state)
 {
 	/* Ascending; the order of a stream. */
 	const struct kvf_bytes up[] = {
-		{ NULL, 0 }, B("\0"), B("\0\0"), B("\0a"), B("a"), B("a\0"), B("aa"), B("b"),
-		B("\x7f"), B("\x80"), B("\xff"), B("\xff\0"), B("\xff\xff"),
+		{ NULL, 0 }, B("\0"),     B("\0\0"),     B("\0a"),  B("a"),
+		B("a\0"),    B("aa"),     B("b"),        B("\x7f"), B("\x80"),
+		B("\xff"),   B("\xff\0"), B("\xff\xff"),
 	};
 	const int n = (int)(sizeof(up) / sizeof(up[0]));
 	int i, j;
@@ -55,7 +56,8 @@ static void text_is_printed_as_it_is(void **state)
 	char buf[64];
 
 	(void)state;
-	assert_string_equal(kvf_bytes_print(B("Order Details"), buf, sizeof(buf)), "Order Details");
+	assert_string_equal(kvf_bytes_print(B("Order Details"), buf, sizeof(buf)),
+			    "Order Details");
 	assert_string_equal(kvf_bytes_print(B("caf\xc3\xa9"), buf, sizeof(buf)), "caf\xc3\xa9");
 	assert_string_equal(kvf_bytes_print(B(""), buf, sizeof(buf)), "");
 	assert_string_equal(kvf_bytes_print(bytes(NULL, 0), buf, sizeof(buf)), "");
@@ -79,7 +81,8 @@ static void what_cannot_be_pasted_is_printed_as_hex(void **state)
 static void printing_fits_any_buffer(void **state)
 {
 	static const char *const inputs[] = {
-		"a longer text than fits", "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac",
+		"a longer text than fits",
+		"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac",
 		"\x01\x02\x03\x04\x05\x06\x07\x08",
 	};
 	char buf[80];

@@ -99,7 +99,10 @@ static void the_digest_of_one_entry_is_xxh3_128_of_its_leaf(void **state)
 /* The leaf is hashed in one piece up to 2,048 bytes and in pieces beyond. */
 static void the_border_between_two_ways_of_hashing_does_not_show(void **state)
 {
-	static const struct { size_t len; const char *m; } want[] = {
+	static const struct {
+		size_t len;
+		const char *m;
+	} want[] = {
 		{ 224, "12e4c26dfe1813000acfbbe8d2dffb47" },
 		{ 225, "0d7a284146feaf8afa69fe19717d1eb6" },
 		{ 226, "2d3f10a10864ce786e9791b0b7ecf940" },

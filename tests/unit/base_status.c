@@ -7,13 +7,31 @@
 
 static void exit_statuses_are_those_of_the_manual(void **state)
 {
-	static const struct { enum kvf_status st; int exit; } want[] = {
-		{ KVF_OK, 0 }, { KVF_EINTERNAL, 1 }, { KVF_EUSAGE, 2 }, { KVF_EDEFINITION, 3 },
-		{ KVF_ESOURCE, 4 }, { KVF_ETARGET, 5 }, { KVF_ESTREAM, 6 }, { KVF_EVERSION, 7 },
-		{ KVF_EBUSY, 8 }, { KVF_EUNFINISHED, 9 }, { KVF_PENDING, 10 },
-		{ KVF_EMISMATCH, 11 }, { KVF_EDECISION, 12 }, { KVF_EPREFLIGHT, 13 },
-		{ KVF_EREJECT, 64 }, { KVF_ECANCELLED, 80 }, { KVF_EINTERRUPTED, 130 },
-		{ KVF_EOF, 0 }, { KVF_ETRUNC, 6 }, { KVF_ENOMEM, 1 }, { KVF_ENOTFOUND, 11 },
+	static const struct {
+		enum kvf_status st;
+		int exit;
+	} want[] = {
+		{ KVF_OK, 0 },
+		{ KVF_EINTERNAL, 1 },
+		{ KVF_EUSAGE, 2 },
+		{ KVF_EDEFINITION, 3 },
+		{ KVF_ESOURCE, 4 },
+		{ KVF_ETARGET, 5 },
+		{ KVF_ESTREAM, 6 },
+		{ KVF_EVERSION, 7 },
+		{ KVF_EBUSY, 8 },
+		{ KVF_EUNFINISHED, 9 },
+		{ KVF_PENDING, 10 },
+		{ KVF_EMISMATCH, 11 },
+		{ KVF_EDECISION, 12 },
+		{ KVF_EPREFLIGHT, 13 },
+		{ KVF_EREJECT, 64 },
+		{ KVF_ECANCELLED, 80 },
+		{ KVF_EINTERRUPTED, 130 },
+		{ KVF_EOF, 0 },
+		{ KVF_ETRUNC, 6 },
+		{ KVF_ENOMEM, 1 },
+		{ KVF_ENOTFOUND, 11 },
 		{ (enum kvf_status)999, 1 },
 	};
 	size_t i;
@@ -26,10 +44,12 @@ static void exit_statuses_are_those_of_the_manual(void **state)
 static void every_status_has_a_word_of_its_own(void **state)
 {
 	static const enum kvf_status all[] = {
-		KVF_OK, KVF_EINTERNAL, KVF_EUSAGE, KVF_EDEFINITION, KVF_ESOURCE, KVF_ETARGET,
-		KVF_ESTREAM, KVF_EVERSION, KVF_EBUSY, KVF_EUNFINISHED, KVF_PENDING,
-		KVF_EMISMATCH, KVF_EDECISION, KVF_EPREFLIGHT, KVF_EREJECT, KVF_ECANCELLED,
-		KVF_EINTERRUPTED, KVF_EOF, KVF_ETRUNC, KVF_ENOMEM, KVF_ENOTFOUND,
+		KVF_OK,           KVF_EINTERNAL,   KVF_EUSAGE,  KVF_EDEFINITION,
+		KVF_ESOURCE,      KVF_ETARGET,     KVF_ESTREAM, KVF_EVERSION,
+		KVF_EBUSY,        KVF_EUNFINISHED, KVF_PENDING, KVF_EMISMATCH,
+		KVF_EDECISION,    KVF_EPREFLIGHT,  KVF_EREJECT, KVF_ECANCELLED,
+		KVF_EINTERRUPTED, KVF_EOF,         KVF_ETRUNC,  KVF_ENOMEM,
+		KVF_ENOTFOUND,
 	};
 	const size_t n = sizeof(all) / sizeof(all[0]);
 	size_t i, j;
@@ -37,7 +57,8 @@ static void every_status_has_a_word_of_its_own(void **state)
 	(void)state;
 	for (i = 0; i < n; i++)
 		for (j = 0; j < i; j++)
-			assert_string_not_equal(kvf_status_word(all[i]), kvf_status_word(all[j]));
+			assert_string_not_equal(kvf_status_word(all[i]),
+						kvf_status_word(all[j]));
 	assert_string_equal(kvf_status_word((enum kvf_status)999), "internal");
 }
 
@@ -47,7 +68,8 @@ static void an_error_is_filled_whole(void **state)
 
 	(void)state;
 	memset(&err, 'x', sizeof(err));
-	assert_int_equal(kvf_fail(&err, KVF_ESOURCE, "table %s is gone", "orders"), KVF_ESOURCE);
+	assert_int_equal(kvf_fail(&err, KVF_ESOURCE, "table %s is gone", "orders"),
+			 KVF_ESOURCE);
 	assert_int_equal(err.status, KVF_ESOURCE);
 	assert_int_equal(err.sys_errno, 0);
 	assert_string_equal(err.code, "");
@@ -120,7 +142,9 @@ static void control_bytes_never_reach_a_message(void **state)
 	struct kvf_err err;
 
 	(void)state;
-	kvf_fail(&err, KVF_ESOURCE, "no table \"%s\"", "a\x1b[2Jb\r\nc\x7f\xc2\x9b" "d\xff\xc3");
+	kvf_fail(&err, KVF_ESOURCE, "no table \"%s\"",
+		 "a\x1b[2Jb\r\nc\x7f\xc2\x9b"
+		 "d\xff\xc3");
 	assert_string_equal(err.message, "no table \"a?[2Jb??c???d??\"");
 	kvf_err_detail(&err, "%s", "one\ntwo\x1b");
 	assert_string_equal(err.detail, "one\ntwo?");

@@ -18,33 +18,41 @@ static void good_utf8_is_valid_to_its_end(void **state)
 	assert_int_equal(VALID("\xc2\x80"), 2);
 	assert_int_equal(VALID("\xdf\xbf"), 2);
 	assert_int_equal(VALID("\xe0\xa0\x80"), 3);
-	assert_int_equal(VALID("\xed\x9f\xbf"), 3);     /* the last before the surrogates */
-	assert_int_equal(VALID("\xee\x80\x80"), 3);     /* the first behind them */
+	assert_int_equal(VALID("\xed\x9f\xbf"), 3); /* the last before the surrogates */
+	assert_int_equal(VALID("\xee\x80\x80"), 3); /* the first behind them */
 	assert_int_equal(VALID("\xef\xbf\xbf"), 3);
 	assert_int_equal(VALID("\xf0\x90\x80\x80"), 4);
 	assert_int_equal(VALID("\xf4\x8f\xbf\xbf"), 4); /* U+10FFFF */
-	assert_int_equal(VALID("12345678\xc3\xa9" "12345678\xe2\x82\xac"), 21);
+	assert_int_equal(VALID("12345678\xc3\xa9"
+			       "12345678\xe2\x82\xac"),
+			 21);
 }
 
 static void bad_utf8_ends_where_it_begins(void **state)
 {
 	(void)state;
-	assert_int_equal(VALID("a\x80"), 1);            /* a lone continuation */
+	assert_int_equal(VALID("a\x80"), 1); /* a lone continuation */
 	assert_int_equal(VALID("a\xbf"), 1);
-	assert_int_equal(VALID("a\xc0\x80"), 1);        /* overlong NUL */
+	assert_int_equal(VALID("a\xc0\x80"), 1); /* overlong NUL */
 	assert_int_equal(VALID("a\xc1\xbf"), 1);
-	assert_int_equal(VALID("a\xe0\x9f\xbf"), 1);    /* overlong */
-	assert_int_equal(VALID("a\xed\xa0\x80"), 1);    /* U+D800 */
-	assert_int_equal(VALID("a\xed\xbf\xbf"), 1);    /* U+DFFF */
+	assert_int_equal(VALID("a\xe0\x9f\xbf"), 1);     /* overlong */
+	assert_int_equal(VALID("a\xed\xa0\x80"), 1);     /* U+D800 */
+	assert_int_equal(VALID("a\xed\xbf\xbf"), 1);     /* U+DFFF */
 	assert_int_equal(VALID("a\xf0\x8f\xbf\xbf"), 1); /* overlong */
 	assert_int_equal(VALID("a\xf4\x90\x80\x80"), 1); /* U+110000 */
 	assert_int_equal(VALID("a\xf5\x80\x80\x80"), 1);
 	assert_int_equal(VALID("a\xff"), 1);
 	assert_int_equal(VALID("12345678\xff"), 8);
 	assert_int_equal(VALID("1234567\xff"), 7);
-	assert_int_equal(VALID("\xc2" "a"), 0);
-	assert_int_equal(VALID("\xe2\x82" "a"), 0);
-	assert_int_equal(VALID("\xf0\x90\x80" "a"), 0);
+	assert_int_equal(VALID("\xc2"
+			       "a"),
+			 0);
+	assert_int_equal(VALID("\xe2\x82"
+			       "a"),
+			 0);
+	assert_int_equal(VALID("\xf0\x90\x80"
+			       "a"),
+			 0);
 }
 
 /* In a block of exactly its size: a byte read too far is found by a sanitizer. */
@@ -93,7 +101,8 @@ static void every_code_point_is_judged_right(void **state)
 		}
 		if (n > 1)
 			s[n - 1] = (uint8_t)(0x80 | (c & 0x3f));
-		if (kvf_utf8_valid(s, n) != ((c >= 0xd800 && c < 0xe000) || c > 0x10ffff ? 0 : n))
+		if (kvf_utf8_valid(s, n) !=
+		    ((c >= 0xd800 && c < 0xe000) || c > 0x10ffff ? 0 : n))
 			fail_msg("U+%04X", (unsigned)c);
 	}
 }
@@ -111,8 +120,8 @@ static void cleaning_leaves_nothing_that_a_terminal_obeys(void **state)
 
 static const char *mean(const char *word)
 {
-	static const char *const keys[] = { "package", "version", "records", "values",
-					    "partition", "key", "table", "query" };
+	static const char *const keys[] = { "package",   "version", "records", "values",
+					    "partition", "key",     "table",   "query" };
 
 	return kvf_did_you_mean(word, keys, sizeof(keys) / sizeof(keys[0]));
 }
@@ -229,10 +238,23 @@ static void sizes_are_read_in_powers_of_1024(void **state)
 
 static void nonsense_is_not_a_size(void **state)
 {
-	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "M", "1X", "1MM", "1.5G",
-					   "0x10", "1BiB", "18446744073709551616",
-					   "18446744073709551620", "99999999999999999999",
-					   "16777216T", "1iB", "1KiBs" };
+	static const char *const bad[] = { "",
+					   "-1",
+					   "+1",
+					   " 1",
+					   "1 ",
+					   "M",
+					   "1X",
+					   "1MM",
+					   "1.5G",
+					   "0x10",
+					   "1BiB",
+					   "18446744073709551616",
+					   "18446744073709551620",
+					   "99999999999999999999",
+					   "16777216T",
+					   "1iB",
+					   "1KiBs" };
 	uint64_t v;
 	size_t i;
 
@@ -249,7 +271,8 @@ static void passwords_are_blotted_out(void **state)
 		{ "host=h password=geheim dbname=d", "host=h password=*** dbname=d" },
 		{ "password = 'a b\\'c' user=u", "password = *** user=u" },
 		{ "password=a\\ b user=u", "password=*** user=u" },
-		{ "postgresql://h/d?sslpassword=geheim&x=1", "postgresql://h/d?sslpassword=***&x=1" },
+		{ "postgresql://h/d?sslpassword=geheim&x=1",
+		  "postgresql://h/d?sslpassword=***&x=1" },
 		{ "the password was refused", "the password was refused" },
 	};
 	char text[200];

@@ -142,7 +142,9 @@ static void keys_are_readable(void **state)
 	key_is(text_cell("caf\xc3\xa9"), "caf\xc3\xa9");
 	key_is(text_cell("\xc3\xa9t\xc3\xa9"), "\xc3\xa9t\xc3\xa9");
 	key_is(text_cell("\xc2\x85"), "'%C2%85");
-	key_is(text_cell("a\xff" "b"), "a%FFb");
+	key_is(text_cell("a\xff"
+			 "b"),
+	       "a%FFb");
 	key_is(text_cell("\xff"), "'%FF");
 	key_is(bytes_cell(KVF_CELL_TEXT, "a\0b\n", 4), "a%00b%0A");
 	key_is(bytes_cell(KVF_CELL_BLOB, "\x31", 1), "0x31");
@@ -244,15 +246,57 @@ static int by_text(const void *a, const void *b)
 static void no_two_lists_of_cells_have_one_key(void **state)
 {
 	static const char *const texts[] = {
-		"", "1", "-1", "1.5", "1e5", "0x", "0x31", "~", "#", "'", "''", "'1", "%", "%2F",
-		"/", "a/b", "a", "b", "a%2Fb", "+inf", "-inf", "inf", "nan", "+nan", "+true",
-		"true", "NULL", "A", "a ", " a", "a'", "\n", "\x7f", "\xc2\x80", "\xc2\xa0",
-		"\xe2\x80\xae", "\xff", "a\xff", "a%FF", "\xc3\xa9", "e\xcc\x81", "\xed\xa0\x80",
-		"\xf0\x9f\x90\x9f", "9223372036854775807",
+		"",
+		"1",
+		"-1",
+		"1.5",
+		"1e5",
+		"0x",
+		"0x31",
+		"~",
+		"#",
+		"'",
+		"''",
+		"'1",
+		"%",
+		"%2F",
+		"/",
+		"a/b",
+		"a",
+		"b",
+		"a%2Fb",
+		"+inf",
+		"-inf",
+		"inf",
+		"nan",
+		"+nan",
+		"+true",
+		"true",
+		"NULL",
+		"A",
+		"a ",
+		" a",
+		"a'",
+		"\n",
+		"\x7f",
+		"\xc2\x80",
+		"\xc2\xa0",
+		"\xe2\x80\xae",
+		"\xff",
+		"a\xff",
+		"a%FF",
+		"\xc3\xa9",
+		"e\xcc\x81",
+		"\xed\xa0\x80",
+		"\xf0\x9f\x90\x9f",
+		"9223372036854775807",
 	};
 	static const double reals[] = {
-		0.0, -0.0, 1.0, 1.5, -1.0, 0.1, 0.1 + 0.2, 1e300, 5e-324, DBL_MAX, DBL_MIN,
-		9223372036854775807.0, 1e5, 100000.5, 3.141592653589793,
+		0.0,       -0.0,     1.0,
+		1.5,       -1.0,     0.1,
+		0.1 + 0.2, 1e300,    5e-324,
+		DBL_MAX,   DBL_MIN,  9223372036854775807.0,
+		1e5,       100000.5, 3.141592653589793,
 	};
 	static const int64_t ints[] = { 0, 1, -1, 15, 100000, 31, INT64_MAX, INT64_MIN };
 	static const uint64_t nans[] = { UINT64_C(0x7ff8000000000000),
@@ -327,17 +371,10 @@ static void random_cells_decode_from_their_keys(void **state)
 				bytes[k][j] = (uint8_t)(next_random(&seed) >> 32);
 			cells[k] = int_cell((int64_t)bits);
 			switch (next_random(&seed) >> 32 & 3) {
-			case 0:
-				cells[k].type = KVF_CELL_REAL;
-				break;
-			case 1:
-				cells[k] = bytes_cell(KVF_CELL_TEXT, bytes[k], len);
-				break;
-			case 2:
-				cells[k] = bytes_cell(KVF_CELL_BLOB, bytes[k], len);
-				break;
-			default:
-				break;
+			case 0: cells[k].type = KVF_CELL_REAL; break;
+			case 1: cells[k] = bytes_cell(KVF_CELL_TEXT, bytes[k], len); break;
+			case 2: cells[k] = bytes_cell(KVF_CELL_BLOB, bytes[k], len); break;
+			default: break;
 			}
 		}
 		round_trip(cells, 3, key, sizeof(key));
@@ -347,7 +384,9 @@ static void random_cells_decode_from_their_keys(void **state)
 /* ---- rows ------------------------------------------------------------------------- */
 
 static const struct kvf_column columns[] = {
-	{ "id", "INTEGER", 0 }, { "name with \"quotes\"", "", 0 }, { "v", "BLOB", 0 },
+	{ "id", "INTEGER", 0 },
+	{ "name with \"quotes\"", "", 0 },
+	{ "v", "BLOB", 0 },
 };
 static const uint32_t key_name_id[] = { 1, 0 };
 
@@ -356,8 +395,12 @@ static enum kvf_status convert_row(size_t nkey, const struct kvf_cell *cells, st
 				   struct kvf_err *err)
 {
 	struct kvf_table shape = {
-		.name = "odd table", .dialect = "sqlite", .columns = columns, .ncolumns = 3,
-		.key = key_name_id, .nkey = nkey,
+		.name = "odd table",
+		.dialect = "sqlite",
+		.columns = columns,
+		.ncolumns = 3,
+		.key = key_name_id,
+		.nkey = nkey,
 	};
 	struct kvf_application *app;
 	struct kvf_sink sink = new_sink(t);
@@ -376,8 +419,11 @@ static enum kvf_status convert_row(size_t nkey, const struct kvf_cell *cells, st
 static void a_row_becomes_one_entry(void **state)
 {
 	struct kvf_cell cells[3] = { int_cell(5), text_cell("a/b"), text_cell("\xff") };
-	static const uint8_t value[] =
-		"\x83\xa2" "id\x05\xb2" "name with \"quotes\"\xa3" "a/b\xa1" "v\xd4\x01\xff";
+	static const uint8_t value[] = "\x83\xa2"
+				       "id\x05\xb2"
+				       "name with \"quotes\"\xa3"
+				       "a/b\xa1"
+				       "v\xd4\x01\xff";
 	struct taken t;
 	struct kvf_err err;
 
@@ -451,8 +497,9 @@ static void a_row_over_a_cap_is_refused_by_name(void **state)
 
 static void names_of_kinds_have_no_control_characters(void **state)
 {
-	struct kvf_table shape = { .name = "a\nb\xc2\x85", .dialect = "sqlite",
-				   .columns = columns, .ncolumns = 3 };
+	struct kvf_table shape = {
+		.name = "a\nb\xc2\x85", .dialect = "sqlite", .columns = columns, .ncolumns = 3
+	};
 	struct kvf_application *app;
 	struct kvf_err err;
 	const struct kvf_kind *kind;

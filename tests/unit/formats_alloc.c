@@ -62,14 +62,14 @@ VISIBLE void *realloc(void *p, size_t n)
 #endif
 
 /* The same fields in every encoding; T1 ... are tags or nothing. */
-#define FIELDS(T1, T2, T3, T4, T5, T6, T7, INT_TYPE, GROUP)                               \
-	"      id: {" T1 "type: " INT_TYPE "}\n"                                          \
-	"      at: {" T2 "type: timestamp}\n"                                             \
-	"      text: {" T3 "type: string}\n"                                              \
-	"      labels: {" T4 "type: 'map<string,string>'}\n"                              \
-	"      list: {" T5 "type: repeated " INT_TYPE "}\n"                               \
-	"      lines: {" T6 "type: repeated " GROUP ", fields: {sku: {" T1                \
-	"type: string}, n: {" T2 "type: " INT_TYPE "}}}\n"                                \
+#define FIELDS(T1, T2, T3, T4, T5, T6, T7, INT_TYPE, GROUP)                                    \
+	"      id: {" T1 "type: " INT_TYPE "}\n"                                               \
+	"      at: {" T2 "type: timestamp}\n"                                                  \
+	"      text: {" T3 "type: string}\n"                                                   \
+	"      labels: {" T4 "type: 'map<string,string>'}\n"                                   \
+	"      list: {" T5 "type: repeated " INT_TYPE "}\n"                                    \
+	"      lines: {" T6 "type: repeated " GROUP ", fields: {sku: {" T1                     \
+	"type: string}, n: {" T2 "type: " INT_TYPE "}}}\n"                                     \
 	"      blob: {" T7 "type: bytes, from: '{text}'}\n"
 
 static const char package[] =
@@ -77,21 +77,25 @@ static const char package[] =
 	"      name: '{id|pad:8}'\n"
 	"      ref: {first: ['{uid|uuid}', '{name|uuid5:dns}']}\n"
 	"    entries:\n"
-	"    - {partition: j, value: j, key: '{name|lower}/{ref}', when: \"id > 0 and at is not "
+	"    - {partition: j, value: j, key: '{name|lower}/{ref}', when: \"id > 0 and at is "
+	"not "
 	"null\"}\n"
 	"    - {partition: m, value: m, key: '{text|hex|max:400}'}\n"
 	"    - {partition: p, value: p, key: '{id|desc64}'}\n"
 	"    - {partition: r, value: r, key: '{name|base32hex|urlencode}'}\n"
 	"values:\n"
 	"  r: {encoding: raw, from: '{text}/{price|decimal:2}/{price}/{at|rfc3339}'}\n"
-	"  j:\n    encoding: json\n    fields:\n" FIELDS("", "", "", "", "", "", "", "int", "object")
-	"      json: {type: json, from: '{labels}'}\n"
-	"  m:\n    encoding: msgpack\n    fields:\n" FIELDS("", "", "", "", "", "", "", "int",
-							    "object")
-	"      json: {type: json, from: '{lines}'}\n"
-	"  p:\n    encoding: protobuf\n    fields:\n" FIELDS("tag: 1, ", "tag: 2, ", "tag: 3, ",
-							     "tag: 4, ", "tag: 5, ", "tag: 6, ",
-							     "tag: 7, ", "sint64", "message");
+	"  j:\n    encoding: json\n    fields:\n" FIELDS(
+		"", "", "", "", "", "", "", "int",
+		"object") "      json: {type: json, from: '{labels}'}\n"
+			  "  m:\n    encoding: msgpack\n    fields:\n" FIELDS(
+				  "", "", "", "", "", "", "", "int",
+				  "object") "      json: {type: json, from: '{lines}'}\n"
+					    "  p:\n    encoding: protobuf\n    "
+					    "fields:\n" FIELDS("tag: 1, ", "tag: 2, ",
+							       "tag: 3, ", "tag: 4, ",
+							       "tag: 5, ", "tag: 6, ",
+							       "tag: 7, ", "sint64", "message");
 
 /* The larger half of the rows grows every buffer; then nothing may grow. */
 static void convert(struct definition *d, int64_t id, int odd)
@@ -99,10 +103,14 @@ static void convert(struct definition *d, int64_t id, int odd)
 	const struct kvf_cell row[] = {
 		INT(id),
 		TEXT("2026-11-20T09:39:02.123456Z"),
-		odd ? TEXT("short \xc3\xa9") : TEXT("a text that is rather longer than the other"),
-		odd ? TEXT("{}") : TEXT("{\"z\":\"1\",\"a\":\"\\u00e9\",\"m\":\"\",\"\\n\":\"x\"}"),
-		odd ? TEXT("[1]") : TEXT("[1,-2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"),
-		odd ? TEXT("[]") : TEXT("[{\"sku\":\"a\\tb\",\"n\":1},{\"n\":2,\"sku\":\"c\"}]"),
+		odd ? TEXT("short \xc3\xa9")
+		    : TEXT("a text that is rather longer than the other"),
+		odd ? TEXT("{}")
+		    : TEXT("{\"z\":\"1\",\"a\":\"\\u00e9\",\"m\":\"\",\"\\n\":\"x\"}"),
+		odd ? TEXT("[1]")
+		    : TEXT("[1,-2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]"),
+		odd ? TEXT("[]")
+		    : TEXT("[{\"sku\":\"a\\tb\",\"n\":1},{\"n\":2,\"sku\":\"c\"}]"),
 		odd ? NUL : TEXT("6ba7b8109dad11d180b400c04fd430c8"),
 		odd ? REAL(1.25) : TEXT("12e-1"),
 	};
@@ -172,9 +180,14 @@ static void a_conversion_without_memory_can_be_repeated(void **state)
 	(void)state;
 	skip();
 #else
-	const struct kvf_cell row[] = { INT(1),	    TEXT("2026-11-20"), TEXT("a text"),
-					TEXT("{\"a\":\"\\u0041\"}"), TEXT("[1]"), TEXT("[]"),
-					NUL,	    TEXT("1.5") };
+	const struct kvf_cell row[] = { INT(1),
+					TEXT("2026-11-20"),
+					TEXT("a text"),
+					TEXT("{\"a\":\"\\u0041\"}"),
+					TEXT("[1]"),
+					TEXT("[]"),
+					NUL,
+					TEXT("1.5") };
 	struct definition d;
 	enum kvf_status st;
 	size_t n;

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #define PACKAGE(body) "package: p\nversion: 1\nrecords: {r: {table: t, " body
-#define KEYED(key)                                                          \
-	PACKAGE("entries: [{partition: x, value: v, key: '" key "'}]}}\n" \
+#define KEYED(key)                                                                             \
+	PACKAGE("entries: [{partition: x, value: v, key: '" key "'}]}}\n"                      \
 		"values: {v: {encoding: raw, from: y}}\n")
-#define VALUED(value)                                                     \
+#define VALUED(value)                                                                          \
 	PACKAGE("entries: [{partition: x, value: v, key: k}]}}\nvalues:\n  v:\n" value "\n")
 
 /* One column "a" in the key: the key that comes out, or the reason why not. */
@@ -78,8 +78,7 @@ static void filters_give_what_the_table_says(void **state)
 	key(KEYED("{a|pad:5}"), INT(42), "00042");
 	key(KEYED("{a|pad:5}"), TEXT("42"), "00042");
 	key(KEYED("{a|pad:1}"), INT(42), REFUSED "pad: the number has more digits");
-	key(KEYED("{a|pad:5}"), INT(-1),
-	    REFUSED "pad: needs an integer that is not negative");
+	key(KEYED("{a|pad:5}"), INT(-1), REFUSED "pad: needs an integer that is not negative");
 	key(KEYED("{a|pad:5}"), TEXT("007"),
 	    REFUSED "pad: needs an integer that is not negative");
 	key(KEYED("{a|be64|hex}"), INT(258), "0000000000000102");
@@ -91,7 +90,8 @@ static void filters_give_what_the_table_says(void **state)
 	    "2024-02-29T22:59:59.500Z");
 	key(KEYED("{a|uuid}"), TEXT("6BA7B8109DAD11D180B400C04FD430C8"),
 	    "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
-	key(KEYED("{a|uuid}"), BLOB("0123456789abcdef"), "30313233-3435-3637-3839-616263646566");
+	key(KEYED("{a|uuid}"), BLOB("0123456789abcdef"),
+	    "30313233-3435-3637-3839-616263646566");
 	key(KEYED("{a|uuid}"), TEXT("no"), REFUSED "uuid: not a UUID");
 	/* RFC 9562, appendix A.4 */
 	key(KEYED("{a|uuid5:dns}"), TEXT("www.example.com"),
@@ -114,9 +114,11 @@ static void checks_pass_a_value_unchanged_or_refuse_it(void **state)
 	(void)state;
 	key(KEYED("{a|dns_label}"), TEXT("a-0"), "a-0");
 	key(KEYED("{a|dns_label}"),
-	    ((struct kvf_cell){ KVF_CELL_TEXT, .u.b = { (const uint8_t *)label63, 63 } }), label63);
-#define BAD_LABEL \
-	REFUSED "dns_label: not 1 to 63 of a-z, 0-9 and \"-\", with a letter or digit at both ends"
+	    ((struct kvf_cell){ KVF_CELL_TEXT, .u.b = { (const uint8_t *)label63, 63 } }),
+	    label63);
+#define BAD_LABEL                                                                              \
+	REFUSED "dns_label: not 1 to 63 of a-z, 0-9 and \"-\", with a letter or digit at "     \
+		"both ends"
 	key(KEYED("{a|dns_label}"), TEXT("A"), BAD_LABEL);
 	key(KEYED("{a|dns_label}"), TEXT("-a"), BAD_LABEL);
 	key(KEYED("{a|dns_label}"), TEXT(""), BAD_LABEL);
@@ -132,10 +134,10 @@ static void checks_pass_a_value_unchanged_or_refuse_it(void **state)
 
 static void a_let_sees_columns_and_the_lets_before_it(void **state)
 {
-	static const char package[] = PACKAGE(
-		"let: {a: {first: ['{a|uuid}', '{b|uuid}', 'none']}, c: '{a}/{b?}'}, "
-		"entries: [{partition: '{c}', value: v, key: '{a}'}]}}\n"
-		"values: {v: {encoding: raw, from: '{c|upper}'}}\n");
+	static const char package[] =
+		PACKAGE("let: {a: {first: ['{a|uuid}', '{b|uuid}', 'none']}, c: '{a}/{b?}'}, "
+			"entries: [{partition: '{c}', value: v, key: '{a}'}]}}\n"
+			"values: {v: {encoding: raw, from: '{c|upper}'}}\n");
 	struct kvf_cell row[2] = { TEXT(""), TEXT("00000000000000000000000000000abc") };
 	struct definition d;
 
@@ -203,8 +205,8 @@ static void conditions_follow_sql(void **state)
 		"record r, condition on \"a\": a text does not compare with an integer");
 }
 
-static void value(const char *package, const char *columns, const struct kvf_cell *cells, size_t n,
-		  const char *expected)
+static void value(const char *package, const char *columns, const struct kvf_cell *cells,
+		  size_t n, const char *expected)
 {
 	struct definition d;
 	struct kvf_bytes text;
@@ -220,10 +222,10 @@ static void value(const char *package, const char *columns, const struct kvf_cel
 	definition_close(&d);
 }
 
-#define ONE(package, cell, expected)                       \
-	do {                                               \
-		const struct kvf_cell cells_[] = { cell }; \
-		value(package, "a", cells_, 1, expected);  \
+#define ONE(package, cell, expected)                                                           \
+	do {                                                                                   \
+		const struct kvf_cell cells_[] = { cell };                                     \
+		value(package, "a", cells_, 1, expected);                                      \
 	} while (0)
 
 #define JSON(type) VALUED("    {encoding: json, fields: {a: " type "}}")
@@ -258,7 +260,8 @@ static void every_type_of_json_values(void **state)
 	ONE(JSON("{type: decimal, scale: 2}"), REAL(19.9), "{\"a\":19.90}");
 	ONE(JSON("{type: decimal, omit: empty}"), TEXT("0.00"), "{}");
 	ONE(JSON("timestamp"), TEXT("2026-11-20 09:39"), "{\"a\":\"2026-11-20T09:39:00Z\"}");
-	ONE(JSON("{type: timestamp, unit: us}"), INT(1500000), "{\"a\":\"1970-01-01T00:00:01.500Z\"}");
+	ONE(JSON("{type: timestamp, unit: us}"), INT(1500000),
+	    "{\"a\":\"1970-01-01T00:00:01.500Z\"}");
 	ONE(JSON("timestamp"), TEXT("2023-02-29"),
 	    FIELD_A "not a timestamp (2026-11-20 09:39:02.5 or RFC 3339)");
 	ONE(JSON("json"), TEXT(" {\"b\": [1.0, null], \"a\": \"\\u00e9\\/\"} "),
@@ -286,7 +289,8 @@ static void every_type_of_msgpack_values(void **state)
 	ONE(MSGPACK("float"), REAL(1.5), "hex:81a161cb3ff8000000000000");
 	ONE(MSGPACK("decimal"), TEXT("1.50"), "hex:81a161a4312e3530");
 	ONE(MSGPACK("timestamp"), INT(1), "hex:81a161d6ff00000001");
-	ONE(MSGPACK("{type: timestamp, unit: ms}"), INT(1500), "hex:81a161d7ff7735940000000001");
+	ONE(MSGPACK("{type: timestamp, unit: ms}"), INT(1500),
+	    "hex:81a161d7ff7735940000000001");
 	ONE(MSGPACK("timestamp"), INT(-1), "hex:81a161c70cff00000000ffffffffffffffff");
 	ONE(MSGPACK("{type: int, omit: never}"), NUL, "hex:81a161c0");
 	ONE(MSGPACK("int"), NUL, "hex:80");
@@ -305,13 +309,16 @@ static void objects_group_or_read_json(void **state)
 	static const char package[] = VALUED(
 		"    encoding: json\n"
 		"    fields:\n"
-		"      meta: {fields: {id: {type: int, from: '{a}'}, none: {type: string, from: '{c}'}}}\n"
+		"      meta: {fields: {id: {type: int, from: '{a}'}, none: {type: string, "
+		"from: '{c}'}}}\n"
 		"      empty: {omit: empty, fields: {none: {type: string, from: '{c}'}}}\n"
-		"      one: {type: object, from: '{b}', fields: {X: string, y: {type: json, from: '{Y}'}}}\n"
+		"      one: {type: object, from: '{b}', fields: {X: string, y: {type: json, "
+		"from: '{Y}'}}}\n"
 		"      lines:\n"
 		"        type: repeated object\n"
 		"        from: '{d}'\n"
-		"        fields: {sku: {type: string, from: '{S}-{n}'}, self: {type: json, from: '{.}'},\n"
+		"        fields: {sku: {type: string, from: '{S}-{n}'}, self: {type: json, "
+		"from: '{.}'},\n"
 		"                 deep: {fields: {n: int}}}");
 	struct kvf_cell row[4] = { INT(7), TEXT("{\"Y\":\"t\",\"X\":1.50,\"z\":0}"), NUL,
 				   TEXT("[{\"n\":2,\"S\":\"k\"},{\"S\":\"l\",\"n\":3}]") };
@@ -345,7 +352,8 @@ static void msgpack_fields_are_sorted_json_fields_are_not(void **state)
 static void limits_name_the_option(void **state)
 {
 	static char large[5000];
-	struct kvf_cell cell = { KVF_CELL_TEXT, .u.b = { (const uint8_t *)large, sizeof(large) } };
+	struct kvf_cell cell = { KVF_CELL_TEXT,
+				 .u.b = { (const uint8_t *)large, sizeof(large) } };
 	struct definition d;
 
 	(void)state;
@@ -389,11 +397,13 @@ static void expect_pattern(const struct kvf_pattern *p, const char *expected)
 
 static void kinds_are_patterns_of_the_templates(void **state)
 {
-	static const char package[] = PACKAGE(
-		"entries: [{partition: x, value: v, key: 'repos/{a}/runs/{b}'}, "
-		"{partition: '{a}', value: v, key: 'k'}, {partition: '{a}{b}', value: v, key: '{a}/x', "
-		"kind: own}, {partition: '', value: v, key: '{a}1{a}2{a}3{a}4{a}5{a}6{a}7{a}8{a}9'}]}}\n"
-		"values: {v: {encoding: raw, from: y}}\n");
+	static const char package[] =
+		PACKAGE("entries: [{partition: x, value: v, key: 'repos/{a}/runs/{b}'}, "
+			"{partition: '{a}', value: v, key: 'k'}, {partition: '{a}{b}', value: "
+			"v, key: '{a}/x', "
+			"kind: own}, {partition: '', value: v, key: "
+			"'{a}1{a}2{a}3{a}4{a}5{a}6{a}7{a}8{a}9'}]}}\n"
+			"values: {v: {encoding: raw, from: y}}\n");
 	const struct kvf_package *p;
 	struct definition d;
 
@@ -422,11 +432,12 @@ static void only_the_columns_that_are_used_are_read(void **state)
 	struct definition d;
 
 	(void)state;
-	definition_open(&d,
-			PACKAGE("let: {l: '{c}'}, entries: [{partition: x, value: v, key: '{l}{b}', "
-				"when: 'd = 1'}]}}\nvalues: {v: {encoding: json, fields: "
-				"{b: int, o: {type: object, from: '{e}', fields: {inner: int}}}}}\n"),
-			"a b c d e");
+	definition_open(
+		&d,
+		PACKAGE("let: {l: '{c}'}, entries: [{partition: x, value: v, key: '{l}{b}', "
+			"when: 'd = 1'}]}}\nvalues: {v: {encoding: json, fields: "
+			"{b: int, o: {type: object, from: '{e}', fields: {inner: int}}}}}\n"),
+		"a b c d e");
 	r = &kvf_formats_application(d.formats)->packages[0]->records[0];
 	assert_int_equal(r->ncolumns, 4);
 	assert_string_equal(r->columns[0], "c");

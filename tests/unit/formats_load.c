@@ -9,25 +9,28 @@
 
 struct mistake {
 	const char *text;
-	const char *message;  /* begins with file:line:column */
-	const char *hint;     /* stands in the hint; NULL: whatever */
+	const char *message; /* begins with file:line:column */
+	const char *hint;    /* stands in the hint; NULL: whatever */
 };
 
 static unsigned wrong; /* all of a list are shown before the test fails */
 
 static void expect(const struct mistake *m, int application)
 {
-	static const char good[] = HEAD "records:\n  r: {table: t, entries: [{partition: x, key: "
-					"k, value: v}]}\n" VALUES;
+	static const char good[] =
+		HEAD "records:\n  r: {table: t, entries: [{partition: x, key: "
+		     "k, value: v}]}\n" VALUES;
 	struct definition d;
 	enum kvf_status st;
 
-	st = application ? definition_load_both(&d, m->text, good) : definition_load(&d, m->text);
+	st = application ? definition_load_both(&d, m->text, good)
+			 : definition_load(&d, m->text);
 	if (st != KVF_EDEFINITION || strcmp(d.err.message, m->message) != 0 ||
 	    (m->hint && !strstr(d.err.hint, m->hint))) {
 		wrong++;
-		print_error("for:\n%s\nexpected: %s (%s)\nstatus %d: %s (%s)\n\n", m->text, m->message,
-			 m->hint ? m->hint : "", (int)st, d.err.message, d.err.hint);
+		print_error("for:\n%s\nexpected: %s (%s)\nstatus %d: %s (%s)\n\n", m->text,
+			    m->message, m->hint ? m->hint : "", (int)st, d.err.message,
+			    d.err.hint);
 	}
 	definition_close(&d);
 }
@@ -38,17 +41,19 @@ static void every_mistake_in_an_application_is_placed(void **state)
 {
 	static const struct mistake list[] = {
 		{ "", "application.yaml:1:1: the file is empty", NULL },
-		{ "- a\n", "application.yaml:1:1: application.yaml must be a mapping (key: value)",
+		{ "- a\n",
+		  "application.yaml:1:1: application.yaml must be a mapping (key: value)",
 		  NULL },
 		{ "aplication: a\n",
 		  "application.yaml:1:1: unknown key \"aplication\" in application.yaml",
 		  "Did you mean \"application\"?" },
-		{ "application: a\n", "application.yaml:1:1: application.yaml has no \"packages\"",
-		  NULL },
-		{ APP("packages: [p]\n"), "application.yaml:1:1: application.yaml has no \"store\"",
-		  NULL },
+		{ "application: a\n",
+		  "application.yaml:1:1: application.yaml has no \"packages\"", NULL },
+		{ APP("packages: [p]\n"),
+		  "application.yaml:1:1: application.yaml has no \"store\"", NULL },
 		{ "application: Shop\npackages: [p]\nstore: {schema: 1}\n",
-		  "application.yaml:1:14: the application \"Shop\" may have no capitals, and begins "
+		  "application.yaml:1:14: the application \"Shop\" may have no capitals, and "
+		  "begins "
 		  "with a letter or digit",
 		  NULL },
 		{ APP("packages: []\nstore: {schema: 1}\n"),
@@ -63,7 +68,8 @@ static void every_mistake_in_an_application_is_placed(void **state)
 		{ APP("packages: [p]\nstore: {}\n"),
 		  "application.yaml:3:8: store has no \"schema\"", "1 or more" },
 		{ APP("packages: [p]\nstore: {schema: 0}\n"),
-		  "application.yaml:3:17: store.schema is 0, allowed is 1...9223372036854775807",
+		  "application.yaml:3:17: store.schema is 0, allowed is "
+		  "1...9223372036854775807",
 		  NULL },
 		{ APP("packages: [p]\nstore: {schema: 0x10}\n"),
 		  "application.yaml:3:17: store.schema must be a number in decimal digits, not "
@@ -76,7 +82,8 @@ static void every_mistake_in_an_application_is_placed(void **state)
 		{ APP("packages: [p]\nstore:\n  schema:\n"),
 		  "application.yaml:4:3: \"schema\" has no value", NULL },
 		{ APP("packages: [p]\nstore: {schema: [1]}\n"),
-		  "application.yaml:3:17: store.schema must be a single value, not a list", NULL },
+		  "application.yaml:3:17: store.schema must be a single value, not a list",
+		  NULL },
 		{ APP("packages: [p]\nstore: {version: {partition: a, key: k, started: x}}\n"),
 		  "application.yaml:3:18: store.version has no \"done\"", NULL },
 		{ APP("packages: [p]\n"
@@ -88,7 +95,8 @@ static void every_mistake_in_an_application_is_placed(void **state)
 		{ APP("packages: [p]\nstore: {schema: 1}\nsource: {version: S}\n"),
 		  "application.yaml:4:9: source has no \"requires\"", NULL },
 		{ APP("packages: [p]\nstore: {schema: 1}\nargs: {as_of: x}\n"),
-		  "application.yaml:4:1: \"args\" is not a key of application.yaml in this version "
+		  "application.yaml:4:1: \"args\" is not a key of application.yaml in this "
+		  "version "
 		  "of kvferry",
 		  "Known here: application" },
 		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: [[a]]\n"),
@@ -112,9 +120,10 @@ static void yaml_beyond_the_subset_is_refused(void **state)
 		{ "package: !!str p\n", "p.yaml:1:10: tags are not accepted", NULL },
 		{ "records: &r {}\n", "p.yaml:1:10: anchors are not accepted", NULL },
 		{ "records: !x []\n", "p.yaml:1:10: tags are not accepted", NULL },
-		{ "package: p\n---\npackage: q\n", "p.yaml:2:1: a second document is not accepted",
+		{ "package: p\n---\npackage: q\n",
+		  "p.yaml:2:1: a second document is not accepted", NULL },
+		{ "%YAML 1.1\n---\npackage: q\n", "p.yaml:1:1: directives are not accepted",
 		  NULL },
-		{ "%YAML 1.1\n---\npackage: q\n", "p.yaml:1:1: directives are not accepted", NULL },
 		{ "package: p\nversion: 1\npackage: p\n",
 		  "p.yaml:3:1: the key \"package\" stands here twice (first in line 1)", NULL },
 		{ "? [a]\n: b\n", "p.yaml:1:3: a key must be a plain text", NULL },
@@ -136,7 +145,7 @@ static void yaml_beyond_the_subset_is_refused(void **state)
 #define RECORD(body) HEAD "records:\n  r:\n" body VALUES
 #define ENTRY "    entries: [{partition: x, key: k, value: v}]\n"
 #define KEY(key) RECORD("    table: t\n    entries: [{partition: x, value: v, key: " key "}]\n")
-#define WHEN(w) \
+#define WHEN(w)                                                                                \
 	RECORD("    table: t\n    entries: [{partition: x, value: v, key: k, when: " w "}]\n")
 
 static void every_mistake_in_a_record_is_placed(void **state)
@@ -149,7 +158,8 @@ static void every_mistake_in_a_record_is_placed(void **state)
 		  "p.yaml:2:10: version is 0, allowed is 1...9223372036854775807", NULL },
 		{ HEAD "records: {}\n", "p.yaml:3:10: records is empty", NULL },
 		{ HEAD "records: {}\nupgrade: []\n",
-		  "p.yaml:4:1: \"upgrade\" is not a key of a package in this version of kvferry",
+		  "p.yaml:4:1: \"upgrade\" is not a key of a package in this version of "
+		  "kvferry",
 		  NULL },
 		{ HEAD "records: {}\ndecide: []\n",
 		  "p.yaml:4:1: \"decide\" is not a key of a package in this version of kvferry",
@@ -159,10 +169,10 @@ static void every_mistake_in_a_record_is_placed(void **state)
 		  NULL },
 		{ HEAD "record: {}\n", "p.yaml:3:1: unknown key \"record\" in a package",
 		  "Did you mean \"records\"?" },
-		{ RECORD("    tabel: t\n" ENTRY), "p.yaml:5:5: unknown key \"tabel\" in a record",
-		  "Did you mean \"table\"?" },
-		{ RECORD(ENTRY), "p.yaml:4:3: the record \"r\" needs either \"table\" or \"query\"",
-		  NULL },
+		{ RECORD("    tabel: t\n" ENTRY),
+		  "p.yaml:5:5: unknown key \"tabel\" in a record", "Did you mean \"table\"?" },
+		{ RECORD(ENTRY),
+		  "p.yaml:4:3: the record \"r\" needs either \"table\" or \"query\"", NULL },
 		{ RECORD("    table: t\n    query: SELECT 1\n" ENTRY),
 		  "p.yaml:4:3: the record \"r\" needs either \"table\" or \"query\", not both",
 		  NULL },
@@ -171,12 +181,12 @@ static void every_mistake_in_a_record_is_placed(void **state)
 		{ RECORD("    table: t\n    ordered: yes\n" ENTRY),
 		  "p.yaml:6:14: ordered must be true or false, not \"yes\"", NULL },
 		{ RECORD("    table: t\n"), "p.yaml:4:3: the record has no \"entries\"", NULL },
-		{ RECORD("    table: t\n    entries: []\n"), "p.yaml:6:14: entries is empty", NULL },
+		{ RECORD("    table: t\n    entries: []\n"), "p.yaml:6:14: entries is empty",
+		  NULL },
 		{ RECORD("    table: t\n    entries: [{key: k, value: v}]\n"),
 		  "p.yaml:6:15: an entry has no \"partition\"", NULL },
 		{ RECORD("    table: t\n    entries: [{partition: x, key: k, value: w}]\n"),
-		  "p.yaml:6:45: there is no value \"w\" in this package",
-		  "Known here: v." },
+		  "p.yaml:6:45: there is no value \"w\" in this package", "Known here: v." },
 		{ RECORD("    table: t\n    let: {x: {last: [a]}}\n" ENTRY),
 		  "p.yaml:6:15: unknown key \"last\" in let", "Known here: first." },
 		{ RECORD("    table: t\n    let: {x: {first: []}}\n" ENTRY),
@@ -185,22 +195,24 @@ static void every_mistake_in_a_record_is_placed(void **state)
 		  "p.yaml:6:11: let \"a b\" is not a name", NULL },
 		{ KEY("\"\""), "p.yaml:6:45: the key is empty", NULL },
 		{ KEY("\"a/{b\""), "p.yaml:6:48: \"{\" is not closed", NULL },
-		{ KEY("\"a}b\""), "p.yaml:6:47: \"}\" without \"{\"; write }} for a brace", NULL },
+		{ KEY("\"a}b\""), "p.yaml:6:47: \"}\" without \"{\"; write }} for a brace",
+		  NULL },
 		{ KEY("'{Order Details}'"), "p.yaml:6:52: \"|\" or \"}\" expected",
 		  "{\"Order Details\"}" },
 		{ KEY("\"{}\""), "p.yaml:6:47: a placeholder needs a name", NULL },
 		{ KEY("'{\"a}'"), "p.yaml:6:47: a quote is not closed", NULL },
 		{ KEY("\"{a|hax}\""), "p.yaml:6:49: unknown filter \"hax\"",
 		  "Did you mean \"hex\"?" },
-		{ KEY("\"{a|trim}\""), "p.yaml:6:49: unknown filter \"trim\"", "Known here: hex" },
+		{ KEY("\"{a|trim}\""), "p.yaml:6:49: unknown filter \"trim\"",
+		  "Known here: hex" },
 		{ KEY("\"{a|pad}\""), "p.yaml:6:49: filter \"pad\" needs an argument", NULL },
 		{ KEY("\"{a|pad:x}\""), "p.yaml:6:53: filter \"pad\" needs a number, 1...200",
 		  NULL },
 		{ KEY("\"{a|hex:1}\""), "p.yaml:6:53: filter \"hex\" takes no argument", NULL },
 		{ KEY("\"{a|uuid5:me}\""),
 		  "p.yaml:6:55: filter \"uuid5\" needs a UUID, or dns, url, oid, x500", NULL },
-		{ KEY("\"{a|rfc3339:h}\""), "p.yaml:6:57: filter \"rfc3339\" needs s, ms, us or ns",
-		  NULL },
+		{ KEY("\"{a|rfc3339:h}\""),
+		  "p.yaml:6:57: filter \"rfc3339\" needs s, ms, us or ns", NULL },
 		{ KEY("\"{.}\""), "p.yaml:6:46: {.} means the element, and there is none here",
 		  NULL },
 		{ WHEN("\"a == 1\""), "p.yaml:6:57: unknown operator", "Write =." },
@@ -217,8 +229,8 @@ static void every_mistake_in_a_record_is_placed(void **state)
 		{ WHEN("\"a = 2 b\""),
 		  "p.yaml:6:61: \"and\", \"or\" or the end expected, not \"b\"", NULL },
 		{ WHEN("\"a is 3\""), "p.yaml:6:60: \"null\" expected, not \"3\"", NULL },
-		{ WHEN("\"a ; b\""), "p.yaml:6:57: a character that means nothing in a condition",
-		  NULL },
+		{ WHEN("\"a ; b\""),
+		  "p.yaml:6:57: a character that means nothing in a condition", NULL },
 		{ WHEN("\"a = 1x\""), "p.yaml:6:59: not a number", NULL },
 		{ RECORD("    table: t\n    entries:\n"
 			 "    - {partition: x, key: k, value: v, kind: one}\n"
@@ -234,8 +246,8 @@ static void every_mistake_in_a_record_is_placed(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-#define VALUE(v) \
-	HEAD "records: {r: {table: t, entries: [{partition: x, key: k, value: v}]}}\n" \
+#define VALUE(v)                                                                               \
+	HEAD "records: {r: {table: t, entries: [{partition: x, key: k, value: v}]}}\n"         \
 	     "values:\n  v: " v "\n"
 #define FIELD(f) VALUE("{encoding: json, fields: {f: " f "}}")
 #define PBFIELD(f) VALUE("{encoding: protobuf, fields: {f: " f "}}")
@@ -246,7 +258,8 @@ static void every_mistake_in_a_value_is_placed(void **state)
 		{ VALUE("{from: x}"), "p.yaml:5:3: the value has no \"encoding\"", NULL },
 		{ VALUE("{encoding: jsn}"), "p.yaml:5:17: unknown encoding \"jsn\"",
 		  "Did you mean \"json\"?" },
-		{ VALUE("{encoding: raw}"), "p.yaml:5:3: the raw value \"v\" has no \"from\"", NULL },
+		{ VALUE("{encoding: raw}"), "p.yaml:5:3: the raw value \"v\" has no \"from\"",
+		  NULL },
 		{ VALUE("{encoding: json, from: x}"),
 		  "p.yaml:5:3: the json value \"v\" has no \"fields\"", NULL },
 		{ VALUE("{encoding: raw, from: x, fields: {a: int}}"),
@@ -255,23 +268,28 @@ static void every_mistake_in_a_value_is_placed(void **state)
 		{ FIELD("text"), "p.yaml:5:35: unknown type \"text\" for a json value", NULL },
 		{ FIELD("strin"), "p.yaml:5:35: unknown type \"strin\" for a json value",
 		  "Did you mean \"string\"?" },
-		{ FIELD("int32"), "p.yaml:5:35: unknown type \"int32\" for a json value", NULL },
+		{ FIELD("int32"), "p.yaml:5:35: unknown type \"int32\" for a json value",
+		  NULL },
 		{ FIELD("{from: \"{a}\"}"), "p.yaml:5:32: the field \"f\" has no type", NULL },
 		{ FIELD("{type: int, form: x}"), "p.yaml:5:47: unknown key \"form\" in a field",
 		  "Did you mean \"from\"?" },
-		{ FIELD("{type: int, tag: 1}"), "p.yaml:5:47: \"tag\" is for protobuf values", NULL },
-		{ FIELD("{type: int, const: 1, from: x}"), "p.yaml:5:47: \"const\" excludes \"from\"",
+		{ FIELD("{type: int, tag: 1}"), "p.yaml:5:47: \"tag\" is for protobuf values",
 		  NULL },
+		{ FIELD("{type: int, const: 1, from: x}"),
+		  "p.yaml:5:47: \"const\" excludes \"from\"", NULL },
 		{ FIELD("{type: int, const: x}"),
-		  "p.yaml:5:32: bad \"const\": record r, field \"f\": not a decimal integer of 64 "
+		  "p.yaml:5:32: bad \"const\": record r, field \"f\": not a decimal integer of "
+		  "64 "
 		  "bits",
 		  NULL },
 		{ FIELD("{type: bool, default: yes}"),
-		  "p.yaml:5:32: bad \"default\": record r, field \"f\": not a boolean (true, false, "
+		  "p.yaml:5:32: bad \"default\": record r, field \"f\": not a boolean (true, "
+		  "false, "
 		  "0, 1)",
 		  NULL },
 		{ FIELD("{type: json, const: \"{\"}"),
-		  "p.yaml:5:32: bad \"const\": record r, field \"f\": not JSON: no member name at "
+		  "p.yaml:5:32: bad \"const\": record r, field \"f\": not JSON: no member name "
+		  "at "
 		  "byte 1",
 		  NULL },
 		{ FIELD("{type: int, scale: 2}"), "p.yaml:5:47: \"scale\" is for type decimal",
@@ -288,9 +306,10 @@ static void every_mistake_in_a_value_is_placed(void **state)
 		  "p.yaml:5:47: \"fields\" is for objects and messages", NULL },
 		{ FIELD("{type: object}"),
 		  "p.yaml:5:32: the field \"f\" is of type object and has no fields", NULL },
-		{ FIELD("\"map<int,string>\""), "p.yaml:5:40: the keys of a map cannot be of type int",
+		{ FIELD("\"map<int,string>\""),
+		  "p.yaml:5:40: the keys of a map cannot be of type int", NULL },
+		{ FIELD("\"map<string>\""), "p.yaml:5:35: a map is written map<KEY,TYPE>",
 		  NULL },
-		{ FIELD("\"map<string>\""), "p.yaml:5:35: a map is written map<KEY,TYPE>", NULL },
 		{ FIELD("\"map<bool,string>\""),
 		  "p.yaml:5:40: the keys of a map in a json value are strings", NULL },
 		{ FIELD("\"repeated repeated int\""),
@@ -310,7 +329,8 @@ static void every_mistake_in_a_value_is_placed(void **state)
 		{ PBFIELD("{tag: 1, type: \"map<double,int32>\"}"),
 		  "p.yaml:5:59: the keys of a map cannot be of type double", NULL },
 		{ PBFIELD("{tag: 1, type: int32, default: 2147483648}"),
-		  "p.yaml:5:36: bad \"default\": record r, field \"f\": out of the range of int32",
+		  "p.yaml:5:36: bad \"default\": record r, field \"f\": out of the range of "
+		  "int32",
 		  NULL },
 	};
 	size_t i;
@@ -327,11 +347,13 @@ static void scalars_mean_what_the_schema_says(void **state)
 	struct definition d;
 
 	(void)state;
-	definition_open(&d,
-			HEAD "records: {on: {table: 1e3, entries: [{partition: yes, key: 0x10, value: "
-			     "null}]}}\nvalues: {null: {encoding: raw, from: off}}\n",
-			"a");
-	assert_string_equal(kvf_formats_application(d.formats)->packages[0]->records[0].name, "on");
+	definition_open(
+		&d,
+		HEAD "records: {on: {table: 1e3, entries: [{partition: yes, key: 0x10, value: "
+		     "null}]}}\nvalues: {null: {encoding: raw, from: off}}\n",
+		"a");
+	assert_string_equal(kvf_formats_application(d.formats)->packages[0]->records[0].name,
+			    "on");
 	assert_string_equal(kvf_formats_application(d.formats)->packages[0]->records[0].table,
 			    "1e3");
 	assert_int_equal(definition_row(&d, &NUL, 1), KVF_OK);
@@ -345,13 +367,13 @@ static void the_schema_follows_from_the_version_record(void **state)
 	struct definition d;
 
 	(void)state;
-	assert_int_equal(
-		definition_load_both(&d,
-				     "application: a\npackages: [p]\nsource: {version: SELECT 1, "
-				     "requires: 38}\nstore: {version: {partition: m, key: k, "
-				     "started: \"0\", done: \"3\"}}\ndrop: [x, y]\n",
-				     KEY("k")),
-		KVF_OK);
+	assert_int_equal(definition_load_both(
+				 &d,
+				 "application: a\npackages: [p]\nsource: {version: SELECT 1, "
+				 "requires: 38}\nstore: {version: {partition: m, key: k, "
+				 "started: \"0\", done: \"3\"}}\ndrop: [x, y]\n",
+				 KEY("k")),
+			 KVF_OK);
 	app = kvf_formats_application(d.formats);
 	assert_int_equal(app->schema, 3);
 	assert_int_equal(app->source_requires, 38);
@@ -374,9 +396,10 @@ static void a_column_that_is_not_there_is_placed(void **state)
 	assert_string_equal(d.err.hint, "Did you mean \"name\"?");
 	definition_close(&d);
 
-	assert_int_equal(definition_load(&d, RECORD("    query: S\n    entries: [{partition: x, "
-						    "value: v, key: \"{a}\"}]\n")),
-			 KVF_OK);
+	assert_int_equal(
+		definition_load(&d, RECORD("    query: S\n    entries: [{partition: x, "
+					   "value: v, key: \"{a}\"}]\n")),
+		KVF_OK);
 	assert_int_equal(definition_bind(&d, "a b a"), KVF_EDEFINITION);
 	assert_string_equal(d.err.message,
 			    "p.yaml:6:46: the query of record r yields the column \"a\" twice");
@@ -402,9 +425,12 @@ static void the_digest_is_of_the_meaning(void **state)
 		KEY("\"{a|uuid5:6BA7B8109DAD11D180B400C04FD430C8}\""),
 	};
 	static const char *const other[] = {
-		KEY("\"{a|uuid5:url}\""), KEY("\"{a?|uuid5:dns}\""), KEY("\"{b|uuid5:dns}\""),
+		KEY("\"{a|uuid5:url}\""),
+		KEY("\"{a?|uuid5:dns}\""),
+		KEY("\"{b|uuid5:dns}\""),
 		KEY("\"{a|uuid5:dns}/\""),
-		RECORD("    table: t\n    ordered: true\n    entries: [{partition: x, value: v, "
+		RECORD("    table: t\n    ordered: true\n    entries: [{partition: x, value: "
+		       "v, "
 		       "key: \"{a|uuid5:dns}\"}]\n"),
 	};
 	uint8_t first[32], next[32];
@@ -429,8 +455,9 @@ static void a_folder_without_definitions_says_so(void **state)
 
 	(void)state;
 	assert_int_equal(kvf_formats_load("/nonexistent", &f, &err), KVF_EDEFINITION);
-	assert_string_equal(err.message,
-			    "cannot open /nonexistent/application.yaml: No such file or directory");
+	assert_string_equal(
+		err.message,
+		"cannot open /nonexistent/application.yaml: No such file or directory");
 	assert_non_null(strstr(err.hint, "kvferry init"));
 	assert_null(f);
 }

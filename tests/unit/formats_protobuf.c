@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PACKAGE(fields)                                                                     \
-	"package: p\nversion: 1\nrecords: {r: {table: t, entries: [{partition: x, value: v, " \
+#define PACKAGE(fields)                                                                        \
+	"package: p\nversion: 1\nrecords: {r: {table: t, entries: [{partition: x, value: v, "  \
 	"key: k}]}}\nvalues:\n  v:\n    encoding: protobuf\n    fields:\n" fields
 
 /* Cells in the order of the columns; `expected` is hex, or a reason. */
-static void value(const char *package, const char *columns, const struct kvf_cell *cells, size_t n,
-		  const char *expected)
+static void value(const char *package, const char *columns, const struct kvf_cell *cells,
+		  size_t n, const char *expected)
 {
 	struct definition d;
 	char hex[2048];
@@ -69,13 +69,15 @@ static void every_scalar_has_its_wire_form(void **state)
 	one("enum", INT(3), "0803");
 	one("timestamp", TEXT("1970-01-01 00:00:01.5"), "0a0808011080cab5ee01");
 	/* lakefs.md: 1969-12-31 23:59:59.5 is seconds -1, nanos 500000000 */
-	one("timestamp", TEXT("1969-12-31 23:59:59.5"), "0a1108ffffffffffffffffff011080cab5ee01");
+	one("timestamp", TEXT("1969-12-31 23:59:59.5"),
+	    "0a1108ffffffffffffffffff011080cab5ee01");
 }
 
 static void zero_is_left_out_but_a_timestamp_is_not(void **state)
 {
-	static const char *const types[] = { "int32",	 "uint64",  "sint64", "fixed32", "sfixed64",
-					     "double", "float",	  "bool",   "enum" };
+	static const char *const types[] = { "int32",   "uint64",   "sint64",
+					     "fixed32", "sfixed64", "double",
+					     "float",   "bool",     "enum" };
 	size_t i;
 
 	(void)state;
@@ -104,14 +106,19 @@ static void out_of_range_is_refused(void **state)
 	one("enum", TEXT("ACTIVE"), FIELD "not a decimal integer of 64 bits");
 	one("repeated int32", TEXT("[1,null]"), FIELD "a null among the elements");
 	one("repeated string", TEXT("{}"), FIELD "not a JSON array");
-	one("map<bool,int32>", TEXT("{\"0\":1}"), FIELD "a map's key is neither true nor false");
+	one("map<bool,int32>", TEXT("{\"0\":1}"),
+	    FIELD "a map's key is neither true nor false");
 	one("map<int32,int32>", TEXT("{\"x\":1}"), FIELD "not a decimal integer of 64 bits");
 }
 
 static void lists_are_packed_where_they_can_be(void **state)
 {
 	(void)state;
-	one("repeated int32", TEXT("[3,270,86942,0]"), "0a0703" "8e02" "9ea705" "00");
+	one("repeated int32", TEXT("[3,270,86942,0]"),
+	    "0a0703"
+	    "8e02"
+	    "9ea705"
+	    "00");
 	one("repeated fixed32", TEXT("[1]"), "0a0401000000");
 	one("repeated bool", TEXT("[true,false]"), "0a020100");
 	one("repeated string", TEXT("[\"a\",\"\"]"), "0a01610a00");
@@ -122,48 +129,65 @@ static void maps_are_sorted_and_write_both_sides(void **state)
 {
 	(void)state;
 	one("map<string,string>", TEXT("{\"b\":\"\",\"\":\"x\"}"),
-	    "0a050a0012" "0178" "0a050a0162" "1200");
+	    "0a050a0012"
+	    "0178"
+	    "0a050a0162"
+	    "1200");
 	one("map<int32,bool>", TEXT("{\"10\":false,\"-1\":true,\"9\":true}"),
-	    "0a0d08ffffffffffffffffff011001" "0a0408091001" "0a04080a1000");
+	    "0a0d08ffffffffffffffffff011001"
+	    "0a0408091001"
+	    "0a04080a1000");
 	one("map<uint64,int32>", TEXT("{\"18446744073709551615\":1,\"0\":0}"),
-	    "0a0408001000" "0a0d08ffffffffffffffffff011001");
-	one("map<bool,int32>", TEXT("{\"true\":1,\"false\":2}"), "0a0408001002" "0a0408011001");
+	    "0a0408001000"
+	    "0a0d08ffffffffffffffffff011001");
+	one("map<bool,int32>", TEXT("{\"true\":1,\"false\":2}"),
+	    "0a0408001002"
+	    "0a0408011001");
 }
 
 static void fields_are_sorted_by_tag_and_messages_nest(void **state)
 {
-	static const char package[] = PACKAGE(
-		"      b: {tag: 3, type: string}\n"
-		"      lines: {tag: 2, type: repeated message, fields: {n: {tag: 2, type: int32, from: "
-		"'{N}'}, all: {tag: 1, type: repeated string}}}\n"
-		"      group: {tag: 1, fields: {a: {tag: 1, type: int32}}}\n"
-		"      one: {tag: 4, type: message, from: '{json}', fields: {x: {tag: 1, type: bool}}}\n"
-		"      none: {tag: 5, type: message, from: '{null}', fields: {x: {tag: 1, type: bool}}}\n"
-		"      fixed: {tag: 200, type: string, const: c}\n");
+	static const char package[] =
+		PACKAGE("      b: {tag: 3, type: string}\n"
+			"      lines: {tag: 2, type: repeated message, fields: {n: {tag: 2, "
+			"type: int32, from: "
+			"'{N}'}, all: {tag: 1, type: repeated string}}}\n"
+			"      group: {tag: 1, fields: {a: {tag: 1, type: int32}}}\n"
+			"      one: {tag: 4, type: message, from: '{json}', fields: {x: {tag: "
+			"1, type: bool}}}\n"
+			"      none: {tag: 5, type: message, from: '{null}', fields: {x: {tag: "
+			"1, type: bool}}}\n"
+			"      fixed: {tag: 200, type: string, const: c}\n");
 	const struct kvf_cell row[] = { INT(1), TEXT("z"),
-					TEXT("[{\"N\":5,\"all\":[\"p\",\"q\"]},{}]"), TEXT("{}"),
-					NUL };
+					TEXT("[{\"N\":5,\"all\":[\"p\",\"q\"]},{}]"),
+					TEXT("{}"), NUL };
 
 	(void)state;
 	value(package, "a b lines json null", row, 5,
-	      "0a020801" "12080a01700a01711005" "1200" "1a017a" "2200" "c20c0163");
+	      "0a020801"
+	      "12080a01700a01711005"
+	      "1200"
+	      "1a017a"
+	      "2200"
+	      "c20c0163");
 }
 
 /* The row of tests/golden/protobuf/: actions_runs as lakefs.md describes it. */
 static void a_value_that_protoc_reads(void **state)
 {
-	static const char package[] = PACKAGE(
-		"      run_id:     {tag: 1, type: string, from: '{id|base32hex}'}\n"
-		"      branch_id:  {tag: 2, type: string}\n"
-		"      start_time: {tag: 6, type: timestamp}\n"
-		"      end_time:   {tag: 7, type: timestamp}\n"
-		"      passed:     {tag: 8, type: bool}\n"
-		"      metadata:   {tag: 9, type: 'map<string,string>'}\n"
-		"      parents:    {tag: 10, type: repeated string}\n"
-		"      counts:     {tag: 11, type: repeated sint64}\n"
-		"      ratio:      {tag: 12, type: double}\n"
-		"      hooks:      {tag: 13, type: repeated message, fields: {name: {tag: 1, type: "
-		"string}, ok: {tag: 2, type: bool}}}\n");
+	static const char package[] =
+		PACKAGE("      run_id:     {tag: 1, type: string, from: '{id|base32hex}'}\n"
+			"      branch_id:  {tag: 2, type: string}\n"
+			"      start_time: {tag: 6, type: timestamp}\n"
+			"      end_time:   {tag: 7, type: timestamp}\n"
+			"      passed:     {tag: 8, type: bool}\n"
+			"      metadata:   {tag: 9, type: 'map<string,string>'}\n"
+			"      parents:    {tag: 10, type: repeated string}\n"
+			"      counts:     {tag: 11, type: repeated sint64}\n"
+			"      ratio:      {tag: 12, type: double}\n"
+			"      hooks:      {tag: 13, type: repeated message, fields: {name: "
+			"{tag: 1, type: "
+			"string}, ok: {tag: 2, type: bool}}}\n");
 	const struct kvf_cell row[] = {
 		BLOB("\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb"),
 		TEXT("main"),
@@ -191,16 +215,16 @@ static void a_value_that_protoc_reads(void **state)
 		n--;
 	hex[n] = '\0';
 	value(package,
-	      "id branch_id start_time end_time passed metadata parents counts ratio hooks", row,
-	      10, hex);
+	      "id branch_id start_time end_time passed metadata parents counts ratio hooks",
+	      row, 10, hex);
 }
 
 static void message_tables_follow_from_the_definition(void **state)
 {
-	static const char package[] = PACKAGE(
-		"      z: {tag: 9, type: 'map<string,message>', fields: {x: {tag: 1, type: int32}}}\n"
-		"      a: {tag: 2, type: repeated string}\n"
-		"      t: {tag: 1, type: timestamp}\n");
+	static const char package[] = PACKAGE("      z: {tag: 9, type: 'map<string,message>', "
+					      "fields: {x: {tag: 1, type: int32}}}\n"
+					      "      a: {tag: 2, type: repeated string}\n"
+					      "      t: {tag: 1, type: timestamp}\n");
 	const struct kvf_package *p;
 	struct definition d;
 

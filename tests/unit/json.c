@@ -125,7 +125,8 @@ static void depth_has_a_limit(void **state)
 
 static void members_are_found_by_their_unescaped_name(void **state)
 {
-	static const char text[] = "{\"x\":{\"a\":[1,{\"b\":2}]},\"\\u0061b\":3,\"c\":4,\"c\":5}";
+	static const char text[] =
+		"{\"x\":{\"a\":[1,{\"b\":2}]},\"\\u0061b\":3,\"c\":4,\"c\":5}";
 	struct kvf_scratch scratch;
 	struct kvf_json json;
 	struct kvf_buf tape;
@@ -136,17 +137,17 @@ static void members_are_found_by_their_unescaped_name(void **state)
 	kvf_scratch_init(&scratch, 1 << 20);
 	kvf_buf_init(&tape, 1 << 20);
 	assert_int_equal(kvf_json_parse(kvf_bytes_str(text), &tape, &json, &err), KVF_OK);
-	assert_int_equal(kvf_json_member(&json, json.root, kvf_bytes_str("ab"), &scratch, &token,
-					 &err),
-			 KVF_OK);
+	assert_int_equal(
+		kvf_json_member(&json, json.root, kvf_bytes_str("ab"), &scratch, &token, &err),
+		KVF_OK);
 	assert_memory_equal(kvf_json_raw(&json, token).ptr, "3", 1);
-	assert_int_equal(kvf_json_member(&json, json.root, kvf_bytes_str("b"), &scratch, &token,
-					 &err),
-			 KVF_OK);
+	assert_int_equal(
+		kvf_json_member(&json, json.root, kvf_bytes_str("b"), &scratch, &token, &err),
+		KVF_OK);
 	assert_int_equal(token, 0);
-	assert_int_equal(kvf_json_member(&json, json.root, kvf_bytes_str("c"), &scratch, &token,
-					 &err),
-			 KVF_EREJECT);
+	assert_int_equal(
+		kvf_json_member(&json, json.root, kvf_bytes_str("c"), &scratch, &token, &err),
+		KVF_EREJECT);
 	kvf_buf_release(&tape);
 	kvf_scratch_release(&scratch);
 }

@@ -156,7 +156,7 @@ static void containers_announce_their_members(void **state)
 	struct kvf_err err;
 	/* {"a": [1, []], "b": {}}, and what each object is and how deep */
 	static const enum kvf_object_type types[] = {
-		KVF_OBJECT_MAP, KVF_OBJECT_STR, KVF_OBJECT_ARRAY, KVF_OBJECT_INT,
+		KVF_OBJECT_MAP,   KVF_OBJECT_STR, KVF_OBJECT_ARRAY, KVF_OBJECT_INT,
 		KVF_OBJECT_ARRAY, KVF_OBJECT_STR, KVF_OBJECT_MAP,
 	};
 	static const unsigned depths[] = { 0, 1, 1, 2, 2, 1, 1 };
@@ -188,17 +188,23 @@ static void containers_announce_their_members(void **state)
 
 static void claims_beyond_the_bytes_are_refused(void **state)
 {
-	static const struct { const char *bytes; size_t len; } bad[] = {
-		{ "\xdd\xff\xff\xff\xff", 5 },        /* array of 2^32-1 */
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} bad[] = {
+		{ "\xdd\xff\xff\xff\xff", 5 },         /* array of 2^32-1 */
 		{ "\xdf\xff\xff\xff\xff\x01\x02", 7 }, /* map of 2^32-1 */
 		{ "\xdd\x0f\xff\xff\xff", 5 },
-		{ "\xc6\xff\xff\xff\xff\x00", 6 },    /* bin of 2^32-1 */
-		{ "\xdb\x00\x00\x00\x02\x61", 6 },    /* str of 2, one there */
-		{ "\xc1", 1 },                        /* begins nothing */
-		{ "\x92\x92\x01\x01", 4 },            /* the outer one lacks a member */
+		{ "\xc6\xff\xff\xff\xff\x00", 6 }, /* bin of 2^32-1 */
+		{ "\xdb\x00\x00\x00\x02\x61", 6 }, /* str of 2, one there */
+		{ "\xc1", 1 },                     /* begins nothing */
+		{ "\x92\x92\x01\x01", 4 },         /* the outer one lacks a member */
 		{ "\x82\x01\x02\x03", 4 },
-		{ "\xd4\x01", 2 }, { "\xc7\x00", 2 }, { "\xcb\x00", 2 }, { "", 0 },
-		{ "\x01\x01", 2 },                    /* two objects */
+		{ "\xd4\x01", 2 },
+		{ "\xc7\x00", 2 },
+		{ "\xcb\x00", 2 },
+		{ "", 0 },
+		{ "\x01\x01", 2 }, /* two objects */
 	};
 	struct kvf_err err;
 	size_t i;
@@ -220,7 +226,8 @@ static void nesting_has_a_limit(void **state)
 	assert_int_equal(kvf_msgpack_check(view(deep, KVF_UNPACK_DEPTH + 1), &err), KVF_OK);
 	deep[KVF_UNPACK_DEPTH] = 0x91;
 	deep[KVF_UNPACK_DEPTH + 1] = 0x01;
-	assert_int_equal(kvf_msgpack_check(view(deep, KVF_UNPACK_DEPTH + 2), &err), KVF_ESTREAM);
+	assert_int_equal(kvf_msgpack_check(view(deep, KVF_UNPACK_DEPTH + 2), &err),
+			 KVF_ESTREAM);
 }
 
 /* Every third string of three bytes: whatever it is, the walk ends and stays inside. */
@@ -251,8 +258,12 @@ static void any_three_bytes_are_walked_safely(void **state)
 
 static void what_is_no_cell_is_refused(void **state)
 {
-	static const struct { const char *bytes; size_t len; } bad[] = {
-		{ "\x90", 1 }, { "\x80", 1 },
+	static const struct {
+		const char *bytes;
+		size_t len;
+	} bad[] = {
+		{ "\x90", 1 },
+		{ "\x80", 1 },
 		{ "\xcf\xff\xff\xff\xff\xff\xff\xff\xff", 9 }, /* over INT64_MAX */
 		{ "\xca\x3f\x80\x00\x00", 5 },                 /* float 32 */
 		{ "\xd4\x02\xff", 3 },                         /* another ext */

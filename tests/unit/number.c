@@ -10,8 +10,8 @@
 
 static void integers_have_one_spelling(void **state)
 {
-	static const char *const bad[] = { "",    "-",  "+1", "01", "-0", "1 ", " 1", "1.0", "0x1",
-					   "1e3", "--1" };
+	static const char *const bad[] = { "",   "-",   "+1",  "01",  "-0", "1 ",
+					   " 1", "1.0", "0x1", "1e3", "--1" };
 	int64_t i;
 	uint64_t u;
 	size_t k;
@@ -25,7 +25,8 @@ static void integers_have_one_spelling(void **state)
 	assert_true(kvf_parse_i64(kvf_bytes_str("9223372036854775807"), &i) && i == INT64_MAX);
 	assert_false(kvf_parse_i64(kvf_bytes_str("9223372036854775808"), &i));
 	assert_false(kvf_parse_i64(kvf_bytes_str("-9223372036854775809"), &i));
-	assert_true(kvf_parse_u64(kvf_bytes_str("18446744073709551615"), &u) && u == UINT64_MAX);
+	assert_true(kvf_parse_u64(kvf_bytes_str("18446744073709551615"), &u) &&
+		    u == UINT64_MAX);
 	assert_false(kvf_parse_u64(kvf_bytes_str("18446744073709551616"), &u));
 	assert_false(kvf_parse_u64(kvf_bytes_str("99999999999999999999"), &u));
 	assert_false(kvf_parse_u64(kvf_bytes_str("-1"), &u));
@@ -160,14 +161,29 @@ static void the_forms_of_a_timestamp(void **state)
 static void all_else_is_no_timestamp(void **state)
 {
 	static const char *const bad[] = {
-		"",		       "2026",			"2026-1-1",
-		"2026-13-01",	       "2026-00-01",		"2026-04-31",
-		"1900-02-29",	       "2023-02-29",		"0000-01-01",
-		"10000-01-01",	       "2026-11-20 ",		"2026-11-20 9:39:02",
-		"2026-11-20 24:00:00", "2026-11-20 23:60:00",	"2026-06-30 23:59:60",
-		"2026-11-20 09:39:02.", "2026-11-20 09:39:02.1234567890",
-		"2026-11-20 09:39:02z", "2026-11-20 09:39:02+1", "2026-11-20 09:39:02+01:00x",
-		"2026-11-20 09",       "0001-01-01 00:00:00+01:00", "9999-12-31 23:59:59-01:00",
+		"",
+		"2026",
+		"2026-1-1",
+		"2026-13-01",
+		"2026-00-01",
+		"2026-04-31",
+		"1900-02-29",
+		"2023-02-29",
+		"0000-01-01",
+		"10000-01-01",
+		"2026-11-20 ",
+		"2026-11-20 9:39:02",
+		"2026-11-20 24:00:00",
+		"2026-11-20 23:60:00",
+		"2026-06-30 23:59:60",
+		"2026-11-20 09:39:02.",
+		"2026-11-20 09:39:02.1234567890",
+		"2026-11-20 09:39:02z",
+		"2026-11-20 09:39:02+1",
+		"2026-11-20 09:39:02+01:00x",
+		"2026-11-20 09",
+		"0001-01-01 00:00:00+01:00",
+		"9999-12-31 23:59:59-01:00",
 	};
 	struct kvf_timestamp t;
 	size_t i;
@@ -202,9 +218,9 @@ static void codecs_follow_their_rfcs(void **state)
 {
 	/* RFC 4648, section 10; base32hex in lower case, without padding */
 	static const char *const texts[] = { "", "f", "fo", "foo", "foob", "fooba", "foobar" };
-	static const char *const base64[] = { "",     "Zg==",	  "Zm8=",     "Zm9v",
+	static const char *const base64[] = { "",         "Zg==",     "Zm8=",    "Zm9v",
 					      "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy" };
-	static const char *const base32[] = { "",	 "co",	     "cpng",	  "cpnmu",
+	static const char *const base32[] = { "",        "co",       "cpng",      "cpnmu",
 					      "cpnmuog", "cpnmuoj1", "cpnmuoj1e8" };
 	uint8_t ns[16], uuid[16];
 	char out[64];
@@ -227,7 +243,8 @@ static void codecs_follow_their_rfcs(void **state)
 	kvf_uuid_format(ns, out);
 	assert_memory_equal(out, "6ba7b814-9dad-11d1-80b4-00c04fd430c8", 36);
 	assert_false(kvf_uuid_namespace(kvf_bytes_str("xyz"), ns));
-	assert_false(kvf_uuid_parse(kvf_bytes_str("6ba7b814-9dad-11d1-80b400-c04fd430c8"), uuid));
+	assert_false(
+		kvf_uuid_parse(kvf_bytes_str("6ba7b814-9dad-11d1-80b400-c04fd430c8"), uuid));
 	assert_false(kvf_uuid_parse(kvf_bytes_str("6ba7b8149dad11d180b400c04fd430cg"), uuid));
 }
 

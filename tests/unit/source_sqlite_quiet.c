@@ -13,12 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAKE "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);" \
-	     "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 500)" \
-	     " INSERT INTO t SELECT n, hex(randomblob(100)) FROM c;"
+#define MAKE                                                                                   \
+	"CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"                                      \
+	"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 500)"        \
+	" INSERT INTO t SELECT n, hex(randomblob(100)) FROM c;"
 /* A transaction so large for its cache that it reaches the file before its end. */
-#define SPILL "PRAGMA cache_size=2; PRAGMA cache_spill=2; BEGIN;" \
-	      "UPDATE t SET v = hex(randomblob(200)); DELETE FROM t WHERE id % 2;"
+#define SPILL                                                                                  \
+	"PRAGMA cache_size=2; PRAGMA cache_spill=2; BEGIN;"                                    \
+	"UPDATE t SET v = hex(randomblob(200)); DELETE FROM t WHERE id % 2;"
 
 static char *before;
 
@@ -77,16 +79,17 @@ static void reads_quietly(const char *name, long long rows)
 
 static void every_journal_mode_is_left_alone(void **state)
 {
-	static const char *const modes[] = { "DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF",
-					     "WAL" };
+	static const char *const modes[] = { "DELETE", "TRUNCATE", "PERSIST",
+					     "MEMORY", "OFF",      "WAL" };
 	char sql[1024], name[32];
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		snprintf(name, sizeof(name), "%s.db", modes[i]);
-		snprintf(sql, sizeof(sql), "PRAGMA journal_mode=%s; %s UPDATE t SET v = v || '!'",
-			 modes[i], MAKE);
+		snprintf(sql, sizeof(sql),
+			 "PRAGMA journal_mode=%s; %s UPDATE t SET v = v || '!'", modes[i],
+			 MAKE);
 		legacy_sql(name, sql);
 		reads_quietly(name, 500);
 	}
@@ -126,8 +129,8 @@ static void a_wal_that_a_killed_writer_left_is_read(void **state)
 {
 	(void)state;
 	legacy_sql("a.db", "PRAGMA journal_mode=WAL; " MAKE);
-	legacy_sql_killed("a.db", "PRAGMA wal_autocheckpoint=0; DELETE FROM t WHERE id <= 100;"
-			  SPILL);
+	legacy_sql_killed("a.db",
+			  "PRAGMA wal_autocheckpoint=0; DELETE FROM t WHERE id <= 100;" SPILL);
 	assert_true(exists("a.db-wal"));
 	assert_true(exists("a.db-shm"));
 	reads_quietly("a.db", 400);
@@ -156,8 +159,8 @@ static void a_wal_without_its_index_is_recovered_in_a_copy(void **state)
 
 	(void)state;
 	legacy_sql("a.db", "PRAGMA journal_mode=WAL; " MAKE);
-	legacy_sql_killed("a.db", "PRAGMA wal_autocheckpoint=0; DELETE FROM t WHERE id <= 100;"
-			  SPILL);
+	legacy_sql_killed("a.db",
+			  "PRAGMA wal_autocheckpoint=0; DELETE FROM t WHERE id <= 100;" SPILL);
 	assert_int_equal(unlink(legacy_path("a.db-shm")), 0);
 	reads_quietly("a.db", 400);
 	assert_non_null(strstr(legacy_log(), "scratch copy"));
@@ -244,7 +247,8 @@ static void the_snapshot_stays_when_a_writer_comes_to_a_left_wal(void **state)
 	legacy_sql("a.db", "PRAGMA journal_mode=WAL; " MAKE);
 	legacy_sql_killed("a.db", "DELETE FROM t WHERE id <= 100");
 	s = legacy_open("a.db");
-	legacy_sql_killed("a.db", "DELETE FROM t WHERE id <= 200; PRAGMA wal_checkpoint(PASSIVE);"
+	legacy_sql_killed("a.db",
+			  "DELETE FROM t WHERE id <= 200; PRAGMA wal_checkpoint(PASSIVE);"
 			  "UPDATE t SET v = 'other'; PRAGMA wal_checkpoint(PASSIVE)");
 	assert_int_equal(legacy_read(s, "t", &err), 400);
 	kvf_source_close(s);
@@ -342,7 +346,8 @@ static void odd_paths_mean_themselves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(every_journal_mode_is_left_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_journal_mode_is_left_alone, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_read_only_folder_is_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wal_is_read_beside_those_who_use_it, setup,
 						teardown),
@@ -350,8 +355,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_wal_without_its_index_is_recovered_in_a_copy,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(a_hot_journal_is_rolled_back_in_a_copy_only, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(a_hot_journal_is_rolled_back_in_a_copy_only,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_hot_journal_of_a_wal_database_counts_as_well,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_journal_of_a_living_writer_is_not_hot, setup,
@@ -360,8 +365,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			the_snapshot_stays_when_a_writer_comes_to_a_left_wal, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_change_under_a_wal_database_at_rest_is_noticed,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_change_under_a_wal_database_at_rest_is_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			writers_of_a_rollback_journal_wait_for_the_snapshot, setup, teardown),
 		cmocka_unit_test_setup_teardown(locks_of_this_process_survive_a_source, setup,

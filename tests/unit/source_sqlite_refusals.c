@@ -105,7 +105,8 @@ static void an_unknown_kind_of_place_is_refused_without_repeating_it(void **stat
 	struct kvf_err err;
 
 	(void)state;
-	assert_int_equal(kvf_source_open("oracle://scott:tiger@host", NULL, &s, &err), KVF_EUSAGE);
+	assert_int_equal(kvf_source_open("oracle://scott:tiger@host", NULL, &s, &err),
+			 KVF_EUSAGE);
 	assert_null(strstr(err.message, "tiger"));
 	assert_non_null(strstr(err.hint, "sqlite:"));
 	assert_int_equal(kvf_source_open("shop.db", NULL, &s, &err), KVF_EUSAGE);
@@ -153,10 +154,12 @@ static void damage_in_the_middle_names_the_table(void **state)
 	long at;
 
 	(void)state;
-	legacy_sql("a.db", "CREATE TABLE good(v); INSERT INTO good VALUES(1), (2);"
-		   "CREATE TABLE \"bad one\"(v);"
-		   "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000)"
-		   " INSERT INTO \"bad one\" SELECT hex(randomblob(100)) FROM c");
+	legacy_sql(
+		"a.db",
+		"CREATE TABLE good(v); INSERT INTO good VALUES(1), (2);"
+		"CREATE TABLE \"bad one\"(v);"
+		"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 2000)"
+		" INSERT INTO \"bad one\" SELECT hex(randomblob(100)) FROM c");
 	assert_int_equal(stat(legacy_path("a.db"), &st), 0);
 	f = fopen(legacy_path("a.db"), "r+b");
 	assert_non_null(f);
@@ -180,8 +183,11 @@ static void damage_in_the_middle_names_the_table(void **state)
 
 static void errors_of_rows_are_sticky(void **state)
 {
-	struct kvf_record record = { .name = "r", .query =
-		"SELECT CASE WHEN v = 2 THEN abs(-9223372036854775807 - 1) ELSE v END FROM t" };
+	struct kvf_record record = {
+		.name = "r",
+		.query = "SELECT CASE WHEN v = 2 THEN abs(-9223372036854775807 - 1) ELSE v END "
+			 "FROM t"
+	};
 	struct kvf_source *s;
 	struct kvf_rows *rows = NULL;
 	const struct kvf_row *row;
@@ -203,8 +209,15 @@ static void errors_of_rows_are_sticky(void **state)
 static void wrong_sql_is_a_wrong_definition(void **state)
 {
 	static const char *const wrong[] = {
-		"SELECT nosuch FROM t", "SELEC 1", "", "-- nothing", "SELECT 1; SELECT 2",
-		"DELETE FROM t", "CREATE TABLE u(a)", "SELECT :name", "PRAGMA journal_mode=WAL",
+		"SELECT nosuch FROM t",
+		"SELEC 1",
+		"",
+		"-- nothing",
+		"SELECT 1; SELECT 2",
+		"DELETE FROM t",
+		"CREATE TABLE u(a)",
+		"SELECT :name",
+		"PRAGMA journal_mode=WAL",
 		"ATTACH 'x.db' AS x",
 	};
 	struct kvf_source *s;
@@ -230,14 +243,17 @@ static void wrong_sql_is_a_wrong_definition(void **state)
 			 KVF_EDEFINITION);
 	assert_int_equal(kvf_source_scalar(s, "SELECT v, v FROM t", buf, sizeof(buf), &err),
 			 KVF_EDEFINITION);
-	assert_int_equal(kvf_source_scalar(s, "SELECT 'a text that is too long'", buf, sizeof(buf),
-					   &err), KVF_EDEFINITION);
-	assert_int_equal(kvf_source_scalar(s, "SELECT v FROM t WHERE v > 9", buf, sizeof(buf),
-					   &err), KVF_ENOTFOUND);
+	assert_int_equal(kvf_source_scalar(s, "SELECT 'a text that is too long'", buf,
+					   sizeof(buf), &err),
+			 KVF_EDEFINITION);
+	assert_int_equal(
+		kvf_source_scalar(s, "SELECT v FROM t WHERE v > 9", buf, sizeof(buf), &err),
+		KVF_ENOTFOUND);
 	assert_int_equal(kvf_source_scalar(s, "SELECT NULL", buf, sizeof(buf), &err),
 			 KVF_ENOTFOUND);
-	assert_int_equal(kvf_source_scalar(s, "SELECT max(v) FROM t; -- done", buf, sizeof(buf),
-					   &err), KVF_OK);
+	assert_int_equal(
+		kvf_source_scalar(s, "SELECT max(v) FROM t; -- done", buf, sizeof(buf), &err),
+		KVF_OK);
 	assert_string_equal(buf, "2");
 	kvf_source_close(s);
 	after = legacy_fingerprint();
@@ -248,8 +264,9 @@ static void wrong_sql_is_a_wrong_definition(void **state)
 
 static void a_long_query_can_be_stopped(void **state)
 {
-	struct kvf_record record = { .name = "r", .query =
-		"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c" };
+	struct kvf_record record = { .name = "r",
+				     .query = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL "
+					      "SELECT n + 1 FROM c) SELECT max(n) FROM c" };
 	struct kvf_env env = { .stopped = stopped };
 	struct kvf_source *s = NULL;
 	struct kvf_rows *rows = NULL;
@@ -271,18 +288,21 @@ static void a_long_query_can_be_stopped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(what_is_no_database_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_database_is_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_that_may_not_be_read_is_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
-			an_unknown_kind_of_place_is_refused_without_repeating_it, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_locked_database_is_waited_for_then_refused, setup,
-						teardown),
+			an_unknown_kind_of_place_is_refused_without_repeating_it, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(a_locked_database_is_waited_for_then_refused,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(damage_in_the_middle_names_the_table, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(errors_of_rows_are_sticky, setup, teardown),
-		cmocka_unit_test_setup_teardown(wrong_sql_is_a_wrong_definition, setup, teardown),
+		cmocka_unit_test_setup_teardown(wrong_sql_is_a_wrong_definition, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_long_query_can_be_stopped, setup, teardown),
 	};
 

@@ -46,7 +46,11 @@ static const struct kvf_table *shape_of(struct kvf_source *s, const char *table)
 
 static void keys_are_found_however_they_are_declared(void **state)
 {
-	static const struct { const char *table; unsigned flags; size_t nkey; } expected[] = {
+	static const struct {
+		const char *table;
+		unsigned flags;
+		size_t nkey;
+	} expected[] = {
 		{ "alias", 0, 1 },
 		{ "descending", KVF_TABLE_KEY_HAS_NULLS, 1 },
 		{ "anything", KVF_TABLE_KEY_HAS_NULLS, 1 },
@@ -60,15 +64,14 @@ static void keys_are_found_however_they_are_declared(void **state)
 	size_t i;
 
 	(void)state;
-	legacy_sql("a.db",
-		   "CREATE TABLE alias(v, id INTEGER PRIMARY KEY);"
-		   "CREATE TABLE descending(id INTEGER PRIMARY KEY DESC);"
-		   "CREATE TABLE anything(k TEXT PRIMARY KEY);"
-		   "CREATE TABLE certain(k TEXT NOT NULL PRIMARY KEY);"
-		   "CREATE TABLE pair(a, b NOT NULL, c, PRIMARY KEY(c, a));"
-		   "CREATE TABLE norowid(a, b, PRIMARY KEY(b, a)) WITHOUT ROWID;"
-		   "CREATE TABLE strict(a INT PRIMARY KEY NOT NULL) STRICT;"
-		   "CREATE TABLE none(a UNIQUE, b)");
+	legacy_sql("a.db", "CREATE TABLE alias(v, id INTEGER PRIMARY KEY);"
+			   "CREATE TABLE descending(id INTEGER PRIMARY KEY DESC);"
+			   "CREATE TABLE anything(k TEXT PRIMARY KEY);"
+			   "CREATE TABLE certain(k TEXT NOT NULL PRIMARY KEY);"
+			   "CREATE TABLE pair(a, b NOT NULL, c, PRIMARY KEY(c, a));"
+			   "CREATE TABLE norowid(a, b, PRIMARY KEY(b, a)) WITHOUT ROWID;"
+			   "CREATE TABLE strict(a INT PRIMARY KEY NOT NULL) STRICT;"
+			   "CREATE TABLE none(a UNIQUE, b)");
 	s = legacy_open("a.db");
 	for (i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
 		const struct kvf_table *t = shape_of(s, expected[i].table);
@@ -92,7 +95,8 @@ static void generated_columns_are_carried_and_flagged(void **state)
 	struct kvf_err err;
 
 	(void)state;
-	legacy_sql("a.db", "CREATE TABLE t(a INT NOT NULL, v AS (a * 2), w TEXT AS (a || '!') STORED);"
+	legacy_sql("a.db",
+		   "CREATE TABLE t(a INT NOT NULL, v AS (a * 2), w TEXT AS (a || '!') STORED);"
 		   "INSERT INTO t(a) VALUES(4)");
 	s = legacy_open("a.db");
 	t = shape_of(s, "t");
@@ -115,10 +119,10 @@ static void unique_constraints_say_when_they_hold(void **state)
 
 	(void)state;
 	legacy_sql("a.db", "CREATE TABLE t(id INTEGER PRIMARY KEY, a NOT NULL, b, c NOT NULL,"
-		   " UNIQUE(c, a), UNIQUE(b));"
-		   "CREATE UNIQUE INDEX some ON t(a) WHERE b > 0;"
-		   "CREATE UNIQUE INDEX expression ON t(lower(c));"
-		   "CREATE INDEX ordinary ON t(b)");
+			   " UNIQUE(c, a), UNIQUE(b));"
+			   "CREATE UNIQUE INDEX some ON t(a) WHERE b > 0;"
+			   "CREATE UNIQUE INDEX expression ON t(lower(c));"
+			   "CREATE INDEX ordinary ON t(b)");
 	s = legacy_open("a.db");
 	t = shape_of(s, "t");
 	assert_int_equal(t->nunique, 4);
@@ -140,9 +144,9 @@ static void statements_come_with_their_table_and_views_with_the_first(void **sta
 
 	(void)state;
 	legacy_sql("a.db", "CREATE TABLE b(x); CREATE INDEX bx ON b(x); CREATE TABLE a(y);"
-		   "CREATE VIEW v AS SELECT * FROM b;"
-		   "CREATE TRIGGER vt INSTEAD OF INSERT ON v BEGIN SELECT 1; END;"
-		   "CREATE TRIGGER bt AFTER INSERT ON B BEGIN SELECT 1; END");
+			   "CREATE VIEW v AS SELECT * FROM b;"
+			   "CREATE TRIGGER vt INSTEAD OF INSERT ON v BEGIN SELECT 1; END;"
+			   "CREATE TRIGGER bt AFTER INSERT ON B BEGIN SELECT 1; END");
 	s = legacy_open("a.db");
 	assert_int_equal(kvf_source_tables(s, &list, &n, &err), KVF_OK);
 	assert_int_equal(n, 2);
@@ -164,8 +168,11 @@ static void a_view_is_read_when_a_record_names_it(void **state)
 	struct kvf_err err;
 
 	(void)state;
-	legacy_sql("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES(1, 2), (3, 4);"
-		   "CREATE VIEW \"a view\" AS SELECT a + b AS \"the sum\", \"literal\" AS x FROM t");
+	legacy_sql(
+		"a.db",
+		"CREATE TABLE t(a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES(1, 2), (3, 4);"
+		"CREATE VIEW \"a view\" AS SELECT a + b AS \"the sum\", \"literal\" AS x FROM "
+		"t");
 	s = legacy_open("a.db");
 	names_are(s, "t,");
 	t = shape_of(s, "A VIEW");
@@ -180,8 +187,9 @@ static void a_view_is_read_when_a_record_names_it(void **state)
 static void records_have_conditions_and_queries(void **state)
 {
 	struct kvf_record where = { .name = "w", .table = "t", .where = "b > 2 -- not all" };
-	struct kvf_record query = { .name = "q", .query =
-		"SELECT b AS x, count(*) FROM t GROUP BY b ORDER BY b DESC -- descending" };
+	struct kvf_record query = { .name = "q",
+				    .query = "SELECT b AS x, count(*) FROM t GROUP BY b ORDER "
+					     "BY b DESC -- descending" };
 	const struct kvf_table *shape;
 	struct kvf_source *s;
 	struct kvf_rows *rows = NULL;
@@ -190,7 +198,8 @@ static void records_have_conditions_and_queries(void **state)
 	uint64_t n;
 
 	(void)state;
-	legacy_sql("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY, b INT); INSERT INTO t VALUES(1, 2), (3, 4), (5, 4)");
+	legacy_sql("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY, b INT); INSERT INTO t "
+			   "VALUES(1, 2), (3, 4), (5, 4)");
 	s = legacy_open("a.db");
 	assert_int_equal(kvf_source_count(s, &where, &n, &err), KVF_OK);
 	assert_int_equal(n, 2);
@@ -223,10 +232,10 @@ static void virtual_tables_are_carried_by_their_rows(void **state)
 
 	(void)state;
 	legacy_sql("a.db", "CREATE VIRTUAL TABLE notes USING fts5(title, body);"
-		   "INSERT INTO notes(rowid, title) VALUES(9, 'x'), (4, 'y');"
-		   "CREATE VIRTUAL TABLE boxes USING rtree(id, a, b);"
-		   "INSERT INTO boxes VALUES(3, 1, 2);"
-		   "CREATE TABLE t(a)");
+			   "INSERT INTO notes(rowid, title) VALUES(9, 'x'), (4, 'y');"
+			   "CREATE VIRTUAL TABLE boxes USING rtree(id, a, b);"
+			   "INSERT INTO boxes VALUES(3, 1, 2);"
+			   "CREATE TABLE t(a)");
 	s = legacy_open("a.db");
 	names_are(s, "boxes,notes,t,");
 	assert_non_null(strstr(legacy_log(), "\"notes\": its rows are carried"));
@@ -248,8 +257,8 @@ static void a_virtual_table_without_its_module_is_left_out_aloud(void **state)
 
 	(void)state;
 	legacy_sql("a.db", "CREATE TABLE t(a); PRAGMA writable_schema=ON;"
-		   "INSERT INTO sqlite_schema VALUES('table', 'odd', 'odd', 0,"
-		   " 'CREATE VIRTUAL TABLE odd USING nosuchmodule(x)')");
+			   "INSERT INTO sqlite_schema VALUES('table', 'odd', 'odd', 0,"
+			   " 'CREATE VIRTUAL TABLE odd USING nosuchmodule(x)')");
 	s = legacy_open("a.db");
 	names_are(s, "t,");
 	assert_non_null(strstr(legacy_log(), "\"odd\" is left out: no such module"));
@@ -261,16 +270,19 @@ static void what_sqlite_and_kvferry_keep_is_not_listed(void **state)
 	struct kvf_source *s;
 
 	(void)state;
-	legacy_sql("a.db", "CREATE TABLE t(a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES(1);"
-		   "CREATE TABLE kv(a); CREATE TABLE kvferry_notes(a); CREATE INDEX i ON kv(a); ANALYZE");
+	legacy_sql(
+		"a.db",
+		"CREATE TABLE t(a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES(1);"
+		"CREATE TABLE kv(a); CREATE TABLE kvferry_notes(a); CREATE INDEX i ON kv(a); "
+		"ANALYZE");
 	s = legacy_open("a.db");
 	names_are(s, "kv,kvferry_notes,t,");
 	kvf_source_close(s);
 	/* The control table marks what is kvferry's, and names the published table. */
 	legacy_sql("a.db", "CREATE TABLE kvferry_control(live TEXT, active INT);"
-		   "INSERT INTO kvferry_control VALUES('kv', 0);"
-		   "CREATE TABLE kvferry_ledger(a); CREATE TABLE kvferry_g12(a);"
-		   "CREATE TABLE kvferry_g(a); CREATE TABLE kvferry_g1x(a)");
+			   "INSERT INTO kvferry_control VALUES('kv', 0);"
+			   "CREATE TABLE kvferry_ledger(a); CREATE TABLE kvferry_g12(a);"
+			   "CREATE TABLE kvferry_g(a); CREATE TABLE kvferry_g1x(a)");
 	s = legacy_open("a.db");
 	names_are(s, "kv,kvferry_g,kvferry_g1x,kvferry_notes,t,");
 	kvf_source_close(s);
@@ -289,7 +301,8 @@ static void rows_are_estimated_for_nothing_and_counted_on_request(void **state)
 
 	(void)state;
 	legacy_sql("a.db", "CREATE TABLE t(a PRIMARY KEY, b); CREATE TABLE u(a);"
-		   "INSERT INTO t VALUES(1, 1), (2, 2), (3, 3); ANALYZE; DELETE FROM t WHERE a = 1");
+			   "INSERT INTO t VALUES(1, 1), (2, 2), (3, 3); ANALYZE; DELETE FROM t "
+			   "WHERE a = 1");
 	s = legacy_open("a.db");
 	assert_int_equal(shape_of(s, "t")->rows, 3);
 	assert_false(shape_of(s, "t")->rows_exact);
@@ -301,17 +314,22 @@ static void rows_are_estimated_for_nothing_and_counted_on_request(void **state)
 
 static void utf_16_databases_give_utf_8(void **state)
 {
-	struct kvf_record record = { .name = "t", .table = "Gr\xc3\xb6\xc3\x9f" "e" };
+	struct kvf_record record = { .name = "t",
+				     .table = "Gr\xc3\xb6\xc3\x9f"
+					      "e" };
 	struct kvf_source *s;
 	struct kvf_rows *rows = NULL;
 	const struct kvf_row *row;
 	struct kvf_err err;
 
 	(void)state;
-	legacy_sql("a.db", "PRAGMA encoding='UTF-16le'; CREATE TABLE \"Gr\xc3\xb6\xc3\x9f" "e\"(a);"
-		   "INSERT INTO \"Gr\xc3\xb6\xc3\x9f" "e\" VALUES('\xf0\x9f\x90\x9f\xc3\xa9'), (x'ff00')");
+	legacy_sql("a.db", "PRAGMA encoding='UTF-16le'; CREATE TABLE \"Gr\xc3\xb6\xc3\x9f"
+			   "e\"(a);"
+			   "INSERT INTO \"Gr\xc3\xb6\xc3\x9f"
+			   "e\" VALUES('\xf0\x9f\x90\x9f\xc3\xa9'), (x'ff00')");
 	s = legacy_open("a.db");
-	names_are(s, "Gr\xc3\xb6\xc3\x9f" "e,");
+	names_are(s, "Gr\xc3\xb6\xc3\x9f"
+		     "e,");
 	assert_int_equal(kvf_rows_open(s, &record, 0, &rows, &err), KVF_OK);
 	assert_int_equal(kvf_rows_next(rows, &row, &err), KVF_OK);
 	assert_int_equal(row->cells[0].u.b.len, 6);
@@ -333,7 +351,7 @@ static void a_value_of_32_mib_is_read(void **state)
 
 	(void)state;
 	legacy_sql("a.db", "CREATE TABLE t(a, b); INSERT INTO t VALUES(zeroblob(33554432),"
-		   " printf('%.*c', 33554432, 'x'))");
+			   " printf('%.*c', 33554432, 'x'))");
 	s = legacy_open("a.db");
 	assert_int_equal(kvf_rows_open(s, &record, 0, &rows, &err), KVF_OK);
 	assert_int_equal(kvf_rows_next(rows, &row, &err), KVF_OK);

@@ -23,12 +23,24 @@
 #include <sys/uio.h>
 
 enum call {
-	READ, PREAD, WRITE, PWRITE, FSYNC, OPEN, CLOSE, RENAME, LINK, UNLINK, FTRUNCATE,
-	FALLOCATE, MKDIR, CALLS
+	READ,
+	PREAD,
+	WRITE,
+	PWRITE,
+	FSYNC,
+	OPEN,
+	CLOSE,
+	RENAME,
+	LINK,
+	UNLINK,
+	FTRUNCATE,
+	FALLOCATE,
+	MKDIR,
+	CALLS
 };
 static const char *const call_names[CALLS] = {
-	"read", "pread", "write", "pwrite", "fsync", "open", "close", "rename", "link",
-	"unlink", "ftruncate", "fallocate", "mkdir",
+	"read",   "pread", "write",  "pwrite",    "fsync",     "open",  "close",
+	"rename", "link",  "unlink", "ftruncate", "fallocate", "mkdir",
 };
 
 static atomic_int ready;
@@ -87,18 +99,18 @@ static ssize_t done(enum verdict v, ssize_t rc)
 }
 
 /* Find the real function once; ISO C has no cast from void * to a function. */
-#define REAL(name)                                         \
-	static __typeof__(&name) real;                     \
-	if (!real) {                                       \
-		void *found = dlsym(RTLD_NEXT, #name);     \
-		memcpy(&real, &found, sizeof(real));       \
+#define REAL(name)                                                                             \
+	static __typeof__(&name) real;                                                         \
+	if (!real) {                                                                           \
+		void *found = dlsym(RTLD_NEXT, #name);                                         \
+		memcpy(&real, &found, sizeof(real));                                           \
 	}
 
-#define TRANSFER(name, kind, buffer, offset_type)                                     \
-	ssize_t name(int fd, buffer buf, size_t n, offset_type at)                    \
-	{                                                                             \
-		enum verdict v = judge(kind, fd);                                     \
-		REAL(name)                                                            \
+#define TRANSFER(name, kind, buffer, offset_type)                                              \
+	ssize_t name(int fd, buffer buf, size_t n, offset_type at)                             \
+	{                                                                                      \
+		enum verdict v = judge(kind, fd);                                              \
+		REAL(name)                                                                     \
 		return v == FAIL ? -1 : done(v, real(fd, buf, v == CUT && n > 1 ? 1 : n, at)); \
 	}
 TRANSFER(pread, PREAD, void *, off_t)
@@ -136,12 +148,12 @@ ssize_t writev(int fd, const struct iovec *pieces, int n)
 	return v == FAIL ? -1 : done(v, real(fd, pieces, n));
 }
 
-#define PLAIN(name, kind, fd, parameters, arguments)  \
-	int name parameters                           \
-	{                                             \
-		enum verdict v = judge(kind, fd);     \
-		REAL(name)                            \
-		return v == FAIL ? -1 : (int)done(v, real arguments); \
+#define PLAIN(name, kind, fd, parameters, arguments)                                           \
+	int name parameters                                                                    \
+	{                                                                                      \
+		enum verdict v = judge(kind, fd);                                              \
+		REAL(name)                                                                     \
+		return v == FAIL ? -1 : (int)done(v, real arguments);                          \
 	}
 PLAIN(fsync, FSYNC, fd, (int fd), (fd))
 PLAIN(fdatasync, FSYNC, fd, (int fd), (fd))
@@ -181,19 +193,19 @@ int close(int fd)
 	return rc;
 }
 
-#define OPENER(name, parameters, arguments)                  \
-	int name parameters                                         \
-	{                                                           \
-		enum verdict v = judge(OPEN, -1);                   \
-		mode_t mode = 0;                                    \
-		REAL(name)                                          \
-		if (flags & (O_CREAT | __O_TMPFILE)) {              \
-			va_list ap;                                 \
-			va_start(ap, flags);                        \
-			mode = (mode_t)va_arg(ap, unsigned);        \
-			va_end(ap);                                 \
-		}                                                   \
-		return v == FAIL ? -1 : (int)done(v, real arguments);             \
+#define OPENER(name, parameters, arguments)                                                    \
+	int name parameters                                                                    \
+	{                                                                                      \
+		enum verdict v = judge(OPEN, -1);                                              \
+		mode_t mode = 0;                                                               \
+		REAL(name)                                                                     \
+		if (flags & (O_CREAT | __O_TMPFILE)) {                                         \
+			va_list ap;                                                            \
+			va_start(ap, flags);                                                   \
+			mode = (mode_t)va_arg(ap, unsigned);                                   \
+			va_end(ap);                                                            \
+		}                                                                              \
+		return v == FAIL ? -1 : (int)done(v, real arguments);                          \
 	}
 OPENER(open, (const char *path, int flags, ...), (path, flags, mode))
 OPENER(open64, (const char *path, int flags, ...), (path, flags, mode))
