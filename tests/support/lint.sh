@@ -59,7 +59,9 @@ code | xargs grep -nE '\b(TODO|FIXME|XXX:)' | step "unfinished"
 
 # shellcheck disable=SC2046
 git ls-files '*.c' '*.h' '*.sh' '*.md' '*.yaml' '*.py' '*.sql' Makefile 'docs/man/*' src/LAYERS |
-    xargs grep -nE '[ 	]+$' | cut -c1-120 | step "trailing blanks"
+    xargs grep -nE '[ 	]+$' |
+    grep -v '^tests/integration/pg_types.sh:[0-9]*:char(3)|' | # a value of three blanks
+    cut -c1-120 | step "trailing blanks"
 
 code | xargs clang-format --dry-run 2>&1 | sed -n 's/^\([^:]*\):[0-9:]* warning:.*/\1/p' | uniq -c |
     sed 's/^ *\([0-9]*\) \(.*\)/\2: \1 places; make fmt/' | step "clang-format"
