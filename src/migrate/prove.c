@@ -10,18 +10,40 @@
 #include "base/hash.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+/* The named conflicts as one text; what has no room is left to the report. */
+static void list_conflicts(const struct kvf_merge_stats *m, char *text, size_t size)
+{
+	size_t i, at = 0;
+
+	for (i = 0; i < m->nnamed; i++) {
+		if (at + strlen(m->named[i]) + 32 > size) {
+			snprintf(text + at, size - at, "; --json names %zu", m->nnamed);
+			return;
+		}
+		at += (size_t)snprintf(text + at, size - at, "%s%s", i ? "; " : "",
+				       m->named[i]);
+	}
+}
 
 static enum kvf_status check_conflicts(struct kvf_import *im, struct kvf_err *err)
 {
 	struct kvf_merge_stats *m = &im->job->report->merge;
+	char names[900] = "";
 
 	kvf_store_merge_stats(im->store, m);
 	if (!m->conflicts)
 		return KVF_OK;
-	kvf_fail(err, KVF_ETARGET, "%" PRIu64 " keys are in the store with other values",
-		 m->conflicts);
-	kvf_err_detail(err, "the first: %s. Nothing was published.", m->named[0]);
+	list_conflicts(m, names, sizeof(names));
+	if (m->conflicts == 1)
+		kvf_fail(err, KVF_ETARGET, "a key is in the store with another value");
+	else
+		kvf_fail(err, KVF_ETARGET,
+			 "%" PRIu64 " keys are in the store with other values", m->conflicts);
+	kvf_err_detail(err, "%s%s. Nothing was published.",
+		       m->conflicts > m->nnamed ? "the first: " : "", names);
 	kvf_err_hint(err,
 		     "'kvferry diff' names what differs; --replace publishes the stream in "
 		     "place of the live data.");

@@ -46,9 +46,20 @@ equal "$(sql m.db 'SELECT count(*) FROM kv')" 607
 sql c.db "UPDATE more SET t = 'other' WHERE id = 2"
 sum=$(contents m.db)
 expect 5 migrate --merge sqlite:c.db sqlite:m.db
-says more
+says 'a key is in the store with another value'
+says 'more 2'
 equal "$sum" "$(contents m.db)" "a conflict changed the live data"
 expect 0 status sqlite:m.db
+
+# of many, the first twenty are named
+sqlite3 many.db "CREATE TABLE more(id INTEGER PRIMARY KEY, t TEXT);
+    WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 30)
+    INSERT INTO more SELECT i, 'x' FROM c"
+expect 0 migrate sqlite:many.db sqlite:n.db
+sqlite3 many.db "UPDATE more SET t = 'y'"
+expect 5 migrate --merge sqlite:many.db sqlite:n.db
+says '30 keys are in the store'
+equal "$(grep -o 'more [0-9][0-9]*' err | sort -u | wc -l)" 20
 
 # a root that is not the expected one: staged, not published
 root=$("$K" info --json a.kvf | jq -r '.. | .root? // empty' | head -1)
