@@ -53,6 +53,16 @@ void kvf_sha256(const void *bytes, size_t len, uint8_t out[KVF_SHA256_LEN])
 	kvf_sha256_end(&h, out);
 }
 
+void kvf_sha256_chain(uint8_t state[KVF_SHA256_LEN], const uint8_t digest[KVF_SHA256_LEN])
+{
+	struct kvf_sha256 h;
+
+	kvf_sha256_begin(&h);
+	kvf_sha256_update(&h, state, KVF_SHA256_LEN);
+	kvf_sha256_update(&h, digest, KVF_SHA256_LEN);
+	kvf_sha256_end(&h, state);
+}
+
 uint64_t kvf_xxh64(const void *bytes, size_t len)
 {
 	assert(bytes || len == 0);

@@ -17,6 +17,9 @@ void kvf_sha256_begin(struct kvf_sha256 *h);
 void kvf_sha256_update(struct kvf_sha256 *h, const void *bytes, size_t len);
 void kvf_sha256_end(struct kvf_sha256 *h, uint8_t out[KVF_SHA256_LEN]);
 
+/* One link of a chain: state = SHA-256(state | digest). */
+void kvf_sha256_chain(uint8_t state[KVF_SHA256_LEN], const uint8_t digest[KVF_SHA256_LEN]);
+
 /* XXH64 with seed 0, as zstd's content checksum needs it. */
 uint64_t kvf_xxh64(const void *bytes, size_t len);
 

@@ -58,7 +58,6 @@ static enum kvf_status verify_chain(struct kvf_import *im, struct kvf_err *err)
 {
 	struct kvf_chunk_info info;
 	struct kvf_bytes unit;
-	struct kvf_sha256 h;
 	enum kvf_status st;
 	uint8_t r[32];
 	uint64_t n, i;
@@ -77,10 +76,7 @@ static enum kvf_status verify_chain(struct kvf_import *im, struct kvf_err *err)
 						i, im->head->packages[n]);
 			if (st)
 				return st;
-			kvf_sha256_begin(&h);
-			kvf_sha256_update(&h, r, 32);
-			kvf_sha256_update(&h, info.d, 32);
-			kvf_sha256_end(&h, r);
+			kvf_sha256_chain(r, info.d);
 		}
 		if (memcmp(r, im->package_roots + 32 * n, 32) != 0)
 			return kvf_fail(

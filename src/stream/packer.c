@@ -146,7 +146,6 @@ enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
 /* Wait for the oldest job, chain and write it.  KVF_EOF: none is under way. */
 static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
 {
-	struct kvf_sha256 sha;
 	enum kvf_status st;
 	struct kvf_packer_job *j;
 	void *job;
@@ -162,10 +161,7 @@ static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
 	j = job;
 	p->under_way--;
 	p->flying -= j->flying;
-	kvf_sha256_begin(&sha);
-	kvf_sha256_update(&sha, p->r, sizeof(p->r));
-	kvf_sha256_update(&sha, j->info.d, sizeof(j->info.d));
-	kvf_sha256_end(&sha, p->r);
+	kvf_sha256_chain(p->r, j->info.d);
 	kvf_totals_merge(&p->totals, &j->info.totals);
 	st = write_frame(p, j->packed, j->packed_len, j->unit.len, err);
 	kvf_packer_recycle(p, j);

@@ -34,16 +34,6 @@ static enum kvf_status wrong(struct kvf_err *err, const char *what)
 	return kvf_fail(err, KVF_ESTREAM, "damaged stream: %s", what);
 }
 
-static void chain(uint8_t state[32], const uint8_t digest[32])
-{
-	struct kvf_sha256 h;
-
-	kvf_sha256_begin(&h);
-	kvf_sha256_update(&h, state, 32);
-	kvf_sha256_update(&h, digest, 32);
-	kvf_sha256_end(&h, state);
-}
-
 enum kvf_status kvf_sequence_begin(struct kvf_sequence *q, struct kvf_bytes unit,
 				   struct kvf_err *err)
 {
@@ -108,7 +98,7 @@ enum kvf_status kvf_sequence_chunk(struct kvf_sequence *q, const struct kvf_unit
 	if (st)
 		return st;
 	q->last_part = u->last.part.len;
-	chain(q->r, u->info.d);
+	kvf_sha256_chain(q->r, u->info.d);
 	kvf_totals_merge(&q->totals, &u->info.totals);
 	q->chunk++;
 	return KVF_OK;
@@ -134,7 +124,7 @@ enum kvf_status kvf_sequence_end(struct kvf_sequence *q, struct kvf_bytes unit,
 	if (memcmp(q->end.r, q->r, sizeof(q->r)) != 0)
 		return wrong(err, "the root r of a package does not match");
 	kvf_sha256(unit.ptr, unit.len, digest);
-	chain(q->root, digest);
+	kvf_sha256_chain(q->root, digest);
 	q->chunks[q->package++] = q->chunk;
 	q->tail.packages++;
 	q->tail.chunks += q->chunk;

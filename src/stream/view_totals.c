@@ -41,7 +41,6 @@ enum kvf_status kvf_view_totals(struct kvf_view *v, struct kvf_end *ends, struct
 	struct kvf_totals sum = { 0, 0, { 0 } };
 	uint8_t root[32], digest[32];
 	uint64_t chunks = 0;
-	struct kvf_sha256 sha;
 	enum kvf_status st;
 	size_t i;
 
@@ -53,10 +52,7 @@ enum kvf_status kvf_view_totals(struct kvf_view *v, struct kvf_end *ends, struct
 		st = read_end(v, i, &ends[i], digest, err);
 		if (st)
 			return st;
-		kvf_sha256_begin(&sha);
-		kvf_sha256_update(&sha, root, sizeof(root));
-		kvf_sha256_update(&sha, digest, sizeof(digest));
-		kvf_sha256_end(&sha, root);
+		kvf_sha256_chain(root, digest);
 		kvf_totals_merge(&sum, &ends[i].totals);
 		chunks += ends[i].chunks;
 	}

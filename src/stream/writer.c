@@ -382,7 +382,6 @@ enum kvf_status kvf_writer_end(struct kvf_writer *w, const struct kvf_side *side
 			       size_t nsides, struct kvf_end *out, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_writer_expect(w, KVF_IN_PACKAGE, "kvf_writer_end", err);
-	struct kvf_sha256 sha;
 	struct kvf_end end;
 	uint8_t digest[32];
 
@@ -409,10 +408,7 @@ enum kvf_status kvf_writer_end(struct kvf_writer *w, const struct kvf_side *side
 	st = kvf_packer_control(&w->pack, kvf_buf_bytes(&w->scratch), err);
 	if (st)
 		return kvf_writer_stick(w, st, err);
-	kvf_sha256_begin(&sha);
-	kvf_sha256_update(&sha, w->root, sizeof(w->root));
-	kvf_sha256_update(&sha, digest, sizeof(digest));
-	kvf_sha256_end(&sha, w->root);
+	kvf_sha256_chain(w->root, digest);
 	w->mark.set = 0;
 	w->chunks[w->package++] = w->chunk;
 	w->tail.packages++;

@@ -234,9 +234,23 @@ static void totals_are_equal_only_if_all_three_are(void **state)
 	assert_false(kvf_totals_equal(&a, &b));
 }
 
+static void a_link_of_a_chain_hashes_state_and_digest(void **state)
+{
+	uint8_t both[64], chained[32], want[32];
+
+	(void)state;
+	memset(both, 0x11, 32);
+	memset(both + 32, 0x22, 32);
+	memcpy(chained, both, 32);
+	kvf_sha256(both, sizeof(both), want);
+	kvf_sha256_chain(chained, both + 32);
+	assert_memory_equal(chained, want, 32);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_link_of_a_chain_hashes_state_and_digest),
 		cmocka_unit_test(sha256_agrees_with_its_vectors),
 		cmocka_unit_test(xxh64_agrees_with_xxhsum),
 		cmocka_unit_test(the_digest_of_one_entry_is_xxh3_128_of_its_leaf),
