@@ -56,6 +56,7 @@ CTESTS   := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*.c tests/conform/*.c))
 FUZZ     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZRUN  := $(patsubst %,$(B)/tests/fuzz/replay_%,$(FUZZ))
 BENCHES  := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+TOOLS    := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 SAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard samples/*/*.c))
 PRELOADS := $(patsubst tests/support/preload/%.c,$(B)/tests/support/%.so,$(wildcard tests/support/preload/*.c))
 
@@ -82,6 +83,11 @@ $(CTESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(LIB_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT) $(LIB_A) $(PKG_LIBS) $(CMOCKA)
 
+# Programs that shell tests use.
+$(TOOLS): $(B)/%: $(B)/%.o $(SUPPORT) $(LIB_A)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT) $(LIB_A) $(PKG_LIBS) $(CMOCKA)
+
 $(BENCHES): $(B)/%: $(B)/%.o $(LIB_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB_A) $(PKG_LIBS)
@@ -102,7 +108,7 @@ $(PRELOADS): $(B)/tests/support/%.so: tests/support/preload/%.c tests/support/pr
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) $(if $(WERROR),-Werror) -shared -fPIC -o $@ $< -ldl -pthread
 
-tests-build: all $(CTESTS) $(FUZZRUN) $(SAMPLES) $(PRELOADS)
+tests-build: all $(CTESTS) $(TOOLS) $(FUZZRUN) $(SAMPLES) $(PRELOADS)
 
 deps: ## install what is missing (Debian packages; sudo where needed)
 	@sh tests/support/deps.sh
