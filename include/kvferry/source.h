@@ -92,8 +92,12 @@ kvf_rows_next(struct kvf_rows *rows, const struct kvf_row **row, struct kvf_err 
 KVF_API void kvf_rows_close(struct kvf_rows *rows);
 
 /*
- * Was anything committed to the source since the snapshot began, or shortly
- * before?  *changed = 0 only if certainly not: what was read is all there is.
+ * Was anything of what was read - the rows of records, and the list of tables if
+ * it was asked for - committed anew since the snapshot began?  *changed = 0 only
+ * if certainly not: what was read is all there is.  A driver that cannot tell its
+ * tables apart may say 1 after any commit to the same database (SQLite), never
+ * after one to another.  Where tables have to be compared this reads them again.
+ * Not to be called while rows are open.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_changed(struct kvf_source *s, int *changed,
 							  struct kvf_err *err);

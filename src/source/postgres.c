@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which transactions a snapshot sees. */
-#define ENDED "SELECT pg_catalog.txid_current_snapshot()"
-
 static enum kvf_status postgres_count(struct kvf_source *base, const struct kvf_record *record,
 				      uint64_t *rows, struct kvf_err *err)
 {
@@ -59,34 +56,6 @@ static enum kvf_status postgres_scalar(struct kvf_source *base, const char *sql,
 	}
 	PQclear(res);
 	return st;
-}
-
-/*
- * On a connection of its own, because ours sees only the snapshot: which
- * transactions have ended.  Every commit in any database of the server changes
- * that, so that a change is never missed, and now and then one is seen that was
- * elsewhere.
- */
-static enum kvf_status postgres_changed(struct kvf_source *base, int *changed,
-					struct kvf_err *err)
-{
-	struct kvf_postgres *s = (struct kvf_postgres *)base;
-	PGconn *conn = NULL;
-	PGresult *then = NULL, *now = NULL;
-	enum kvf_status st =
-		kvf_postgres_query(s, "see whether something changes", &then, err, "%s", ENDED);
-
-	if (!st)
-		st = kvf_pg_connect(&s->pg, &conn, err);
-	if (!st)
-		st = kvf_pg_query(&s->pg, conn, ENDED, NULL, "see whether something changes",
-				  &now, err);
-	if (!st)
-		*changed = strcmp(PQgetvalue(then, 0, 0), PQgetvalue(now, 0, 0)) != 0;
-	PQclear(then);
-	PQclear(now);
-	PQfinish(conn);
-	return kvf_postgres_explain(s, st, err);
 }
 
 static const char *postgres_identity(const struct kvf_source *base)
@@ -171,7 +140,7 @@ static const struct kvf_source_driver driver = {
 	.rows_open = kvf_postgres_rows_open,
 	.rows_next = kvf_postgres_rows_next,
 	.rows_close = kvf_postgres_rows_close,
-	.changed = postgres_changed,
+	.changed = kvf_postgres_changed,
 	.identity = postgres_identity,
 	.is_place = postgres_is_place,
 	.close = postgres_close,

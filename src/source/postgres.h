@@ -1,7 +1,7 @@
 /*
  * postgres - what the files of the PostgreSQL driver share.
  *
- *   postgres.c         the driver's table, count, scalar, watermark
+ *   postgres.c         the driver's table, count, scalar
  *   postgres_open.c    connections that see one snapshot
  *   postgres_schema.c  which tables there are; the shape of a record
  *   postgres_table.c   the shape of one table
@@ -9,6 +9,7 @@
  *   postgres_plan.c    the SELECT of a record, and its parts
  *   postgres_rows.c    COPY (...) TO STDOUT (FORMAT binary), row by row
  *   postgres_cell.c    binary values as cells
+ *   postgres_changed.c what was committed since the snapshot
  *
  * The first connection holds the snapshot and everything but rows goes through
  * it; part i of a record is read on connection i.
@@ -104,6 +105,10 @@ KVF_MUST_CHECK enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct
 /* Have up to `n` connections; how many there are is in s->nconns. */
 KVF_MUST_CHECK enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n,
 						 struct kvf_err *err);
+/* A connection with a snapshot of its own, of this moment; PQfinish() it, also
+ * after an error. */
+KVF_MUST_CHECK enum kvf_status kvf_postgres_fresh(const struct kvf_postgres *s, PGconn **out,
+						  struct kvf_err *err);
 /* Add what the source knows to an error that kvf_pg_fail() made; `st` is returned. */
 enum kvf_status kvf_postgres_explain(const struct kvf_postgres *s, enum kvf_status st,
 				     struct kvf_err *err);
@@ -130,6 +135,11 @@ enum kvf_status kvf_postgres_describe(struct kvf_source *s, const struct kvf_rec
 KVF_MUST_CHECK enum kvf_status
 kvf_postgres_shape(struct kvf_postgres *s, const struct kvf_record *record,
 		   struct kvf_postgres_shape **out, struct kvf_err *err);
+
+/* Does the transaction of `conn` see the tables that were listed, and no other?
+ * *same = 1 also if none were. */
+KVF_MUST_CHECK enum kvf_status kvf_postgres_same_tables(struct kvf_postgres *s, PGconn *conn,
+							int *same, struct kvf_err *err);
 
 /* ---- postgres_table.c ---- */
 
@@ -175,6 +185,10 @@ enum kvf_status kvf_postgres_rows_open(struct kvf_source *s, const struct kvf_re
 				       struct kvf_err *err);
 enum kvf_status kvf_postgres_rows_next(struct kvf_rows *rows, struct kvf_err *err);
 void kvf_postgres_rows_close(struct kvf_rows *rows);
+
+/* ---- postgres_changed.c ---- */
+
+enum kvf_status kvf_postgres_changed(struct kvf_source *s, int *changed, struct kvf_err *err);
 
 /* ---- postgres_cell.c ---- */
 

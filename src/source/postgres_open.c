@@ -134,13 +134,14 @@ enum kvf_status kvf_postgres_try(struct kvf_postgres *s, const char *sql, const 
 
 /* ---- the snapshot ----------------------------------------------------------------------- */
 
-/* Take or join the snapshot. */
-static enum kvf_status begin_on(const struct kvf_postgres *s, PGconn *conn, struct kvf_err *err)
+/* Take a snapshot, or join the one of that name. */
+static enum kvf_status begin_on(const struct kvf_postgres *s, PGconn *conn,
+				const char *snapshot, struct kvf_err *err)
 {
 	char join[200] = "";
 
-	if (*s->snapshot)
-		snprintf(join, sizeof(join), "SET TRANSACTION SNAPSHOT '%s';", s->snapshot);
+	if (*snapshot)
+		snprintf(join, sizeof(join), "SET TRANSACTION SNAPSHOT '%s';", snapshot);
 	return kvf_pg_exec(&s->pg, conn, "begin to read", err,
 			   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s", join,
 			   s->settings);
@@ -182,7 +183,7 @@ static enum kvf_status export_snapshot(struct kvf_postgres *s, struct kvf_err *e
 		       "one connection only, because the snapshot cannot be shared: %s",
 		       st ? why.message : "the server gave it no name");
 	st = kvf_pg_exec(&s->pg, s->conns[0], "begin again", err, "ROLLBACK");
-	return st ? st : begin_on(s, s->conns[0], err);
+	return st ? st : begin_on(s, s->conns[0], "", err);
 }
 
 enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
@@ -206,7 +207,7 @@ enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
 	}
 	st = check_server(s, s->conns[0], err);
 	if (!st)
-		st = begin_on(s, s->conns[0], err);
+		st = begin_on(s, s->conns[0], "", err);
 	if (!st)
 		st = export_snapshot(s, err);
 	if (!st)
@@ -227,7 +228,7 @@ enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n, struct kvf
 	while (!s->alone && s->nconns < n && s->nconns < KVF_POSTGRES_CONNECTIONS) {
 		st = kvf_pg_connect(&s->pg, &conn, &why);
 		if (!st)
-			st = begin_on(s, conn, &why);
+			st = begin_on(s, conn, s->snapshot, &why);
 		if (!st) {
 			s->conns[s->nconns++] = conn;
 			continue;
@@ -243,4 +244,12 @@ enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n, struct kvf
 			       s->nconns == 1 ? "" : "s", why.message);
 	}
 	return KVF_OK;
+}
+
+enum kvf_status kvf_postgres_fresh(const struct kvf_postgres *s, PGconn **out,
+				   struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pg_connect(&s->pg, out, err);
+
+	return st ? st : begin_on(s, *out, "", err);
 }

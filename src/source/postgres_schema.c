@@ -57,12 +57,93 @@ static enum kvf_status new_shape(struct kvf_postgres *s, const PGresult *res, in
 	return KVF_OK;
 }
 
+/* ---- kvferry's own tables ------------------------------------------------------------------ */
+
+/* The store that kvferry keeps in this database, if it does. */
+struct own {
+	int is_kept;
+	char schema[64], table[64]; /* the live table; "" = not to be read */
+};
+
+/* The lock that reading takes is given back: the store may be at work. */
+static enum kvf_status read_live_name(struct kvf_postgres *s, PGconn *conn, struct own *own,
+				      struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+	PGresult *res = NULL;
+	enum kvf_status st =
+		kvf_pg_exec(&s->pg, conn, "set a savepoint", err, "SAVEPOINT kvferry_own");
+
+	if (!st)
+		st = kvf_pg_query(&s->pg, conn,
+				  "SELECT live_schema, live FROM kvferry.control WHERE id = 1",
+				  &none, "read kvferry's control row", &res, err);
+	if (!st && PQntuples(res) == 1) {
+		kvf_pg_get_text(res, 0, 0, own->schema, sizeof(own->schema));
+		kvf_pg_get_text(res, 0, 1, own->table, sizeof(own->table));
+	}
+	PQclear(res);
+	return st ? st
+		  : kvf_pg_exec(&s->pg, conn, "go back to a savepoint", err,
+				"ROLLBACK TO SAVEPOINT kvferry_own;"
+				"RELEASE SAVEPOINT kvferry_own");
+}
+
+static enum kvf_status find_own(struct kvf_postgres *s, PGconn *conn, struct own *own,
+				struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+	PGresult *res = NULL;
+	enum kvf_status st;
+	int readable;
+
+	memset(own, 0, sizeof(*own));
+	st = kvf_pg_query(
+		&s->pg, conn,
+		"SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND"
+		" pg_catalog.has_table_privilege(c.oid, 'SELECT')"
+		" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+		" ON n.oid = c.relnamespace WHERE n.nspname = 'kvferry' AND c.relname ="
+		" 'control' AND (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE"
+		" a.attrelid = c.oid AND a.attname IN ('epoch', 'live_schema', 'live')) = 3",
+		&none, "look for a store", &res, err);
+	if (!st)
+		own->is_kept = PQntuples(res) == 1;
+	readable = own->is_kept && kvf_pg_get_number(res, 0, 0);
+	PQclear(res);
+	if (st || !own->is_kept)
+		return st;
+	if (readable)
+		return read_live_name(s, conn, own, err);
+	kvf_source_log(&s->base, KVF_LOG_WARN,
+		       "a store is kept in this database, but its control row is not to be "
+		       "read: its table is taken for one of yours");
+	return KVF_OK;
+}
+
+static int is_own(const struct own *own, const PGresult *res, int row)
+{
+	const char *schema = PQgetvalue(res, row, SCHEMA);
+	size_t digits;
+
+	if (!own->is_kept)
+		return 0;
+	if (strcmp(schema, "kvferry") == 0)
+		return 1;
+	if (strncmp(schema, "kvferry_g", 9) == 0) {
+		digits = strspn(schema + 9, "0123456789");
+		return digits > 0 && schema[9 + digits] == '\0';
+	}
+	return strcmp(schema, own->schema) == 0 &&
+	       strcmp(PQgetvalue(res, row, NAME), own->table) == 0;
+}
+
 /* ---- the list of tables ------------------------------------------------------------------- */
 
 /* Why a relation is not carried without a definition, or NULL. */
-static const char *left_out(const PGresult *res, int row, int has_control)
+static const char *left_out(const PGresult *res, int row, const struct own *own)
 {
-	if (has_control && strncmp(PQgetvalue(res, row, NAME), "kvferry_", 8) == 0)
+	if (is_own(own, res, row))
 		return "kvferry's own";
 	if (is_true(res, row, OF_EXTENSION))
 		return "part of an extension";
@@ -108,21 +189,16 @@ static void tell_other_schema(const struct kvf_postgres *s, const PGresult *res,
 	*told = schema;
 }
 
-/* Does kvferry publish into one of the schemas that are read? */
-static int find_control(const struct kvf_postgres *s, const PGresult *res)
+/* Neither carried nor worth a word: views, and partitions, which their root has. */
+static int is_silent(const PGresult *res, int row)
 {
-	int i;
-
-	for (i = 0; i < PQntuples(res); i++)
-		if (is_wanted(s, res, i) &&
-		    strcmp(PQgetvalue(res, i, NAME), "kvferry_control") == 0)
-			return 1;
-	return 0;
+	return *PQgetvalue(res, row, KIND) == 'v' || is_true(res, row, IS_PARTITION);
 }
 
-static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res, struct kvf_err *err)
+static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res,
+			      const struct own *own, struct kvf_err *err)
 {
-	int i, n = PQntuples(res), control = find_control(s, res);
+	int i, n = PQntuples(res);
 	enum kvf_status st = KVF_OK;
 	const char *why, *told = NULL;
 
@@ -130,13 +206,14 @@ static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res, struc
 	if (!s->listed)
 		return kvf_fail_nomem(err);
 	for (i = 0; i < n && !st; i++) {
-		if (*PQgetvalue(res, i, KIND) == 'v' || is_true(res, i, IS_PARTITION))
+		if (is_silent(res, i))
 			continue;
 		if (!is_wanted(s, res, i)) {
-			tell_other_schema(s, res, i, &told);
+			if (!is_own(own, res, i))
+				tell_other_schema(s, res, i, &told);
 			continue;
 		}
-		why = left_out(res, i, control);
+		why = left_out(res, i, own);
 		if (why)
 			kvf_source_log(
 				&s->base,
@@ -158,6 +235,7 @@ static enum kvf_status no_schema(const struct kvf_postgres *s, struct kvf_err *e
 
 static enum kvf_status load_tables(struct kvf_postgres *s, struct kvf_err *err)
 {
+	struct own own;
 	PGresult *res = NULL;
 	enum kvf_status st = kvf_postgres_query(s, "list the tables", &res, err, "%s",
 						RELATIONS " ORDER BY n.nspname, c.relname");
@@ -165,7 +243,9 @@ static enum kvf_status load_tables(struct kvf_postgres *s, struct kvf_err *err)
 
 	s->ntables = 0;
 	if (!st)
-		st = choose(s, res, err);
+		st = find_own(s, s->conns[0], &own, err);
+	if (!st)
+		st = choose(s, res, &own, err);
 	PQclear(res);
 	if (!st && !s->ntables && s->nschemas)
 		st = no_schema(s, err);
@@ -196,6 +276,50 @@ enum kvf_status kvf_postgres_tables(struct kvf_source *base, const struct kvf_ta
 
 	*tables = st ? NULL : s->tables;
 	*n = st ? 0 : s->ntables;
+	return st;
+}
+
+/* Was this relation listed, under this name? */
+static int was_listed(const struct kvf_postgres *s, const PGresult *res, int row)
+{
+	Oid oid = kvf_postgres_oid(res, row, OID);
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < s->ntables && s->listed[i]->oid != oid; i++)
+		;
+	if (i == s->ntables)
+		return 0;
+	name = s->listed[i]->table.name;
+	if (s->nschemas)
+		name += strlen(name) - strlen(PQgetvalue(res, row, NAME));
+	return strcmp(name, PQgetvalue(res, row, NAME)) == 0;
+}
+
+enum kvf_status kvf_postgres_same_tables(struct kvf_postgres *s, PGconn *conn, int *same,
+					 struct kvf_err *err)
+{
+	struct own own;
+	PGresult *res = NULL;
+	size_t seen = 0;
+	enum kvf_status st;
+	int i;
+
+	*same = 1;
+	if (!s->tables_known)
+		return KVF_OK;
+	st = find_own(s, conn, &own, err);
+	if (!st)
+		st = kvf_pg_query(&s->pg, conn, RELATIONS, NULL, "list the tables", &res, err);
+	for (i = 0; !st && *same && i < PQntuples(res); i++) {
+		if (is_silent(res, i) || !is_wanted(s, res, i) || left_out(res, i, &own))
+			continue;
+		*same = was_listed(s, res, i);
+		seen++;
+	}
+	if (!st && seen != s->ntables)
+		*same = 0;
+	PQclear(res);
 	return st;
 }
 

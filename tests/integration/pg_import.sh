@@ -35,6 +35,21 @@ pg_sql shop "CREATE TABLE o (id int PRIMARY KEY, v text)" \
 expect 0 migrate --table o dbname=shop dbname=shop --replace --allow-partial
 pg_is "SELECT count(*) FROM o" 1
 pg_is "SELECT count(*) FROM kv" 1
+# What kvferry keeps there is no table of the application, by whatever name.
+expect 0 export dbname=shop tables.kvf
+grep -q 'schema' err && die "a warning about kvferry's own schemas"
+equal "$("$K" cat tables.kvf | jq -r .partition | sort -u)" o
+expect 0 export --schema '*' --overwrite dbname=shop tables.kvf
+equal "$("$K" cat tables.kvf | jq -r .partition | sort -u)" public.o
+pg_sql postgres "CREATE ROLE blind LOGIN" && pg_sql shop "GRANT SELECT ON o TO blind" || exit 1
+expect 4 export "dbname=shop user=blind" blind.kvf
+says 'its control row is not to be read'
+expect 0 export -t o "dbname=shop user=blind" blind.kvf
+# From one database of a server to another: what the store writes is no change of the source.
+pg_sql postgres "CREATE DATABASE beside" || exit 1
+expect 0 migrate dbname=shop dbname=beside
+says published
+expect 0 verify tables:dbname=shop dbname=beside
 expect 0 import old.kvf dbname=shop --replace
 pg_sql shop "DROP TABLE o" || exit 1
 

@@ -1,0 +1,201 @@
+/*
+ * postgres_changed - was anything that we read committed anew since the snapshot?
+ *
+ * Two snapshots that see the same transactions are equal, and that is nearly
+ * always the answer.  But transactions are numbered for the whole server: other
+ * databases, other tables and our own store move the numbers as well.  So where
+ * they differ, the rows are asked.
+ *
+ *   old snapshot      rows of a table                        n
+ *   new snapshot      rows of the same table                 n' = n ?
+ *                     ... whose xmin the old one cannot see  0 ?
+ *
+ * Every INSERT and UPDATE leaves a row version with a new xmin, and a DELETE one
+ * row less: when both questions say "no", the new snapshot sees the very row
+ * versions that we have read.  What we have read is what our session has locked:
+ * a lock is held until the transaction ends, also for the tables behind a view
+ * or a query.  It also keeps TRUNCATE and ALTER TABLE away.
+ */
+#include "source/postgres.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DOING "see whether something changes"
+/* xmin:xmax:xip, the same in every version that we read. */
+#define ENDED "SELECT pg_catalog.txid_current_snapshot()"
+
+/* What the first connection holds locked, and how a query names it.  Of a
+ * partitioned table the partitions are in the list; views have no rows. */
+#define READ_SO_FAR                                                                            \
+	"SELECT DISTINCT c.oid, c.relkind, pg_catalog.format('ONLY %%I.%%I', n.nspname,"       \
+	" c.relname) FROM pg_catalog.pg_locks l"                                               \
+	" JOIN pg_catalog.pg_class c ON c.oid = l.relation"                                    \
+	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                            \
+	" WHERE l.locktype = 'relation' AND l.pid = pg_catalog.pg_backend_pid()"               \
+	" AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname ="            \
+	" pg_catalog.current_database()) AND c.relkind IN ('r', 'm', 'f')"                     \
+	" AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+
+/* A snapshot is "oldest:next:..." of 64-bit numbers. */
+static uint64_t oldest(const char *snapshot)
+{
+	return strtoull(snapshot, NULL, 10);
+}
+
+static uint64_t next(const char *snapshot)
+{
+	const char *colon = strchr(snapshot, ':');
+
+	return colon ? strtoull(colon + 1, NULL, 10) : 0;
+}
+
+/* "5:8:6,7" as a literal has nothing to escape; anything else is no snapshot. */
+static enum kvf_status check_snapshot(const struct kvf_postgres *s, const char *text,
+				      struct kvf_err *err)
+{
+	if (*text && strspn(text, "0123456789:,") == strlen(text))
+		return KVF_OK;
+	return kvf_fail(err, KVF_ESOURCE,
+			"%s: the server names its snapshot in a way that is "
+			"not known",
+			s->pg.name);
+}
+
+/* The columns of a table, as the transaction of `conn` sees them. */
+static enum kvf_status columns_of(const struct kvf_postgres *s, PGconn *conn, const char *oid,
+				  char *to, size_t size, struct kvf_err *err)
+{
+	PGresult *res = NULL;
+	char sql[400];
+	enum kvf_status st;
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.format("
+		 "'%%s %%I %%s %%s', attnum, attname, atttypid, atttypmod), ',' ORDER BY "
+		 "attnum))"
+		 " FROM pg_catalog.pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT"
+		 " attisdropped",
+		 oid);
+	st = kvf_pg_query(&s->pg, conn, sql, NULL, DOING, &res, err);
+	snprintf(to, size, "%s", st || PQntuples(res) != 1 ? "" : PQgetvalue(res, 0, 0));
+	PQclear(res);
+	return st;
+}
+
+/*
+ * Rows of a table in the new snapshot, and those of them that the old one cannot
+ * see.  A row keeps 32 bits of its xmin: the number meant is the last one below
+ * the new snapshot's end that has them.
+ */
+static enum kvf_status count_new(const struct kvf_postgres *s, PGconn *conn, const char *from,
+				 const char *then, const char *now, uint64_t *rows,
+				 uint64_t *newer, struct kvf_err *err)
+{
+	unsigned long long last = next(now) - 1;
+	PGresult *res = NULL;
+	char *sql = NULL;
+	enum kvf_status st;
+
+	if (asprintf(&sql,
+		     "SELECT count(*), count(*) FILTER (WHERE x >= %llu AND NOT"
+		     " pg_catalog.txid_visible_in_snapshot(x, '%s')) FROM (SELECT %llu - ((%llu"
+		     " - xmin::pg_catalog.text::int8) & 4294967295) AS x FROM %s) AS t",
+		     (unsigned long long)oldest(then), then, last, last, from) < 0)
+		return kvf_fail_nomem(err);
+	st = kvf_pg_query(&s->pg, conn, sql, NULL, DOING, &res, err);
+	free(sql);
+	if (!st) {
+		*rows = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+		*newer = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
+	}
+	PQclear(res);
+	return st;
+}
+
+/* Is one relation of READ_SO_FAR another one in the new snapshot? */
+static enum kvf_status compare(struct kvf_postgres *s, PGconn *conn, const PGresult *read,
+			       int row, const char *then, const char *now, int *changed,
+			       struct kvf_err *err)
+{
+	const char *oid = PQgetvalue(read, row, 0), *from = PQgetvalue(read, row, 2);
+	char before[64], after[64];
+	uint64_t rows = 0, newer = 0;
+	PGresult *res = NULL;
+	enum kvf_status st;
+
+	*changed = 1;
+	if (*PQgetvalue(read, row, 1) == 'f') {
+		kvf_source_log(&s->base, KVF_LOG_INFO,
+			       "%s is a foreign table: its changes are not to be seen", from);
+		return KVF_OK;
+	}
+	st = columns_of(s, s->conns[0], oid, before, sizeof(before), err);
+	if (!st)
+		st = columns_of(s, conn, oid, after, sizeof(after), err);
+	if (st || strcmp(before, after) != 0)
+		return st;
+	st = count_new(s, conn, from, then, now, &rows, &newer, err);
+	if (st || newer)
+		return st;
+	st = kvf_postgres_query(s, DOING, &res, err, "SELECT count(*) FROM %s", from);
+	if (!st)
+		*changed = rows != strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+	PQclear(res);
+	return st;
+}
+
+/* Look at everything that was read. */
+static enum kvf_status compare_all(struct kvf_postgres *s, PGconn *conn, const char *then,
+				   const char *now, int *changed, struct kvf_err *err)
+{
+	PGresult *read = NULL;
+	int same = 1, i;
+	enum kvf_status st = check_snapshot(s, then, err);
+
+	if (!st)
+		st = check_snapshot(s, now, err);
+	if (!st)
+		st = kvf_postgres_same_tables(s, conn, &same, err);
+	*changed = !same;
+	if (!st && same)
+		st = kvf_postgres_query(s, DOING, &read, err, READ_SO_FAR);
+	for (i = 0; !st && !*changed && i < PQntuples(read); i++)
+		st = compare(s, conn, read, i, then, now, changed, err);
+	PQclear(read);
+	return st;
+}
+
+enum kvf_status kvf_postgres_changed(struct kvf_source *base, int *changed, struct kvf_err *err)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	PGresult *then = NULL, *now = NULL;
+	PGconn *conn = NULL;
+	struct kvf_err why;
+	enum kvf_status st = kvf_postgres_query(s, DOING, &then, &why, "%s", ENDED);
+
+	if (!st)
+		st = kvf_postgres_fresh(s, &conn, &why);
+	if (!st)
+		st = kvf_pg_query(&s->pg, conn, ENDED, NULL, DOING, &now, &why);
+	if (!st)
+		*changed = strcmp(PQgetvalue(then, 0, 0), PQgetvalue(now, 0, 0)) != 0;
+	if (!st && *changed)
+		st = compare_all(s, conn, PQgetvalue(then, 0, 0), PQgetvalue(now, 0, 0),
+				 changed, &why);
+	PQclear(then);
+	PQclear(now);
+	PQfinish(conn);
+	if (st == KVF_ESOURCE && strcmp(why.code, "42501") == 0) {
+		/* Some columns may be ours to read, but not the rows' own. */
+		kvf_source_log(&s->base, KVF_LOG_WARN,
+			       "whether the source was changed is not to be seen: %s",
+			       why.message);
+		*changed = 1;
+		return KVF_OK;
+	}
+	if (st && err)
+		*err = why;
+	return kvf_postgres_explain(s, st, err);
+}

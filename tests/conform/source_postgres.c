@@ -1,0 +1,249 @@
+/*
+ * What only a PostgreSQL source has: others write to the same server while it
+ * reads.  Needs a server: tests/integration/pg_conform.sh starts one and sets
+ * KVF_TEST_PG to its database; else every test is skipped.
+ */
+#include <kvferry/source.h>
+
+#include "../support/test.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static PGconn *writer; /* an application in the same database */
+static struct kvf_source *source;
+
+static void sql(PGconn *conn, const char *text)
+{
+	PGresult *res = PQexec(conn, text);
+
+	if (PQresultStatus(res) != PGRES_COMMAND_OK && PQresultStatus(res) != PGRES_TUPLES_OK)
+		fail_msg("%s: %s", text, PQerrorMessage(conn));
+	PQclear(res);
+}
+
+static PGconn *connect_to(const char *place)
+{
+	PGconn *conn = PQconnectdb(place);
+
+	if (PQstatus(conn) != CONNECTION_OK)
+		fail_msg("%s", PQerrorMessage(conn));
+	sql(conn, "SET client_min_messages = error");
+	return conn;
+}
+
+static int before(void **state)
+{
+	(void)state;
+	writer = connect_to(getenv("KVF_TEST_PG"));
+	sql(writer, "DROP SCHEMA public CASCADE; CREATE SCHEMA public;"
+		    "CREATE TABLE t(id int PRIMARY KEY, v text);"
+		    "INSERT INTO t SELECT i, 'v' FROM generate_series(1, 100) i;"
+		    "CREATE TABLE other(a int); INSERT INTO other VALUES (1);"
+		    "CREATE TABLE parted(id int) PARTITION BY HASH (id);"
+		    "CREATE TABLE parted_0 PARTITION OF parted FOR VALUES WITH"
+		    " (MODULUS 2, REMAINDER 0);"
+		    "CREATE TABLE parted_1 PARTITION OF parted FOR VALUES WITH"
+		    " (MODULUS 2, REMAINDER 1);"
+		    "INSERT INTO parted SELECT generate_series(1, 10)");
+	return 0;
+}
+
+static int after(void **state)
+{
+	(void)state;
+	kvf_source_close(source);
+	source = NULL;
+	PQfinish(writer);
+	return 0;
+}
+
+static void open_source(void)
+{
+	struct kvf_err err;
+
+	if (kvf_source_open(getenv("KVF_TEST_PG"), NULL, &source, &err))
+		fail_msg("%s", err.message);
+}
+
+/* Read a record to its end; how many rows it had. */
+static uint64_t read_all(const struct kvf_record *record)
+{
+	struct kvf_rows *rows = NULL;
+	const struct kvf_row *row;
+	struct kvf_err err;
+	unsigned parts = 3, i;
+	uint64_t n = 0;
+	enum kvf_status st = kvf_source_plan(source, record, &parts, &err);
+
+	for (i = 0; !st && i < parts; i++) {
+		st = kvf_rows_open(source, record, i, &rows, &err);
+		while (!st && !(st = kvf_rows_next(rows, &row, &err)))
+			n++;
+		kvf_rows_close(rows);
+		rows = NULL;
+		st = st == KVF_EOF ? KVF_OK : st;
+	}
+	if (st)
+		fail_msg("%s", err.message);
+	return n;
+}
+
+static void read_table(const char *name, uint64_t rows)
+{
+	struct kvf_record record = { .name = "r", .table = name };
+
+	assert_int_equal(read_all(&record), rows);
+}
+
+static int changed(void)
+{
+	struct kvf_err err;
+	int is;
+
+	if (kvf_source_changed(source, &is, &err))
+		fail_msg("%s", err.message);
+	return is;
+}
+
+/* After `statement` of somebody else, is what was read of t another? */
+static void t_changes(const char *statement, int expected)
+{
+	open_source();
+	read_table("t", 100);
+	assert_false(changed());
+	sql(writer, statement);
+	if (changed() != expected)
+		fail_msg("changed is %d after %s", !expected, statement);
+	kvf_source_close(source);
+	source = NULL;
+}
+
+static void every_kind_of_change_is_seen(void **state)
+{
+	(void)state;
+	t_changes("INSERT INTO t VALUES (1000, 'new')", 1);
+	sql(writer, "DELETE FROM t WHERE id = 1000");
+	t_changes("UPDATE t SET v = 'v' WHERE id = 7", 1);
+	t_changes("BEGIN; SAVEPOINT a; UPDATE t SET v = 'v' WHERE id = 7; RELEASE a; COMMIT",
+		  1);
+	t_changes("DELETE FROM t WHERE id = 100", 1);
+	sql(writer, "INSERT INTO t VALUES (100, 'again')");
+	t_changes(
+		"BEGIN; DELETE FROM t WHERE id = 100; INSERT INTO t VALUES (100, 'v'); COMMIT",
+		1);
+}
+
+static void what_leaves_the_rows_as_they_were_is_no_change(void **state)
+{
+	(void)state;
+	t_changes("BEGIN; INSERT INTO t VALUES (1000, 'new'); ROLLBACK", 0);
+	t_changes("INSERT INTO t VALUES (1000, 'new'); DELETE FROM t WHERE id = 1000", 0);
+	t_changes("BEGIN; SELECT * FROM t FOR UPDATE; COMMIT; ANALYZE t", 0);
+	t_changes("VACUUM (FREEZE) t", 0);
+	t_changes("INSERT INTO other VALUES (2)", 0);
+	t_changes("CREATE TABLE late(a int); DROP TABLE late; CREATE TABLE later(a int)", 0);
+}
+
+static void another_database_is_none_of_ours(void **state)
+{
+	char place[1024];
+	PGconn *conn;
+
+	(void)state;
+	sql(writer, "DROP DATABASE IF EXISTS kvf_beside");
+	sql(writer, "CREATE DATABASE kvf_beside");
+	snprintf(place, sizeof(place), "%s dbname=kvf_beside", getenv("KVF_TEST_PG"));
+	conn = connect_to(place);
+	open_source();
+	read_table("t", 100);
+	sql(conn, "CREATE TABLE t(id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'x')");
+	assert_false(changed());
+	PQfinish(conn);
+	sql(writer, "DROP DATABASE kvf_beside");
+}
+
+/* It had begun before the snapshot was taken, and ended after that. */
+static void a_commit_that_was_under_way_is_seen(void **state)
+{
+	PGconn *slow = connect_to(getenv("KVF_TEST_PG"));
+
+	(void)state;
+	sql(slow, "BEGIN; INSERT INTO t VALUES (1000, 'slow')");
+	sql(writer, "INSERT INTO other VALUES (3)"); /* a later transaction, ended first */
+	open_source();
+	read_table("t", 100);
+	assert_false(changed());
+	sql(slow, "COMMIT");
+	assert_true(changed());
+	PQfinish(slow);
+}
+
+static void partitions_and_the_tables_of_a_query_are_looked_at(void **state)
+{
+	struct kvf_record query = { .name = "q",
+				    .query = "SELECT t.id FROM t JOIN other o ON true" };
+
+	(void)state;
+	open_source();
+	read_table("parted", 10);
+	assert_int_equal(read_all(&query), 100);
+	sql(writer, "CREATE TABLE unread(a int)");
+	assert_false(changed());
+	sql(writer, "INSERT INTO parted VALUES (11)");
+	assert_true(changed());
+	sql(writer, "DELETE FROM parted WHERE id = 11");
+	assert_false(changed());
+	sql(writer, "UPDATE other SET a = 9");
+	assert_true(changed());
+}
+
+static void where_tables_were_listed_the_list_counts(void **state)
+{
+	const struct kvf_table *tables;
+	struct kvf_err err;
+	size_t n;
+
+	(void)state;
+	open_source();
+	assert_int_equal(kvf_source_tables(source, &tables, &n, &err), KVF_OK);
+	assert_int_equal(n, 3);
+	sql(writer,
+	    "CREATE SCHEMA beside; CREATE TABLE beside.t(a int); CREATE VIEW v AS SELECT 1");
+	assert_false(changed());
+	sql(writer, "CREATE TABLE late(a int)");
+	assert_true(changed());
+	sql(writer, "DROP TABLE late");
+	assert_false(changed());
+	sql(writer, "ALTER TABLE other RENAME TO another");
+	assert_true(changed());
+	sql(writer, "ALTER TABLE another RENAME TO other; DROP SCHEMA beside CASCADE");
+	assert_false(changed());
+	sql(writer, "DROP TABLE other");
+	assert_true(changed());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_kind_of_change_is_seen, before, after),
+		cmocka_unit_test_setup_teardown(what_leaves_the_rows_as_they_were_is_no_change,
+						before, after),
+		cmocka_unit_test_setup_teardown(another_database_is_none_of_ours, before,
+						after),
+		cmocka_unit_test_setup_teardown(a_commit_that_was_under_way_is_seen, before,
+						after),
+		cmocka_unit_test_setup_teardown(
+			partitions_and_the_tables_of_a_query_are_looked_at, before, after),
+		cmocka_unit_test_setup_teardown(where_tables_were_listed_the_list_counts,
+						before, after),
+	};
+
+	if (!getenv("KVF_TEST_PG")) {
+		puts("1..1\nok 1 - no server: pg_conform.sh brings one # SKIP");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
