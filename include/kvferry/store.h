@@ -166,6 +166,7 @@ kvf_store_unit(struct kvf_store *s, enum kvf_scan which, const char *name, uint6
 struct kvf_claim {
 	const char *run, *host, *tool, *app;
 	int64_t pid, pid_start, now; /* now: microseconds since 1970 */
+	uint64_t active;             /* the live generation that the plan saw; 0 = none */
 	uint8_t stream[32];
 	struct kvf_bytes version_part, version_key, version_started;
 };
@@ -174,7 +175,9 @@ struct kvf_claim {
  * a1 Acquire: compare-and-set on the epoch that the caller has seen (0 and no
  * control row at first: then kvferry's objects are created).  Sets STAGING, a
  * fresh stage = new epoch, the owner.  KVF_EBUSY if the epoch has moved; the
- * holder is named.  On KVF_OK *c is the new control row and `s` writes under
+ * holder is named.  Also if another generation is live than the claim says: a
+ * commit leaves the epoch as it is, and a run that was believed dead may have
+ * made one since the caller looked.  On KVF_OK *c is the new control row and `s` writes under
  * its epoch from now on.  Live data that kvferry did not put there become
  * generation 1, so the first epoch over them is 2.
  *

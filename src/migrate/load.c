@@ -25,6 +25,7 @@ enum kvf_status kvf_import_acquire(struct kvf_import *im, struct kvf_err *err)
 	claim.pid = getpid();
 	claim.pid_start = kvf_pid_start(getpid());
 	claim.now = kvf_now_us();
+	claim.active = r->has_control ? r->control.active : 0;
 	kvf_sha256(unit.ptr, unit.len, claim.stream);
 	claim.version_part = im->head->version_part;
 	claim.version_key = im->head->version_key;

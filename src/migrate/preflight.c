@@ -74,17 +74,19 @@ enum kvf_status kvf_preflight_new(const struct kvf_options *o, const struct kvf_
 enum kvf_status kvf_import_preflight(struct kvf_store *store, const char *app,
 				     struct kvf_report *report, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_store_inspect(store, &report->facts, err);
+	/* First the control row, then the data: what is published between the two
+	 * looks is seen here, or makes the acquire fail. */
+	enum kvf_status st = kvf_store_control(store, &report->control, err);
 
+	report->has_control = st == KVF_OK;
+	if (st && st != KVF_ENOTFOUND)
+		return st;
+	st = kvf_store_inspect(store, &report->facts, err);
 	if (st)
 		return st;
 	kvf_report_name(report->target, sizeof(report->target), "%s",
 			kvf_store_identity(store));
 	report->free_bytes = report->facts.free;
-	st = kvf_store_control(store, &report->control, err);
-	report->has_control = st == KVF_OK;
-	if (st && st != KVF_ENOTFOUND)
-		return st;
 	if (report->has_control && kvf_owner_alive(&report->control))
 		return refuse_busy(&report->control, err);
 	if (report->has_control && *report->control.app && *app &&

@@ -228,7 +228,7 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 	struct kvf_mem_data *d = s->data;
 	struct kvf_mem_table *t;
 
-	if (d->c.epoch != seen)
+	if (d->c.epoch != seen || (seen && d->c.active != claim->active))
 		return kvf_store_held(&d->c, err);
 	t = calloc(1, sizeof(*t));
 	if (!t)

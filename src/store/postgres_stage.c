@@ -83,6 +83,7 @@ static enum kvf_status write_claim(struct kvf_pgs *s, const struct kvf_claim *cl
 	kvf_pg_text(&a, s->schema);
 	kvf_pg_text(&a, s->table);
 	kvf_pg_number(&a, (int64_t)seen);
+	kvf_pg_number(&a, (int64_t)claim->active);
 	st = kvf_pg_query(
 		&s->pg, s->conn,
 		"INSERT INTO kvferry.control AS c VALUES (1, 1, $8, $9, $1, 'STAGING', 0, 0, "
@@ -90,8 +91,8 @@ static enum kvf_status write_claim(struct kvf_pgs *s, const struct kvf_claim *cl
 		" 0, 0, $2, $3, $4, $5, $6, $6, $7, '') ON CONFLICT (id) DO UPDATE SET epoch = "
 		"$1,"
 		" state = 'STAGING', stage = $1, run = $2, host = $3, pid = $4, pid_start = $5,"
-		" started = $6, beat = $6, tool = $7, why = '' WHERE c.epoch = $10::int8 OR"
-		" $10::int8 = 0",
+		" started = $6, beat = $6, tool = $7, why = '' WHERE c.epoch = $10::int8 AND"
+		" c.active = $11::int8 OR $10::int8 = 0",
 		&a, "write", &res, err);
 	if (!st && kvf_pg_changed(res) != 1)
 		st = kvf_fail(err, KVF_EBUSY, "%s: another run took the store", s->pg.name);
@@ -150,7 +151,7 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 	st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (st)
 		return st;
-	if (c.epoch != seen)
+	if (c.epoch != seen || c.active != claim->active)
 		return kvf_store_held(&c, err);
 	*epoch = seen + 1;
 	return write_claim(s, claim, seen, *epoch, err);

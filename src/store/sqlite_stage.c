@@ -186,7 +186,7 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 		return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone", s->path);
 	if (st)
 		return st;
-	if (c.epoch != seen)
+	if (c.epoch != seen || c.active != claim->active)
 		return kvf_store_held(&c, err);
 	*epoch = seen + 1;
 	return write_claim(s, claim, *epoch, err);

@@ -41,6 +41,30 @@ static void of_two_that_saw_the_same_epoch_one_wins(void **state)
 	kvf_store_close(b);
 }
 
+/* A commit does not move the epoch, but what a plan saw is no longer so. */
+static void a_plan_made_before_a_commit_is_refused(void **state)
+{
+	struct place *p = *state;
+	struct kvf_store *a = open_store(p), *b = open_store(p);
+	struct kvf_totals t = { 0, 0, { 0 } };
+	struct kvf_control c, seen;
+
+	acquire(a, "slow", &c);
+	ok(kvf_store_stage(a, 0, &test_err));
+	put_chunk(a, 0, "resources", "x/", 10, "slow", &t);
+	ok(kvf_store_seal(a, test_root, &t, 1, &test_err));
+	ok(kvf_store_control(b, &seen, &test_err)); /* nothing is live: load */
+	ok(kvf_store_commit(a, 7, bytes("1"), line("slow"), &test_err));
+	assert_int_equal(seen.epoch, c.epoch);
+	gives(kvf_store_acquire(b, seen.epoch, claim("hasty"), &c, &test_err), KVF_EBUSY);
+	ok(kvf_store_control(b, &c, &test_err));
+	assert_int_equal(c.state, KVF_RUN_LIVE);
+	acquire(b, "second look", &c);
+	kvf_store_close(a);
+	kvf_store_close(b);
+	assert_int_equal(live(p, "slow"), 10);
+}
+
 /* Let `steps` steps of a run be done, then another run takes the store. */
 static void supersede_after(struct place *p, int steps)
 {
@@ -226,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(of_two_that_saw_the_same_epoch_one_wins),
+		STORE_TEST(a_plan_made_before_a_commit_is_refused),
 		STORE_TEST(a_superseded_run_changes_nothing),
 		STORE_TEST(steps_out_of_order_are_refused),
 		STORE_TEST(a_run_may_stop_after_any_step),

@@ -162,12 +162,14 @@ struct kvf_claim *claim(const char *run)
 
 void acquire(struct kvf_store *s, const char *run, struct kvf_control *c)
 {
+	struct kvf_claim *mine = claim(run);
 	struct kvf_control seen;
 	enum kvf_status st = kvf_store_control(s, &seen, &test_err);
 
 	if (st != KVF_ENOTFOUND)
 		ok(st);
-	ok(kvf_store_acquire(s, st ? 0 : seen.epoch, claim(run), c, &test_err));
+	mine->active = seen.active;
+	ok(kvf_store_acquire(s, st ? 0 : seen.epoch, mine, c, &test_err));
 }
 
 void put_chunk(struct kvf_store *s, uint64_t i, const char *part, const char *prefix,
@@ -213,13 +215,15 @@ enum kvf_status publish_on(struct kvf_store *s, const char *run, unsigned n, con
 {
 	const char *const prefix[2] = { "a/", "b/" };
 	struct kvf_totals t = { 0, 0, { 0 } };
+	struct kvf_claim *mine = claim(run);
 	struct kvf_control c;
 	enum kvf_status st = kvf_store_control(s, &c, err);
 	unsigned chunk, k;
 
 	if (st && st != KVF_ENOTFOUND)
 		return st;
-	st = kvf_store_acquire(s, c.epoch, claim(run), &c, err);
+	mine->active = c.active;
+	st = kvf_store_acquire(s, c.epoch, mine, &c, err);
 	if (!st)
 		st = kvf_store_stage(s, 0, err);
 	if (!st)
