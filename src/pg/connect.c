@@ -8,6 +8,7 @@
 #include "pg/pg.h"
 
 #include "base/text.h"
+#include "pg/dialect.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static const struct {
 int kvf_pg_is_place(const char *text)
 {
 	return strncmp(text, "postgresql:", 11) == 0 || strncmp(text, "postgres:", 9) == 0 ||
-	       kvf_is_conninfo(text);
+	       kvf_pg_dialect_of(text) != &kvf_pg_postgres || kvf_is_conninfo(text);
 }
 
 static const char *option(const PQconninfoOption *o, const char *keyword)
@@ -58,19 +59,36 @@ static void set_name(struct kvf_pg *pg, const PQconninfoOption *o)
 	if (!*host && env_host)
 		host = env_host;
 	if (*service && !*db) {
-		snprintf(pg->name, sizeof(pg->name), "postgresql:service=%s", service);
+		snprintf(pg->name, sizeof(pg->name), "%s:service=%s", pg->dialect->scheme,
+			 service);
 		return;
 	}
 	if (!*db && env_db)
 		db = env_db;
-	snprintf(pg->name, sizeof(pg->name), "postgresql://%.150s%s%.10s/%.80s", plain(host),
-		 *port ? ":" : "", plain(port), plain(db));
+	snprintf(pg->name, sizeof(pg->name), "%s://%.150s%s%.10s/%.80s", pg->dialect->scheme,
+		 plain(host), *port ? ":" : "", plain(port), plain(db));
+}
+
+/* The scheme that libpq wants to see.  "postgresql:service=x" is our spelling,
+ * "postgresql://..." its own; "cockroachdb://..." is not known to it. */
+static const char *scheme_of_libpq(const struct kvf_pg *pg, const char **place)
+{
+	const char *colon = strchr(*place, ':');
+	int ours = pg->dialect != &kvf_pg_postgres;
+
+	if (!colon || (!ours && strncmp(*place, "postgres", 8) != 0))
+		return "";
+	if (strncmp(colon, "://", 3) != 0) {
+		*place = colon + 1;
+		return "";
+	}
+	*place = ours ? colon : *place;
+	return ours ? "postgresql" : "";
 }
 
 enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_status side,
 			    const struct kvf_env *env, struct kvf_err *err)
 {
-	const char *colon = strchr(place, ':');
 	PQconninfoOption *options;
 	char *why = NULL;
 	enum kvf_status st;
@@ -78,15 +96,17 @@ enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_statu
 	memset(pg, 0, sizeof(*pg));
 	pg->env = env;
 	pg->side = side;
-	/* "postgresql:service=x" is our spelling, "postgresql://..." libpq's. */
-	if (colon && strncmp(place, "postgres", 8) == 0 && strncmp(colon, "://", 3) != 0)
-		place = colon + 1;
-	pg->conninfo = strdup(place);
-	if (!pg->conninfo)
+	pg->dialect = kvf_pg_dialect_of(place);
+	if (asprintf(&pg->conninfo, "%s%s", scheme_of_libpq(pg, &place), place) < 0) {
+		pg->conninfo = NULL;
 		return kvf_fail_nomem(err);
+	}
 	options = PQconninfoParse(pg->conninfo, &why);
 	if (options) {
 		set_name(pg, options);
+		/* A service has a port of its own, and would lose it to ours. */
+		if (!*option(options, "service") && !getenv("PGSERVICE") && !getenv("PGPORT"))
+			pg->port = pg->dialect->port;
 		PQconninfoFree(options);
 		return KVF_OK;
 	}
@@ -157,6 +177,10 @@ enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf
 			continue;
 		keywords[n] = defaults[i].keyword;
 		values[n++] = defaults[i].value;
+	}
+	if (pg->port) {
+		keywords[n] = "port";
+		values[n++] = pg->port;
 	}
 	keywords[n] = "dbname"; /* what it holds goes before what stood earlier */
 	values[n++] = pg->conninfo;

@@ -5,6 +5,9 @@
  *   connect.c  connection strings and connections
  *   query.c    statements, arguments, columns; COPY
  *   error.c    messages of one line, SQLSTATE, what to do next
+ *   dialect.c  PostgreSQL and CockroachDB (dialect.h, also for the next two)
+ *   retry.c    transactions that are given again
+ *   rows.c     the rows of a SELECT one after the other
  *
  * Arguments and results are binary.  No password is ever part of a message.
  */
@@ -16,15 +19,18 @@
 #include <libpq-fe.h>
 
 /* Where to connect.  Several threads may use one for connections of their own. */
+struct kvf_pg_dialect;
 struct kvf_pg {
-	const struct kvf_env *env; /* asked while we wait; NULL = never (workers) */
-	enum kvf_status side;      /* KVF_ESOURCE or KVF_ETARGET: what a failure becomes */
-	int reading;               /* connections refuse to write */
-	char *conninfo;            /* may hold a password: never printed */
-	char name[256];            /* "postgresql://HOST:PORT/DB": for messages */
+	const struct kvf_pg_dialect *dialect; /* by the scheme; never NULL */
+	const struct kvf_env *env;            /* asked while we wait; NULL = never (workers) */
+	enum kvf_status side; /* KVF_ESOURCE or KVF_ETARGET: what a failure becomes */
+	int reading;          /* connections refuse to write */
+	const char *port;     /* where the place has none; NULL = libpq's */
+	char *conninfo;       /* may hold a password: never printed */
+	char name[256];       /* "SCHEME://HOST:PORT/DB": for messages */
 };
 
-/* Is it "postgresql:...", "postgres:..." or "KEYWORD=VALUE ..."? */
+/* Is it "postgresql:...", "postgres:...", "cockroachdb:..." or "KEYWORD=VALUE ..."? */
 int kvf_pg_is_place(const char *text);
 
 /* KVF_EUSAGE for a connection string that libpq cannot read. */
