@@ -57,6 +57,7 @@ FUZZ     := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZRUN  := $(patsubst %,$(B)/tests/fuzz/replay_%,$(FUZZ))
 BENCHES  := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 TOOLS    := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/common/*.c))
 SAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard samples/*/*.c))
 PRELOADS := $(patsubst tests/support/preload/%.c,$(B)/tests/support/%.so,$(wildcard tests/support/preload/*.c))
 
@@ -88,9 +89,10 @@ $(TOOLS): $(B)/%: $(B)/%.o $(SUPPORT) $(LIB_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT) $(LIB_A) $(PKG_LIBS) $(CMOCKA)
 
-$(BENCHES): $(B)/%: $(B)/%.o $(LIB_A)
+# The peers know nothing of the library.
+$(BENCHES): $(B)/%: $(B)/%.o $(BENCHOBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(LIB_A) $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(BENCHOBJ) $(PKG_LIBS)
 
 # Programs that embed the library see what a user of the shared one sees.
 $(SAMPLES): $(B)/%: $(B)/%.o $(LIB_SO)
@@ -140,6 +142,11 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 bench: all $(BENCHES) ## the benchmarks against the peers; ratios of one run
 	@B=$(B) sh tests/bench/run.sh
 
+bench-pg: ## the same on a PostgreSQL server of its own; BENCH_BIG=1 adds 20 million rows
+	@sh tests/support/deps.sh base peers
+	@$(MAKE) $(jobs) all $(BENCHES)
+	@B=$(B) sh tests/bench/run_pg.sh
+
 cov: ## line and branch coverage of the tests
 	@$(MAKE) $(jobs) VARIANT=cov tests-build
 	@B=build/cov sh tests/run.sh && sh tests/support/cov.sh build/cov
@@ -167,7 +174,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  %-12s %s\n",$$1,$$2}'
 
-.PHONY: all tests-build deps test check demo asan tsan clang fuzz bench cov lint check-layers fmt \
+.PHONY: all tests-build deps test check demo asan tsan clang fuzz bench bench-pg cov lint check-layers fmt \
         install uninstall clean help
 .SECONDARY:
 .DEFAULT_GOAL := all

@@ -1,7 +1,8 @@
 /*
  * gen_commits - a legacy table of commits, the same for every run.
  *
- *	gen_commits FILE ROWS ordered|random
+ *	gen_commits FILE ROWS ordered|random	a database of SQLite
+ *	gen_commits - ROWS ordered|random	rows for PostgreSQL's COPY, as text
  *
  * Both orders hold the same rows: "ordered" inserts them by primary key, as a
  * table that was never changed has them, "random" in the order of a hash.
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define REPOSITORIES 20
 
@@ -63,35 +65,70 @@ static void make_message(char *to, size_t size, uint64_t h)
 	}
 }
 
-static int insert(sqlite3_stmt *stmt, const struct id *id)
-{
-	char repo[32], key[65], ref[65], parent[65], message[128], metadata[160], parents[80];
-	uint64_t h = mix(id->hash ^ id->repo);
-	int rc;
+struct commit {
+	char repo[32], key[65], ref[65], message[128], metadata[160], parents[80];
+	const char *author;
+	int64_t time; /* microseconds since 1970 */
+};
 
-	snprintf(repo, sizeof(repo), "repo-%05" PRIu64, id->repo);
-	hex64(key, id->hash, id->hash);
-	hex64(ref, h, mix(h));
+static void make_commit(struct commit *c, const struct id *id)
+{
+	uint64_t h = mix(id->hash ^ id->repo);
+	char parent[65];
+
+	snprintf(c->repo, sizeof(c->repo), "repo-%05" PRIu64, id->repo);
+	hex64(c->key, id->hash, id->hash);
+	hex64(c->ref, h, mix(h));
 	hex64(parent, h + 7, mix(h + 7));
-	make_message(message, sizeof(message), h);
-	snprintf(metadata, sizeof(metadata),
+	make_message(c->message, sizeof(c->message), h);
+	snprintf(c->metadata, sizeof(c->metadata),
 		 "{\"source\":\"s3://lake/%s/%04" PRIu64 "\",\"job\":\"%" PRIu64 "\"}",
 		 words[h % 16], h / 16 % 10000, h % 1000003);
 	if (h % 10)
-		snprintf(parents, sizeof(parents), "[\"%s\"]", parent);
+		snprintf(c->parents, sizeof(c->parents), "[\"%s\"]", parent);
 	else
-		snprintf(parents, sizeof(parents), "[]");
-	sqlite3_bind_text(stmt, 1, repo, -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 2, key, 64, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 3, authors[h % 6], -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 4, message, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 5, (sqlite3_int64)(1600000000000000u + h % 100000000000000u));
-	sqlite3_bind_text(stmt, 6, ref, 64, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 7, metadata, -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 8, parents, -1, SQLITE_STATIC);
+		snprintf(c->parents, sizeof(c->parents), "[]");
+	c->author = authors[h % 6];
+	c->time = (int64_t)(1600000000000000u + h % 100000000000000u);
+}
+
+static int insert(sqlite3_stmt *stmt, const struct id *id)
+{
+	struct commit c;
+	int rc;
+
+	make_commit(&c, id);
+	sqlite3_bind_text(stmt, 1, c.repo, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, c.key, 64, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 3, c.author, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 4, c.message, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 5, c.time);
+	sqlite3_bind_text(stmt, 6, c.ref, 64, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 7, c.metadata, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 8, c.parents, -1, SQLITE_STATIC);
 	rc = sqlite3_step(stmt);
 	sqlite3_reset(stmt);
 	return rc == SQLITE_DONE;
+}
+
+/* No column has anything that this format would want escaped. */
+static int print(const struct id *ids, size_t n)
+{
+	struct commit c;
+	char when[32];
+	struct tm tm;
+	time_t t;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		make_commit(&c, &ids[i]);
+		t = (time_t)(c.time / 1000000);
+		gmtime_r(&t, &tm);
+		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+		printf("%s\t%s\t%s\t%s\t%s.%06d+00\t%s\t%s\t%s\n", c.repo, c.key, c.author,
+		       c.message, when, (int)(c.time % 1000000), c.ref, c.metadata, c.parents);
+	}
+	return !fflush(stdout) && !ferror(stdout);
 }
 
 static int fill(sqlite3 *db, const struct id *ids, size_t n)
@@ -126,7 +163,7 @@ int main(int argc, char **argv)
 	int ok;
 
 	if (argc != 4 || (strcmp(argv[3], "ordered") != 0 && strcmp(argv[3], "random") != 0)) {
-		fprintf(stderr, "usage: gen_commits FILE ROWS ordered|random\n");
+		fprintf(stderr, "usage: gen_commits FILE|- ROWS ordered|random\n");
 		return 2;
 	}
 	n = strtoull(argv[2], NULL, 10);
@@ -139,6 +176,11 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[3], "ordered") == 0)
 		qsort(ids, n, sizeof(*ids), by_key);
+	if (strcmp(argv[1], "-") == 0) {
+		ok = print(ids, n);
+		free(ids);
+		return ok ? 0 : 1;
+	}
 	remove(argv[1]);
 	ok = !sqlite3_open(argv[1], &db) && fill(db, ids, n);
 	if (!ok)

@@ -4,6 +4,7 @@
 #   lint  clang-tidy, clang-format, cppcheck
 #   fuzz  clang with libFuzzer and its sanitizers
 #   cov   gcovr
+#   peers what `make bench-pg` compares with; it does without what cannot be had
 # A server of PostgreSQL is installed with `base` where that can be done.
 # Debian and its kin: apt-get, with sudo where needed.  Elsewhere: say what is
 # missing.  Prints nothing and asks nobody when all is there.
@@ -48,6 +49,9 @@ has_server() {
 need_optional() {
     need postgresql has_server
 }
+need_peers() {
+    need pgcopydb command -v pgcopydb
+}
 need_lint() {
     need_base
     need g++ command -v c++
@@ -79,13 +83,16 @@ collect() {
     for group in "$@"; do
         case $group in
         base|lint|fuzz|cov) "need_$group";;
+        peers) ;;
         *) echo "deps.sh: no group $group" >&2; exit 2;;
         esac
     done
 }
 [ $# -gt 0 ] || set -- base
 optional() {
-    case " $* " in *" base "*) missing=; need_optional;; *) missing=;; esac
+    missing=
+    case " $* " in *" base "*) need_optional;; esac
+    case " $* " in *" peers "*) need_peers;; esac
 }
 optional "$@"; extra=$missing
 collect "$@"
@@ -108,7 +115,7 @@ if [ -n "$extra" ]; then
     echo "installing:$extra"
     # shellcheck disable=SC2086
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $extra >"$log" 2>&1 ||
-        echo "could not install:$extra; its tests will be skipped"
+        echo "could not install:$extra; what needs it will be left out"
 fi
 collect "$@" # apt knows more now
 [ -z "$missing" ] && exit 0
