@@ -32,7 +32,8 @@ pg_start 'fsync = on' 'shared_buffers = 1GB' 'max_wal_size = 32GB' 'checkpoint_t
     'jit = off' 'client_min_messages = warning'
 trap 'pg_status=$?; trap - EXIT; pg_stop immediate; rm -rf "$dir"; exit $pg_status' EXIT
 trap 'exit 130' INT TERM
-cd "$dir" || exit 1
+cd "$dir" && cp "$kvf" kvferry || exit 1 # it may be built anew meanwhile
+kvf=$dir/kvferry
 PATH=$PG_BIN:$PATH
 export PATH
 
