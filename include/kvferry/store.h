@@ -85,6 +85,9 @@ struct kvf_control {
 	char host[256];
 	int64_t pid, pid_start; /* pid_start: its start time, against pid reuse */
 	int64_t started, beat;  /* microseconds since 1970, UTC */
+	uint32_t lease;         /* seconds for which the owner may give no sign; 0 =
+				    it has let go */
+	char step[32];          /* what it was doing at its last beat: "load" ... */
 	char tool[32];
 	char why[768]; /* last failure, for people */
 	/*
@@ -92,7 +95,7 @@ struct kvf_control {
 	 * live; kvf_store_generation() tells either at any time.
 	 */
 	char app[65];
-	uint8_t stream[32]; /* identity of the stream */
+	uint8_t stream[32]; /* SHA-256 of the stream's head unit */
 	uint8_t root[32];   /* R, known from the seal on */
 	int has_root;
 	struct kvf_totals totals;                    /* known from the seal on */
@@ -103,6 +106,22 @@ struct kvf_control {
 /* KVF_ENOTFOUND when kvferry never touched this store. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_control(struct kvf_store *s, struct kvf_control *c, struct kvf_err *err);
+
+/* Where an installation stands, seen from outside (stream.md 2.2). */
+enum kvf_outside {
+	KVF_OUTSIDE_OLD,    /* the old application may run */
+	KVF_OUTSIDE_FROZEN, /* neither may write; an export may run */
+	KVF_OUTSIDE_STAGED, /* an unfinished run; what is live, if anything, stays readable */
+	KVF_OUTSIDE_NEW,    /* the new application may run */
+	KVF_OUTSIDE_DONE    /* ... and the legacy tables are gone */
+};
+/*
+ * Of the control row (NULL = kvferry never touched the store), the freeze marker
+ * of the source, and whether the legacy tables were dropped.
+ */
+KVF_API enum kvf_outside kvf_outside_state(const struct kvf_control *c, int frozen,
+					   int legacy_dropped);
+KVF_API const char *kvf_outside_name(enum kvf_outside o); /* "OLD" ... */
 
 enum kvf_scan { KVF_SCAN_LIVE, KVF_SCAN_STAGE };
 
@@ -116,6 +135,9 @@ struct kvf_generation {
 	char tool[32];
 	uint8_t stream[32], root[32];
 	int has_root;
+	uint8_t promised[32]; /* R as it was known before the first write */
+	int has_promised;
+	char mode[64];            /* how it was filled, as the claim said */
 	struct kvf_totals totals; /* as sealed; an application may have written since */
 	uint8_t version_part[256], version_key[256];
 	size_t version_part_len, version_key_len;
@@ -162,24 +184,39 @@ kvf_store_unit(struct kvf_store *s, enum kvf_scan which, const char *name, uint6
 
 /* ---- the protocol -------------------------------------------------------- */
 
+/* Seconds for which a run may give no sign, where a claim does not say. */
+#define KVF_LEASE_DEFAULT 60
+
 /* What a run claims the store with. */
 struct kvf_claim {
 	const char *run, *host, *tool, *app;
 	int64_t pid, pid_start, now; /* now: microseconds since 1970 */
 	uint64_t active;             /* the live generation that the plan saw; 0 = none */
-	uint8_t stream[32];
+	uint32_t lease;              /* seconds; 0 = KVF_LEASE_DEFAULT */
+	uint8_t stream[32];          /* SHA-256 of the head unit */
+	uint8_t root[32];            /* R, where it is known before the first write */
+	int has_root;
+	const char *mode; /* what else has to be the same for a stage to be kept: "",
+			     "partitions=8" ...; NULL = "" */
+	int resume;       /* keep the stage that is there, if it is ours (below) */
 	struct kvf_bytes version_part, version_key, version_started;
 };
 
 /*
  * a1 Acquire: compare-and-set on the epoch that the caller has seen (0 and no
- * control row at first: then kvferry's objects are created).  Sets STAGING, a
- * fresh stage = new epoch, the owner.  KVF_EBUSY if the epoch has moved; the
+ * control row at first: then kvferry's objects are created).  Sets STAGING and
+ * the owner; the epoch rises by one.  KVF_EBUSY if the epoch has moved; the
  * holder is named.  Also if another generation is live than the claim says: a
  * commit leaves the epoch as it is, and a run that was believed dead may have
  * made one since the caller looked.  On KVF_OK *c is the new control row and `s` writes under
  * its epoch from now on.  Live data that kvferry did not put there become
  * generation 1, so the first epoch over them is 2.
+ *
+ * The stage is a fresh one, c->stage == c->epoch, unless `claim->resume` is set,
+ * the store was STAGING or SEALED, and kvf_claim_continues() what is staged: then
+ * the generation stays, with the chunks that are in it.  Whoever goes on with it
+ * compares their digests (kvf_store_progress()) with those of his stream, and
+ * acquires again without `resume` when they differ.
  *
  * `version_started` is for stores that cannot publish in one transaction; where
  * they can, the application's record moves once, in kvf_store_commit().
@@ -189,8 +226,24 @@ kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_cla
 		  struct kvf_control *c, struct kvf_err *err);
 
 /*
+ * May a stage be filled further by this claim?  The same head unit, application,
+ * version record and mode; and where both know R, the same R.  Equal heads with
+ * different data are possible: only the chunks' digests tell those apart.
+ */
+KVF_API int kvf_claim_continues(const struct kvf_claim *claim, const struct kvf_generation *g);
+
+/*
+ * The owner is alive, and at `step`: compare-and-set on run and epoch.  KVF_EBUSY
+ * when superseded.  What kvf_store_chunk() left open is committed first.  Cheap
+ * enough for once in a few seconds; where others hold the file it is left out.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_beat(struct kvf_store *s, const char *step, struct kvf_err *err);
+
+/*
  * a2 and a7: drop generations that are neither staged, active nor previous,
- * then create the stage; `copy_live` fills it with the live entries (--merge).
+ * then create the stage if it is not there; `copy_live` fills it with the live
+ * entries (--merge), and needs a fresh one.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_stage(struct kvf_store *s, int copy_live,
 						       struct kvf_err *err);
@@ -215,7 +268,8 @@ kvf_store_put(struct kvf_store *s, const struct kvf_entry *entry, struct kvf_err
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_chunk(struct kvf_store *s, const struct kvf_chunk_info *info, struct kvf_err *err);
 
-/* Keep a unit with the stage; see kvf_store_unit(). */
+/* Keep a unit with the stage, in place of what it kept under that name and
+ * number; see kvf_store_unit(). */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_keep_unit(struct kvf_store *s, const char *name, uint64_t n, struct kvf_bytes unit,
 		    struct kvf_err *err);
@@ -228,6 +282,11 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_flush(struct kvf_store *s,
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i, struct kvf_chunk_info *info,
 		   struct kvf_err *err);
+
+/* How many chunks are in the stage, and how many entries and bytes (not m). */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_applied(struct kvf_store *s, uint64_t *chunks, struct kvf_totals *t,
+		  struct kvf_err *err);
 
 #define KVF_CONFLICTS_NAMED 20
 /* What --merge found. */
@@ -273,12 +332,17 @@ kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err);
 
 /*
- * Remember why a run failed (control.why); best effort, guarded by epoch.  What
+ * Remember why a run failed (control.why), and let go of the store: the lease
+ * becomes 0.  Best effort, guarded by epoch and an unfinished state.  What
  * belongs to no whole chunk is given up; the handle needs a new acquire.
  */
 KVF_API void kvf_store_note_failure(struct kvf_store *s, const char *why);
 
-/* The event is on its own: it needs no epoch, only kvferry's objects. */
+/*
+ * An event, in a transaction of its own; needs kvferry's objects.  On a handle
+ * that has acquired the store it is guarded by the epoch: KVF_EBUSY when
+ * superseded.
+ */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_append(struct kvf_store *s,
 							       const struct kvf_ledger_row *row,
 							       struct kvf_err *err);

@@ -33,6 +33,9 @@ enum kvf_store_phase {
 
 struct kvf_store_ops;
 
+/* Layout of the control tables, in the control row. */
+#define KVF_CONTROL_FORMAT 2
+
 /* The part that all drivers share; the wrappers alone change it. */
 struct kvf_store {
 	const struct kvf_store_ops *ops;
@@ -75,10 +78,12 @@ struct kvf_store_ops {
 	enum kvf_status (*unit)(struct kvf_store *s, enum kvf_scan which, const char *name,
 				uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
 
-	/* Sets s->epoch.  After an error in acquire ... flush nothing of the current
+	/* Sets s->epoch; claim->mode is not NULL, claim->lease not 0.  After an error in acquire ... flush nothing of the current
 	 * transaction is left; commit says in err->detail what readers see. */
 	enum kvf_status (*acquire)(struct kvf_store *s, uint64_t seen_epoch,
 				   const struct kvf_claim *claim, struct kvf_err *err);
+	/* Never waits for a lock that this run's own readers may hold. */
+	enum kvf_status (*beat)(struct kvf_store *s, const char *step, struct kvf_err *err);
 	enum kvf_status (*stage)(struct kvf_store *s, int copy_live, struct kvf_err *err);
 	enum kvf_status (*put)(struct kvf_store *s, const struct kvf_entry *entry,
 			       struct kvf_err *err);
@@ -89,6 +94,8 @@ struct kvf_store_ops {
 	enum kvf_status (*flush)(struct kvf_store *s, struct kvf_err *err);
 	enum kvf_status (*progress)(struct kvf_store *s, uint64_t n, uint64_t i,
 				    struct kvf_chunk_info *info, struct kvf_err *err);
+	enum kvf_status (*applied)(struct kvf_store *s, uint64_t *chunks, struct kvf_totals *t,
+				   struct kvf_err *err);
 	void (*merge_stats)(const struct kvf_store *s, struct kvf_merge_stats *m);
 	enum kvf_status (*seal)(struct kvf_store *s, const uint8_t root[32],
 				const struct kvf_totals *t, int exact_packages,
@@ -98,8 +105,9 @@ struct kvf_store_ops {
 				  const struct kvf_ledger_row *row, struct kvf_err *err);
 	enum kvf_status (*gc)(struct kvf_store *s, struct kvf_err *err);
 	void (*note_failure)(struct kvf_store *s, const char *why);
-	enum kvf_status (*ledger_append)(struct kvf_store *s, const struct kvf_ledger_row *row,
-					 struct kvf_err *err);
+	/* `epoch`: guarded by it; 0 = by nothing. */
+	enum kvf_status (*ledger_append)(struct kvf_store *s, uint64_t epoch,
+					 const struct kvf_ledger_row *row, struct kvf_err *err);
 	enum kvf_status (*ledger_next)(struct kvf_store *s, int64_t after,
 				       struct kvf_ledger_row *row, struct kvf_err *err);
 };
@@ -120,6 +128,9 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 /* KVF_EBUSY: "superseded by run ..." or "run ... holds the store". */
 enum kvf_status kvf_store_superseded(const struct kvf_control *c, struct kvf_err *err);
 enum kvf_status kvf_store_held(const struct kvf_control *c, struct kvf_err *err);
+
+/* KVF_EVERSION: the control row has another layout than ours. */
+enum kvf_status kvf_store_other_format(const char *place, int64_t format, struct kvf_err *err);
 
 /* KVF_ESTREAM for a key that is staged already. */
 enum kvf_status kvf_store_duplicate(const struct kvf_entry *entry, int equal,

@@ -221,33 +221,17 @@ static void cut(char *to, size_t size, const char *text)
 	snprintf(to, size, "%s", text);
 }
 
-static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
-			       const struct kvf_claim *claim, struct kvf_err *err)
+/* A fresh stage for a claim. */
+static struct kvf_mem_table *new_stage(struct kvf_mem_data *d, const struct kvf_claim *claim,
+				       uint64_t gen)
 {
-	struct memory *s = (struct memory *)base;
-	struct kvf_mem_data *d = s->data;
-	struct kvf_mem_table *t;
+	struct kvf_mem_table *t = calloc(1, sizeof(*t));
 
-	if (d->c.epoch != seen || (seen && d->c.active != claim->active))
-		return kvf_store_held(&d->c, err);
-	t = calloc(1, sizeof(*t));
 	if (!t)
-		return kvf_fail_nomem(err);
-	forget_pending(s);
-	memset(&s->merge, 0, sizeof(s->merge));
-	d->has_control = 1;
-	d->c.epoch = d->c.stage = t->g.gen = base->epoch = seen + 1;
-	d->c.state = KVF_RUN_STAGING;
-	cut(d->c.run, sizeof(d->c.run), claim->run);
-	cut(d->c.host, sizeof(d->c.host), claim->host);
-	cut(d->c.tool, sizeof(d->c.tool), claim->tool);
-	d->c.pid = claim->pid;
-	d->c.pid_start = claim->pid_start;
-	d->c.started = d->c.beat = claim->now;
-	d->c.why[0] = '\0';
-	cut(t->g.run, sizeof(t->g.run), claim->run);
+		return NULL;
+	t->g.gen = gen;
 	cut(t->g.app, sizeof(t->g.app), claim->app);
-	cut(t->g.tool, sizeof(t->g.tool), claim->tool);
+	cut(t->g.mode, sizeof(t->g.mode), claim->mode);
 	memcpy(t->g.stream, claim->stream, sizeof(t->g.stream));
 	t->g.version_part_len = claim->version_part.len;
 	t->g.version_key_len = claim->version_key.len;
@@ -257,7 +241,58 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 		memcpy(t->g.version_key, claim->version_key.ptr, claim->version_key.len);
 	t->next = d->tables;
 	d->tables = t;
+	return t;
+}
+
+static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
+			       const struct kvf_claim *claim, struct kvf_err *err)
+{
+	struct memory *s = (struct memory *)base;
+	struct kvf_mem_data *d = s->data;
+	struct kvf_mem_table *t = NULL;
+
+	if (d->c.epoch != seen || (seen && d->c.active != claim->active))
+		return kvf_store_held(&d->c, err);
+	if (claim->resume && (d->c.state == KVF_RUN_STAGING || d->c.state == KVF_RUN_SEALED))
+		t = kvf_mem_table_for(d, KVF_SCAN_STAGE);
+	if (!t || !kvf_claim_continues(claim, &t->g))
+		t = new_stage(d, claim, seen + 1);
+	if (!t)
+		return kvf_fail_nomem(err);
+	forget_pending(s);
+	memset(&s->merge, 0, sizeof(s->merge));
+	d->has_control = 1;
+	d->c.epoch = base->epoch = seen + 1;
+	d->c.stage = t->g.gen;
+	d->c.state = KVF_RUN_STAGING;
+	d->c.lease = claim->lease;
+	cut(d->c.step, sizeof(d->c.step), "load");
+	t->g.has_root = 0; /* what was sealed is open again */
+	if (claim->has_root) {
+		memcpy(t->g.promised, claim->root, sizeof(t->g.promised));
+		t->g.has_promised = 1;
+	}
+	cut(d->c.run, sizeof(d->c.run), claim->run);
+	cut(d->c.host, sizeof(d->c.host), claim->host);
+	cut(d->c.tool, sizeof(d->c.tool), claim->tool);
+	d->c.pid = claim->pid;
+	d->c.pid_start = claim->pid_start;
+	d->c.started = d->c.beat = claim->now;
+	d->c.why[0] = '\0';
+	cut(t->g.run, sizeof(t->g.run), claim->run);
+	cut(t->g.tool, sizeof(t->g.tool), claim->tool);
 	return KVF_OK;
+}
+
+static enum kvf_status beat(struct kvf_store *base, const char *step, struct kvf_err *err)
+{
+	struct memory *s = (struct memory *)base;
+	enum kvf_status st = guard(
+		s, base->phase == KVF_PHASE_SEALED ? KVF_RUN_SEALED : KVF_RUN_STAGING, err);
+
+	if (!st)
+		cut(s->data->c.step, sizeof(s->data->c.step), step);
+	return st;
 }
 
 static enum kvf_status stage(struct kvf_store *base, int copy_live, struct kvf_err *err)
@@ -346,7 +381,7 @@ static enum kvf_status keep_unit(struct kvf_store *base, const char *name, uint6
 	struct memory *s = (struct memory *)base;
 	struct kvf_mem_table *t = kvf_mem_table_for(s->data, KVF_SCAN_STAGE);
 	enum kvf_status st = guard(s, KVF_RUN_STAGING, err);
-	struct kvf_mem_unit *u;
+	struct kvf_mem_unit *u, *old, **at;
 
 	if (st)
 		return st;
@@ -358,8 +393,13 @@ static enum kvf_status keep_unit(struct kvf_store *base, const char *name, uint6
 	u->len = bytes.len;
 	if (bytes.len)
 		memcpy(u->bytes, bytes.ptr, bytes.len);
-	u->next = t->units;
-	t->units = u;
+	for (at = &t->units; *at; at = &(*at)->next)
+		if ((*at)->n == n && strcmp((*at)->name, name) == 0)
+			break;
+	old = *at;
+	u->next = old ? old->next : NULL;
+	*at = u;
+	free(old);
 	return KVF_OK;
 }
 
@@ -383,6 +423,22 @@ static enum kvf_status progress(struct kvf_store *base, uint64_t n, uint64_t i,
 			return KVF_OK;
 		}
 	return KVF_EOF;
+}
+
+static enum kvf_status applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
+			       struct kvf_err *err)
+{
+	struct kvf_mem_table *table =
+		kvf_mem_table_for(((struct memory *)base)->data, KVF_SCAN_STAGE);
+	struct kvf_mem_chunk *c;
+
+	(void)err;
+	for (c = table ? table->chunks : NULL; c; c = c->next) {
+		++*chunks;
+		t->entries += c->info.totals.entries;
+		t->bytes += c->info.totals.bytes;
+	}
+	return KVF_OK;
 }
 
 static void merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m)
@@ -409,14 +465,16 @@ static enum kvf_status seal(struct kvf_store *base, const uint8_t root[32],
 
 /* ---- the ledger ---------------------------------------------------------------- */
 
-static enum kvf_status ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
-				     struct kvf_err *err)
+static enum kvf_status ledger_append(struct kvf_store *base, uint64_t epoch,
+				     const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_mem_data *d = ((struct memory *)base)->data;
 	struct kvf_mem_line *l;
 
 	if (!d->has_control)
 		return not_found("the store holds nothing of kvferry's", err);
+	if (epoch && d->c.epoch != epoch)
+		return kvf_store_superseded(&d->c, err);
 	l = kvf_mem_line_new(row);
 	if (!l)
 		return kvf_fail_nomem(err);
@@ -480,8 +538,8 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 	d->c.ver = t->g.ver = schema;
 	t->g.published = kvf_now_us();
 	d->c.state = KVF_RUN_LIVE;
-	d->c.run[0] = '\0';
-	d->c.why[0] = '\0';
+	d->c.run[0] = d->c.why[0] = d->c.step[0] = '\0';
+	d->c.lease = 0;
 	kvf_mem_append(d, l);
 	return KVF_OK;
 }
@@ -501,8 +559,11 @@ static void note_failure(struct kvf_store *base, const char *why)
 	struct kvf_mem_data *d = ((struct memory *)base)->data;
 
 	forget_pending((struct memory *)base);
-	if (d->c.epoch == base->epoch)
-		cut(d->c.why, sizeof(d->c.why), why);
+	if (d->c.epoch != base->epoch ||
+	    (d->c.state != KVF_RUN_STAGING && d->c.state != KVF_RUN_SEALED))
+		return;
+	cut(d->c.why, sizeof(d->c.why), why);
+	d->c.lease = 0;
 }
 
 /* ---- the handle ---------------------------------------------------------------- */
@@ -541,12 +602,14 @@ static const struct kvf_store_ops ops = {
 	.get = get,
 	.unit = unit,
 	.acquire = acquire,
+	.beat = beat,
 	.stage = stage,
 	.put = put,
 	.chunk = chunk,
 	.keep_unit = keep_unit,
 	.flush = flush,
 	.progress = progress,
+	.applied = applied,
 	.merge_stats = merge_stats,
 	.seal = seal,
 	.commit = commit,

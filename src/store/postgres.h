@@ -35,8 +35,6 @@
 #define KVF_PGS_INDEX_ROW 2704
 #define KVF_PGS_VALUE_MAX ((size_t)1023 << 20)
 #define KVF_PGS_LOCK_MS 30000
-/* Seconds after which the owner says again that it is alive. */
-#define KVF_PGS_BEAT_S 60
 
 /* Whole chunks on their way into the stage. */
 struct kvf_pgs_batch {
@@ -63,7 +61,7 @@ struct kvf_pgs {
 	struct kvf_pool *pool;
 	PGconn *loader[KVF_PGS_LOADERS];
 	struct kvf_pgs_batch *batch, *idle; /* being filled; empty ones */
-	double beat;                        /* when we last said that we live */
+	double beat, beat_every;            /* when we last said that we live; how often */
 	struct kvf_merge_stats merge;
 	struct kvf_buf value;    /* of get and unit */
 	struct kvf_arena ledger; /* texts of the last ledger row */
@@ -85,7 +83,8 @@ enum kvf_status kvf_pgs_touched(struct kvf_pgs *s, PGconn *conn, int *has, struc
 enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct kvf_err *err);
 /* The table of generation `gen`, quoted, beside the live one. */
 void kvf_pgs_generation_table(const struct kvf_pgs *s, uint64_t gen, char *to, size_t size);
-/* Create schema and table of the stage, in the open transaction. */
+/* Create schema and table of the stage where they are not there yet, in the open
+ * transaction. */
 enum kvf_status kvf_pgs_create_stage(struct kvf_pgs *s, struct kvf_err *err);
 /* Drop every generation that nobody needs, in the open transaction. */
 enum kvf_status kvf_pgs_drop_orphans(struct kvf_pgs *s, struct kvf_err *err);
@@ -119,6 +118,8 @@ enum kvf_status kvf_pgs_get(struct kvf_store *base, struct kvf_bytes part, struc
 			    struct kvf_bytes *value, struct kvf_err *err);
 enum kvf_status kvf_pgs_unit(struct kvf_store *base, enum kvf_scan which, const char *name,
 			     uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
+enum kvf_status kvf_pgs_applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
+				struct kvf_err *err);
 enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
 				 struct kvf_chunk_info *info, struct kvf_err *err);
 enum kvf_status kvf_pgs_ledger_next(struct kvf_store *base, int64_t after,
@@ -206,6 +207,7 @@ enum kvf_status kvf_pgs_end(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *
 			    struct kvf_err *err);
 enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				const struct kvf_claim *claim, struct kvf_err *err);
+enum kvf_status kvf_pgs_beat(struct kvf_store *base, const char *step, struct kvf_err *err);
 enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
 enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entry,
 			    struct kvf_err *err);
@@ -226,7 +228,7 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 			       struct kvf_err *err);
 enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err);
 void kvf_pgs_note_failure(struct kvf_store *base, const char *why);
-enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
-				      struct kvf_err *err);
+enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
+				      const struct kvf_ledger_row *row, struct kvf_err *err);
 
 #endif

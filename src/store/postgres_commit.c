@@ -94,8 +94,26 @@ static enum kvf_status insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_
 			    &a, "write", NULL, err);
 }
 
-enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
-				      struct kvf_err *err)
+/* In the open transaction: nobody has taken the store since we acquired it. */
+static enum kvf_status fence(struct kvf_pgs *s, struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	struct kvf_control c;
+	int64_t epoch;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, (int64_t)s->base.epoch);
+	st = kvf_pg_ask(&s->pg, s->conn, &epoch,
+			"SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 FOR SHARE",
+			&a, err);
+	if (st || epoch)
+		return st;
+	st = kvf_pgs_read_control(s, s->conn, &c, err);
+	return st ? st : kvf_store_superseded(&c, err);
+}
+
+enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
+				      const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	enum kvf_status st = kvf_pgs_ready(s, err);
@@ -108,7 +126,18 @@ enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, const struct kvf_l
 	if (!has)
 		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's",
 				s->pg.name);
-	return insert_ledger(s, row, err);
+	if (!epoch)
+		return insert_ledger(s, row, err);
+	st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "BEGIN");
+	if (!st)
+		st = fence(s, err);
+	if (!st)
+		st = insert_ledger(s, row, err);
+	if (!st)
+		st = kvf_pgs_end(s, &s->pg, s->conn, err);
+	if (st)
+		kvf_pgs_rollback(s, s->conn);
+	return st;
 }
 
 void kvf_pgs_note_failure(struct kvf_store *base, const char *why)
@@ -123,8 +152,9 @@ void kvf_pgs_note_failure(struct kvf_store *base, const char *why)
 	kvf_pg_text(&a, why);
 	kvf_pg_number(&a, (int64_t)base->epoch);
 	(void)!kvf_pg_query(&s->quiet, s->conn,
-			    "UPDATE kvferry.control SET why = $1 WHERE epoch = $2", &a, "write",
-			    NULL, NULL);
+			    "UPDATE kvferry.control SET why = $1, lease = 0 WHERE epoch = $2"
+			    " AND state IN ('STAGING', 'SEALED')",
+			    &a, "write", NULL, NULL);
 }
 
 /* ---- commit ------------------------------------------------------------------------ */
@@ -312,7 +342,7 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
 				 "UPDATE kvferry.control SET state = 'LIVE', ver = %lld,"
 				 " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
-				 " run = '', why = '' WHERE id = 1;"
+				 " run = '', why = '', lease = 0, step = '' WHERE id = 1;"
 				 "UPDATE kvferry.generations SET ver = %lld, published = %lld"
 				 " WHERE gen = %lld",
 				 (long long)schema, (long long)prev, prev == 0,

@@ -52,7 +52,7 @@ static size_t short_bytes(const PGresult *res, int column, uint8_t *to, size_t s
 
 #define GENERATION                                                                             \
 	"g.gen, g.ver, g.published, g.run, g.app, g.tool, g.stream, g.root, g.entries,"        \
-	" g.bytes, g.m, g.version_part, g.version_key, g.exact_packages"
+	" g.bytes, g.m, g.version_part, g.version_key, g.exact_packages, g.mode, g.promised"
 
 /* Columns GENERATION of the only row, from column `at` on. */
 static void take_generation(const PGresult *res, int at, struct kvf_generation *g)
@@ -72,6 +72,8 @@ static void take_generation(const PGresult *res, int at, struct kvf_generation *
 		short_bytes(res, at + 11, g->version_part, sizeof(g->version_part));
 	g->version_key_len = short_bytes(res, at + 12, g->version_key, sizeof(g->version_key));
 	g->exact_packages = number(res, at + 13) != 0;
+	kvf_pg_get_text(res, 0, at + 14, g->mode, sizeof(g->mode));
+	g->has_promised = fixed(res, at + 15, g->promised, sizeof(g->promised));
 }
 
 enum kvf_status kvf_pgs_read_generation(struct kvf_pgs *s, PGconn *conn, uint64_t gen,
@@ -98,19 +100,14 @@ enum kvf_status kvf_pgs_read_generation(struct kvf_pgs *s, PGconn *conn, uint64_
 static enum kvf_status take_control(struct kvf_pgs *s, const PGresult *res,
 				    struct kvf_control *c, struct kvf_err *err)
 {
-	enum kvf_status st;
 	char name[16];
 	int state;
 
 	if (PQntuples(res) != 1)
 		return kvf_fail(err, KVF_ETARGET, "%s: kvferry.control has lost its row",
 				s->pg.name);
-	if (kvf_pg_get_number(res, 0, 0) != 1) {
-		st = kvf_fail(err, KVF_EVERSION, "%s was written by a newer kvferry",
-			      s->pg.name);
-		kvf_err_hint(err, "Use that release of kvferry on it.");
-		return st;
-	}
+	if (kvf_pg_get_number(res, 0, 0) != KVF_CONTROL_FORMAT)
+		return kvf_store_other_format(s->pg.name, kvf_pg_get_number(res, 0, 0), err);
 	kvf_pg_get_text(res, 0, 2, name, sizeof(name));
 	state = kvf_run_state_parse(name);
 	if (state < 0)
@@ -131,6 +128,8 @@ static enum kvf_status take_control(struct kvf_pgs *s, const PGresult *res,
 	c->beat = kvf_pg_get_number(res, 0, 13);
 	kvf_pg_get_text(res, 0, 14, c->tool, sizeof(c->tool));
 	kvf_pg_get_text(res, 0, 15, c->why, sizeof(c->why));
+	c->lease = (uint32_t)number(res, 16);
+	kvf_pg_get_text(res, 0, 17, c->step, sizeof(c->step));
 	return KVF_OK;
 }
 
@@ -150,16 +149,16 @@ enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf
 		&s->pg, conn,
 		"SELECT c.format, c.epoch, c.state, c.ver, c.active, c.stage, c.prev,"
 		" c.prev_legacy, c.run, c.host, c.pid, c.pid_start, c.started, c.beat, c.tool,"
-		" c.why, " GENERATION " FROM kvferry.control c LEFT JOIN kvferry.generations g"
+		" c.why, c.lease, c.step, " GENERATION " FROM kvferry.control c LEFT JOIN kvferry.generations g"
 		" ON g.gen = CASE WHEN c.state IN ('STAGING', 'SEALED') THEN c.stage ELSE"
 		" c.active END WHERE c.id = 1",
 		&none, "read", &res, err);
 	if (st)
 		return st;
 	st = take_control(s, res, c, err);
-	if (!st && !PQgetisnull(res, 0, 16)) {
+	if (!st && !PQgetisnull(res, 0, 18)) {
 		memset(&g, 0, sizeof(g));
-		take_generation(res, 16, &g);
+		take_generation(res, 18, &g);
 		kvf_control_of(c, &g);
 	}
 	PQclear(res);
@@ -311,6 +310,32 @@ enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
 	}
 	PQclear(res);
 	return st;
+}
+
+enum kvf_status kvf_pgs_applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
+				struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	PGresult *res;
+	enum kvf_status st = kvf_pgs_ready(s, err);
+
+	if (!st)
+		st = must_be_touched(s, s->conn, err);
+	if (st)
+		return st;
+	st = kvf_pg_query(&s->pg, s->conn,
+			  "SELECT count(*), coalesce(sum(entries), 0)::int8,"
+			  " coalesce(sum(bytes), 0)::int8 FROM kvferry.progress WHERE"
+			  " gen = (SELECT stage FROM kvferry.control)",
+			  &none, "read", &res, err);
+	if (st)
+		return st;
+	*chunks = number(res, 0);
+	t->entries = number(res, 1);
+	t->bytes = number(res, 2);
+	PQclear(res);
+	return KVF_OK;
 }
 
 /* ---- the ledger -------------------------------------------------------------------- */

@@ -11,16 +11,19 @@ static const char objects_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS kvferry;"
 	"CREATE TABLE kvferry.control("
 	" id int8 PRIMARY KEY CHECK (id = 1),"
-	" format int8 NOT NULL CHECK (format = 1),"
+	" format int8 NOT NULL CHECK (format = 2),"
 	" live_schema text NOT NULL, live text NOT NULL,"
 	" epoch int8 NOT NULL CHECK (epoch >= 1),"
 	" state text NOT NULL CHECK (state IN ('IDLE', 'STAGING', 'SEALED', 'LIVE')),"
-	" ver int8 NOT NULL CHECK (ver >= 0),"
-	" active int8 NOT NULL, stage int8 NOT NULL, prev int8 NOT NULL,"
-	" prev_legacy int8 NOT NULL CHECK (prev_legacy IN (0, 1)),"
-	" run text NOT NULL, host text NOT NULL, pid int8 NOT NULL,"
-	" pid_start int8 NOT NULL, started int8 NOT NULL, beat int8 NOT NULL,"
-	" tool text NOT NULL, why text NOT NULL);"
+	" ver int8 NOT NULL DEFAULT 0 CHECK (ver >= 0),"
+	" active int8 NOT NULL DEFAULT 0, stage int8 NOT NULL DEFAULT 0,"
+	" prev int8 NOT NULL DEFAULT 0,"
+	" prev_legacy int8 NOT NULL DEFAULT 0 CHECK (prev_legacy IN (0, 1)),"
+	" run text NOT NULL DEFAULT '', host text NOT NULL DEFAULT '',"
+	" pid int8 NOT NULL DEFAULT 0, pid_start int8 NOT NULL DEFAULT 0,"
+	" started int8 NOT NULL DEFAULT 0, beat int8 NOT NULL DEFAULT 0,"
+	" lease int8 NOT NULL DEFAULT 0, step text NOT NULL DEFAULT '',"
+	" tool text NOT NULL DEFAULT '', why text NOT NULL DEFAULT '');"
 	"CREATE TABLE kvferry.generations("
 	" gen int8 PRIMARY KEY CHECK (gen >= 1),"
 	" ver int8 NOT NULL, published int8 NOT NULL,"
@@ -28,7 +31,7 @@ static const char objects_sql[] =
 	" stream bytea NOT NULL, root bytea,"
 	" entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
 	" version_part bytea NOT NULL, version_key bytea NOT NULL,"
-	" exact_packages int8 NOT NULL);"
+	" exact_packages int8 NOT NULL, mode text NOT NULL, promised bytea);"
 	"CREATE TABLE kvferry.progress("
 	" gen int8 NOT NULL, package int8 NOT NULL, chunk int8 NOT NULL,"
 	" d bytea NOT NULL, entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
@@ -79,18 +82,19 @@ enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct 
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err, "%s",
 				 objects_sql);
-	if (st || !oid)
-		return st;
 	/* Data that are there become generation 1, made by nobody we know. */
-	st = kvf_pg_exec(&s->pg, s->conn, "write", err,
+	if (!st && oid)
+		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
 			 "INSERT INTO kvferry.generations VALUES"
-			 " (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0)");
+			 " (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0, '', NULL)");
 	kvf_pg_text(&a, s->schema);
 	kvf_pg_text(&a, s->table);
+	kvf_pg_number(&a, oid != 0);
+	kvf_pg_number(&a, KVF_CONTROL_FORMAT);
 	if (!st)
 		st = kvf_pg_query(&s->pg, s->conn,
-				  "INSERT INTO kvferry.control VALUES (1, 1, $1, $2, 1, 'IDLE',"
-				  " 0, 1, 0, 0, 0, '', '', 0, 0, 0, 0, '', '')",
+				  "INSERT INTO kvferry.control (id, format, live_schema, live,"
+				  " epoch, state, active) VALUES (1, $4, $1, $2, 1, 'IDLE', $3)",
 				  &a, "write", NULL, err);
 	return st;
 }
@@ -163,6 +167,27 @@ static enum kvf_status count_partitions(struct kvf_pgs *s, unsigned *n, struct k
 	return st;
 }
 
+/* Is the stage there already, and in partitions? */
+static enum kvf_status find_stage(struct kvf_pgs *s, int *found, struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	char schema[32];
+	int64_t kind;
+	enum kvf_status st;
+
+	snprintf(schema, sizeof(schema), "kvferry_g%llu", (unsigned long long)s->stage);
+	kvf_pg_text(&a, schema);
+	kvf_pg_text(&a, s->table);
+	st = kvf_pg_ask(&s->pg, s->conn, &kind,
+			"SELECT CASE c.relkind WHEN 'p' THEN 2 ELSE 1 END FROM"
+			" pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON"
+			" n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+			&a, err);
+	*found = kind > 0;
+	s->partitioned = kind == 2;
+	return st;
+}
+
 /*
  * Autovacuum keeps away from a table that is being filled; the commit gives it
  * the table.
@@ -171,10 +196,14 @@ enum kvf_status kvf_pgs_create_stage(struct kvf_pgs *s, struct kvf_err *err)
 {
 	char child[sizeof(s->table) + 16], quoted[KVF_PG_QUOTED];
 	unsigned i, n;
-	enum kvf_status st = count_partitions(s, &n, err);
+	int found;
+	enum kvf_status st = find_stage(s, &found, err);
 
-	s->partitioned = n > 0;
 	kvf_pgs_generation_table(s, s->stage, s->staged, sizeof(s->staged));
+	if (st || found)
+		return st;
+	st = count_partitions(s, &n, err);
+	s->partitioned = n > 0;
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "create the stage", err,
 				 "CREATE SCHEMA kvferry_g%llu;"

@@ -64,52 +64,118 @@ static enum kvf_status give_up(struct kvf_pgs *s, enum kvf_status st)
 
 /* ---- acquire ------------------------------------------------------------------ */
 
-/* The row of a claim for a fresh stage, in the open transaction. */
-static enum kvf_status write_claim(struct kvf_pgs *s, const struct kvf_claim *claim,
-				   uint64_t seen, uint64_t epoch, struct kvf_err *err)
+/* The owner into the control row, in the open transaction. */
+static enum kvf_status write_owner(struct kvf_pgs *s, const struct kvf_claim *claim,
+				   uint64_t seen, uint64_t active, uint64_t epoch,
+				   uint64_t stage, struct kvf_err *err)
 {
-	const struct kvf_bytes stream = { claim->stream, sizeof(claim->stream) };
-	struct kvf_pg_args a = { 0 }, g = { 0 };
+	struct kvf_pg_args a = { 0 };
 	PGresult *res;
 	enum kvf_status st;
 
 	kvf_pg_number(&a, (int64_t)epoch);
+	kvf_pg_number(&a, (int64_t)stage);
 	kvf_pg_text(&a, claim->run);
 	kvf_pg_text(&a, claim->host);
 	kvf_pg_number(&a, claim->pid);
 	kvf_pg_number(&a, claim->pid_start);
 	kvf_pg_number(&a, claim->now);
+	kvf_pg_number(&a, claim->lease);
 	kvf_pg_text(&a, claim->tool);
-	kvf_pg_text(&a, s->schema);
-	kvf_pg_text(&a, s->table);
 	kvf_pg_number(&a, (int64_t)seen);
-	kvf_pg_number(&a, (int64_t)claim->active);
-	st = kvf_pg_query(
-		&s->pg, s->conn,
-		"INSERT INTO kvferry.control AS c VALUES (1, 1, $8, $9, $1, 'STAGING', 0, 0, "
-		"$1,"
-		" 0, 0, $2, $3, $4, $5, $6, $6, $7, '') ON CONFLICT (id) DO UPDATE SET epoch = "
-		"$1,"
-		" state = 'STAGING', stage = $1, run = $2, host = $3, pid = $4, pid_start = $5,"
-		" started = $6, beat = $6, tool = $7, why = '' WHERE c.epoch = $10::int8 AND"
-		" c.active = $11::int8 OR $10::int8 = 0",
-		&a, "write", &res, err);
+	kvf_pg_number(&a, (int64_t)active);
+	st = kvf_pg_query(&s->pg, s->conn,
+			  "UPDATE kvferry.control SET epoch = $1, state = 'STAGING', stage = $2,"
+			  " run = $3, host = $4, pid = $5, pid_start = $6, started = $7,"
+			  " beat = $7, lease = $8, step = 'load', tool = $9, why = ''"
+			  " WHERE id = 1 AND epoch = $10 AND active = $11",
+			  &a, "write", &res, err);
 	if (!st && kvf_pg_changed(res) != 1)
 		st = kvf_fail(err, KVF_EBUSY, "%s: another run took the store", s->pg.name);
 	PQclear(res);
-	if (st)
-		return st;
-	kvf_pg_number(&g, (int64_t)epoch);
+	return st;
+}
+
+/* The row of a fresh stage. */
+static enum kvf_status write_generation(struct kvf_pgs *s, const struct kvf_claim *claim,
+					uint64_t gen, struct kvf_err *err)
+{
+	struct kvf_pg_args g = { 0 };
+
+	kvf_pg_number(&g, (int64_t)gen);
 	kvf_pg_text(&g, claim->run);
 	kvf_pg_text(&g, claim->app);
 	kvf_pg_text(&g, claim->tool);
-	kvf_pg_bytes(&g, stream);
+	kvf_pg_bytes(&g, (struct kvf_bytes){ claim->stream, sizeof(claim->stream) });
 	kvf_pg_bytes(&g, claim->version_part);
 	kvf_pg_bytes(&g, claim->version_key);
+	kvf_pg_text(&g, claim->mode);
+	kvf_pg_bytes(&g, (struct kvf_bytes){ claim->root,
+					     claim->has_root ? sizeof(claim->root) : 0 });
 	return kvf_pg_query(&s->pg, s->conn,
 			    "INSERT INTO kvferry.generations VALUES ($1, 0, 0, $2, $3, $4, $5,"
-			    " NULL, 0, 0, '', $6, $7, 0)",
+			    " NULL, 0, 0, '', $6, $7, 0, $8, nullif($9::bytea, ''))",
 			    &g, "write", NULL, err);
+}
+
+/* Is there a stage that this claim may go on with?  0 = none. */
+static enum kvf_status find_stage(struct kvf_pgs *s, const struct kvf_control *c,
+				  const struct kvf_claim *claim, uint64_t *stage,
+				  struct kvf_err *err)
+{
+	struct kvf_generation g;
+	enum kvf_status st;
+
+	*stage = 0;
+	if (!claim->resume || (c->state != KVF_RUN_STAGING && c->state != KVF_RUN_SEALED))
+		return KVF_OK;
+	memset(&g, 0, sizeof(g));
+	st = kvf_pgs_read_generation(s, s->conn, c->stage, &g, err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		return KVF_OK;
+	}
+	if (!st && kvf_claim_continues(claim, &g))
+		*stage = g.gen;
+	return st;
+}
+
+/* The stage that is there becomes ours; what was sealed of it is open again. */
+static enum kvf_status adopt(struct kvf_pgs *s, const struct kvf_claim *claim, uint64_t stage,
+			     struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+
+	kvf_pg_text(&a, claim->run);
+	kvf_pg_text(&a, claim->tool);
+	kvf_pg_bytes(&a, (struct kvf_bytes){ claim->root,
+					     claim->has_root ? sizeof(claim->root) : 0 });
+	kvf_pg_number(&a, (int64_t)stage);
+	return kvf_pg_query(&s->pg, s->conn,
+			    "UPDATE kvferry.generations SET run = $1, tool = $2, root = NULL,"
+			    " promised = coalesce(nullif($3::bytea, ''), promised)"
+			    " WHERE gen = $4",
+			    &a, "write", NULL, err);
+}
+
+/*
+ * The former owner may be stopped, or cut off, with a transaction open that holds
+ * the control row: end its sessions, as far as we may.  They are those that write
+ * in kvferry.control, since whoever acquires stands in line before it does.
+ */
+static enum kvf_status end_sessions(struct kvf_pgs *s, struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+
+	return kvf_pg_query(
+		&s->pg, s->conn,
+		"SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l JOIN"
+		" pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation'"
+		" AND l.relation = 'kvferry.control'::regclass AND l.granted AND l.mode IN"
+		" ('RowShareLock', 'RowExclusiveLock') AND l.pid <> pg_backend_pid() AND"
+		" l.database = (SELECT oid FROM pg_catalog.pg_database WHERE"
+		" datname = current_database()) AND pg_has_role(a.usename, 'MEMBER')",
+		&none, "end the sessions of the former owner", NULL, err);
 }
 
 /* Refuse inside the transaction what inspect() would have refused before. */
@@ -128,12 +194,14 @@ static enum kvf_status check_blocker(struct kvf_pgs *s, struct kvf_err *err)
 
 /* In the open transaction: compare the epoch, and take the store. */
 static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_claim *claim,
-			    uint64_t *epoch, struct kvf_err *err)
+			    uint64_t *epoch, uint64_t *stage, struct kvf_err *err)
 {
 	struct kvf_control c;
 	enum kvf_status st = check_blocker(s, err);
+	uint64_t active = claim->active;
 	int touched = 1, has_live;
 
+	*stage = 0;
 	if (!st)
 		st = kvf_pgs_touched(s, s->conn, &touched, err);
 	if (st)
@@ -143,18 +211,25 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 				s->pg.name);
 	if (!touched) {
 		st = kvf_pgs_create_objects(s, &has_live, err);
-		if (st)
-			return st;
 		*epoch = has_live ? 2 : 1;
-		return write_claim(s, claim, 0, *epoch, err);
+		seen = 1;
+		active = has_live ? 1 : 0;
+	} else {
+		st = kvf_pgs_read_control(s, s->conn, &c, err);
+		if (!st && (c.epoch != seen || c.active != claim->active))
+			return kvf_store_held(&c, err);
+		if (!st)
+			st = find_stage(s, &c, claim, stage, err);
+		if (!st && (c.state == KVF_RUN_STAGING || c.state == KVF_RUN_SEALED))
+			st = end_sessions(s, err);
+		*epoch = seen + 1;
 	}
-	st = kvf_pgs_read_control(s, s->conn, &c, err);
-	if (st)
-		return st;
-	if (c.epoch != seen || c.active != claim->active)
-		return kvf_store_held(&c, err);
-	*epoch = seen + 1;
-	return write_claim(s, claim, seen, *epoch, err);
+	if (!st)
+		st = *stage ? adopt(s, claim, *stage, err)
+			    : write_generation(s, claim, *epoch, err);
+	if (!*stage)
+		*stage = *epoch;
+	return st ? st : write_owner(s, claim, seen, active, *epoch, *stage, err);
 }
 
 /* The number is "kvferry", for whoever looks at pg_locks. */
@@ -163,7 +238,7 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	enum kvf_status st;
-	uint64_t epoch = 0;
+	uint64_t epoch = 0, stage = 0;
 
 	give_up(s, KVF_OK); /* an earlier run on this handle */
 	st = kvf_pgs_ready(s, err);
@@ -175,16 +250,42 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				 "SELECT pg_catalog.pg_advisory_xact_lock(30248004668781177)",
 				 KVF_PGS_LOCK_MS);
 	if (!st)
-		st = take(s, seen_epoch, claim, &epoch, err);
+		st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
 		return give_up(s, st);
 	base->epoch = epoch;
-	s->stage = epoch;
+	s->stage = stage;
 	s->beat = kvf_monotonic();
+	s->beat_every = claim->lease / 4.0;
 	memset(&s->merge, 0, sizeof(s->merge));
 	return KVF_OK;
+}
+
+enum kvf_status kvf_pgs_beat(struct kvf_store *base, const char *step, struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_pg_args a = { 0 };
+	struct kvf_control c;
+	PGresult *res;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, kvf_now_us());
+	kvf_pg_text(&a, step);
+	kvf_pg_number(&a, (int64_t)base->epoch);
+	st = kvf_pg_query(&s->pg, s->conn,
+			  "UPDATE kvferry.control SET beat = $1, step = $2 WHERE id = 1 AND"
+			  " epoch = $3 AND state IN ('STAGING', 'SEALED')",
+			  &a, "write", &res, err);
+	if (!st && kvf_pg_changed(res) != 1) {
+		st = kvf_pgs_read_control(s, s->conn, &c, err);
+		if (!st)
+			st = kvf_store_superseded(&c, err);
+	}
+	PQclear(res);
+	s->beat = kvf_monotonic();
+	return st;
 }
 
 /* ---- the stage -------------------------------------------------------------------- */
@@ -256,12 +357,9 @@ static enum kvf_status send_full(struct kvf_pgs *s, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_pgs_send(s, err);
 
-	if (st || kvf_monotonic() - s->beat < KVF_PGS_BEAT_S)
+	if (st || kvf_monotonic() - s->beat < s->beat_every)
 		return st;
-	s->beat = kvf_monotonic();
-	return kvf_pg_exec(&s->pg, s->conn, "write", err,
-			   "UPDATE kvferry.control SET beat = %lld WHERE epoch = %llu",
-			   (long long)kvf_now_us(), (unsigned long long)s->base.epoch);
+	return kvf_pgs_beat(&s->base, "load", err);
 }
 
 enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entry,
@@ -321,7 +419,8 @@ enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint
 			  "WITH c AS (SELECT stage FROM kvferry.control WHERE id = 1 AND"
 			  " epoch = $1 AND state = 'STAGING' FOR SHARE)"
 			  " INSERT INTO kvferry.units SELECT stage, $2::text, $3::int8,"
-			  " $4::bytea FROM c",
+			  " $4::bytea FROM c ON CONFLICT (gen, name, n) DO UPDATE SET"
+			  " unit = excluded.unit",
 			  &a, "write", &res, err);
 	if (!st && kvf_pg_changed(res) != 1) {
 		st = kvf_pgs_read_control(s, s->conn, &c, err);

@@ -68,6 +68,7 @@ struct kvf_lite {
 	int copy_live;
 	uint64_t tx_bytes; /* put since the last commit */
 	uint64_t samples;  /* keys kept as samples of this stage */
+	int hasty;         /* do not wait for locks */
 	struct kvf_lite_batch batch;
 	struct kvf_merge_stats merge;
 	struct kvf_buf value;    /* of get and unit */
@@ -151,6 +152,8 @@ enum kvf_status kvf_lite_get(struct kvf_store *base, struct kvf_bytes part,
 			     struct kvf_err *err);
 enum kvf_status kvf_lite_unit(struct kvf_store *base, enum kvf_scan which, const char *name,
 			      uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
+enum kvf_status kvf_lite_applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
+				 struct kvf_err *err);
 enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i,
 				  struct kvf_chunk_info *info, struct kvf_err *err);
 enum kvf_status kvf_lite_ledger_next(struct kvf_store *base, int64_t after,
@@ -198,6 +201,7 @@ enum kvf_status kvf_lite_end(struct kvf_lite *s, struct kvf_err *err);
 void kvf_lite_rollback(struct kvf_lite *s);
 enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				 const struct kvf_claim *claim, struct kvf_err *err);
+enum kvf_status kvf_lite_beat(struct kvf_store *base, const char *step, struct kvf_err *err);
 enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
 enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
 			     struct kvf_err *err);
@@ -220,7 +224,7 @@ enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,
 				struct kvf_err *err);
 enum kvf_status kvf_lite_gc(struct kvf_store *base, struct kvf_err *err);
 void kvf_lite_note_failure(struct kvf_store *base, const char *why);
-enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
-				       struct kvf_err *err);
+enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, uint64_t epoch,
+				       const struct kvf_ledger_row *row, struct kvf_err *err);
 
 #endif

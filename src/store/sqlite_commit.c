@@ -146,8 +146,21 @@ static enum kvf_status insert_ledger(struct kvf_lite *s, const struct kvf_ledger
 	return st;
 }
 
-enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, const struct kvf_ledger_row *row,
-				       struct kvf_err *err)
+/* A transaction under our epoch, in whatever state. */
+static enum kvf_status begin_fenced(struct kvf_lite *s, struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st = kvf_lite_exec(s, s->db, err, "BEGIN IMMEDIATE");
+
+	if (!st)
+		st = kvf_lite_read_control(s, s->db, &c, err);
+	if (!st && c.epoch != s->base.epoch)
+		st = kvf_store_superseded(&c, err);
+	return st;
+}
+
+enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, uint64_t epoch,
+				       const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	enum kvf_status st = KVF_OK;
@@ -159,7 +172,16 @@ enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, const struct kvf_
 		return st;
 	if (!has)
 		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
-	return insert_ledger(s, row, err);
+	if (!epoch)
+		return insert_ledger(s, row, err);
+	st = begin_fenced(s, err);
+	if (!st)
+		st = insert_ledger(s, row, err);
+	if (!st)
+		st = kvf_lite_end(s, err);
+	if (st)
+		kvf_lite_rollback(s);
+	return st;
 }
 
 void kvf_lite_note_failure(struct kvf_store *base, const char *why)
@@ -169,7 +191,8 @@ void kvf_lite_note_failure(struct kvf_store *base, const char *why)
 
 	kvf_lite_rollback(s);
 	if (!s->db || kvf_lite_prepare(s, s->db, &stmt, NULL,
-				       "UPDATE kvferry_control SET why = ?1 WHERE epoch = ?2"))
+				       "UPDATE kvferry_control SET why = ?1, lease = 0 WHERE"
+				       " epoch = ?2 AND state IN ('STAGING', 'SEALED')"))
 		return;
 	bind_text(stmt, 1, why);
 	sqlite3_bind_int64(stmt, 2, (int64_t)base->epoch);
@@ -265,7 +288,7 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 		st = kvf_lite_exec(s, s->db, err,
 				   "UPDATE kvferry_control SET state = 'LIVE', ver = %lld,"
 				   " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
-				   " run = '', why = '';"
+				   " run = '', why = '', lease = 0, step = '';"
 				   "UPDATE kvferry_generations SET ver = %lld, published = %lld"
 				   " WHERE gen = %lld",
 				   (long long)schema, (long long)prev, prev == 0,

@@ -65,7 +65,7 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 	st = kvf_lite_prepare(
 		s, db, &stmt, err,
 		"SELECT gen, ver, published, run, app, tool, stream, root, entries,"
-		" bytes, m, version_part, version_key, exact_packages"
+		" bytes, m, version_part, version_key, exact_packages, mode, promised"
 		" FROM kvferry_generations WHERE gen = %lld",
 		(long long)gen);
 	if (st)
@@ -86,6 +86,8 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 		g->version_key_len =
 			short_blob(stmt, 12, g->version_key, sizeof(g->version_key));
 		g->exact_packages = sqlite3_column_int(stmt, 13) != 0;
+		kvf_lite_text(stmt, 14, g->mode, sizeof(g->mode));
+		g->has_promised = fixed(stmt, 15, g->promised, sizeof(g->promised));
 	} else if (rc == SQLITE_DONE) {
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds no generation %llu", s->path,
 			      (unsigned long long)gen);
@@ -111,12 +113,8 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	}
 	if (rc != SQLITE_ROW)
 		return kvf_lite_fail(s, sqlite3_db_handle(stmt), "read", err);
-	if (sqlite3_column_int(stmt, 0) != 1) {
-		enum kvf_status st = kvf_fail(err, KVF_EVERSION,
-					      "%s was written by a newer kvferry", s->path);
-		kvf_err_hint(err, "Use that release of kvferry on it.");
-		return st;
-	}
+	if (sqlite3_column_int(stmt, 0) != KVF_CONTROL_FORMAT)
+		return kvf_store_other_format(s->path, sqlite3_column_int64(stmt, 0), err);
 	name = (const char *)sqlite3_column_text(stmt, 2);
 	state = name ? kvf_run_state_parse(name) : -1;
 	if (state < 0)
@@ -137,6 +135,8 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	c->beat = sqlite3_column_int64(stmt, 13);
 	kvf_lite_text(stmt, 14, c->tool, sizeof(c->tool));
 	kvf_lite_text(stmt, 15, c->why, sizeof(c->why));
+	c->lease = (uint32_t)number(stmt, 16);
+	kvf_lite_text(stmt, 17, c->step, sizeof(c->step));
 	return KVF_OK;
 }
 
@@ -148,6 +148,17 @@ enum kvf_status kvf_lite_not_ours(const struct kvf_lite *s, struct kvf_err *err)
 	kvf_err_hint(err, "Names that begin with kvferry_ are kvferry's in a store: rename the "
 			  "table, or take another file.");
 	return KVF_EPREFLIGHT;
+}
+
+/* A control table without our columns: of another release, or not ours at all. */
+static enum kvf_status strange(struct kvf_lite *s, sqlite3 *db, struct kvf_err *err)
+{
+	int64_t format;
+
+	if (kvf_lite_number(s, db, &format, err, "SELECT format FROM kvferry_control") ||
+	    format == KVF_CONTROL_FORMAT)
+		return kvf_lite_not_ours(s, err);
+	return kvf_store_other_format(s->path, format, err);
 }
 
 enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kvf_control *c,
@@ -166,10 +177,10 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 	st = kvf_lite_prepare(
 		s, db, &stmt, err,
 		"SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
-		" run, host, pid, pid_start, started, beat, tool, why"
+		" run, host, pid, pid_start, started, beat, tool, why, lease, step"
 		" FROM kvferry_control WHERE id = 1");
 	if (st)
-		return sqlite3_errcode(db) == SQLITE_ERROR ? kvf_lite_not_ours(s, err) : st;
+		return sqlite3_errcode(db) == SQLITE_ERROR ? strange(s, db, err) : st;
 	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);
 	if (st)
 		return st;
@@ -351,6 +362,30 @@ enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i
 	}
 	sqlite3_reset(*stmt);
 	return st;
+}
+
+enum kvf_status kvf_lite_applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
+				 struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	sqlite3_stmt *stmt;
+	enum kvf_status st = is_touched(s, s->db, err);
+
+	if (!st)
+		st = kvf_lite_prepare(s, s->db, &stmt, err,
+				      "SELECT count(*), total(entries), total(bytes) FROM"
+				      " kvferry_progress WHERE gen = (SELECT stage FROM"
+				      " kvferry_control)");
+	if (st)
+		return st;
+	if (sqlite3_step(stmt) == SQLITE_ROW) {
+		*chunks = number(stmt, 0);
+		t->entries = number(stmt, 1);
+		t->bytes = number(stmt, 2);
+	} else {
+		st = kvf_lite_fail(s, s->db, "read", err);
+	}
+	return kvf_lite_finish(s, stmt, st, err);
 }
 
 /* ---- the ledger -------------------------------------------------------------------- */

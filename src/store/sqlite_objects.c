@@ -20,16 +20,19 @@
 static const char objects_sql[] =
 	"CREATE TABLE kvferry_control("
 	" id INTEGER PRIMARY KEY CHECK (id = 1),"
-	" format INTEGER NOT NULL CHECK (format = 1),"
+	" format INTEGER NOT NULL CHECK (format = 2),"
 	" live TEXT NOT NULL,"
 	" epoch INTEGER NOT NULL CHECK (epoch >= 1),"
 	" state TEXT NOT NULL CHECK (state IN ('IDLE', 'STAGING', 'SEALED', 'LIVE')),"
-	" ver INTEGER NOT NULL CHECK (ver >= 0),"
-	" active INTEGER NOT NULL, stage INTEGER NOT NULL, prev INTEGER NOT NULL,"
-	" prev_legacy INTEGER NOT NULL CHECK (prev_legacy IN (0, 1)),"
-	" run TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,"
-	" pid_start INTEGER NOT NULL, started INTEGER NOT NULL, beat INTEGER NOT NULL,"
-	" tool TEXT NOT NULL, why TEXT NOT NULL);"
+	" ver INTEGER NOT NULL DEFAULT 0 CHECK (ver >= 0),"
+	" active INTEGER NOT NULL DEFAULT 0, stage INTEGER NOT NULL DEFAULT 0,"
+	" prev INTEGER NOT NULL DEFAULT 0,"
+	" prev_legacy INTEGER NOT NULL DEFAULT 0 CHECK (prev_legacy IN (0, 1)),"
+	" run TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',"
+	" pid INTEGER NOT NULL DEFAULT 0, pid_start INTEGER NOT NULL DEFAULT 0,"
+	" started INTEGER NOT NULL DEFAULT 0, beat INTEGER NOT NULL DEFAULT 0,"
+	" lease INTEGER NOT NULL DEFAULT 0, step TEXT NOT NULL DEFAULT '',"
+	" tool TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '');"
 	"CREATE TABLE kvferry_generations("
 	" gen INTEGER PRIMARY KEY CHECK (gen >= 1),"
 	" ver INTEGER NOT NULL, published INTEGER NOT NULL,"
@@ -37,7 +40,7 @@ static const char objects_sql[] =
 	" stream BLOB NOT NULL, root BLOB,"
 	" entries INTEGER NOT NULL, bytes INTEGER NOT NULL, m BLOB NOT NULL,"
 	" version_part BLOB NOT NULL, version_key BLOB NOT NULL,"
-	" exact_packages INTEGER NOT NULL);"
+	" exact_packages INTEGER NOT NULL, mode TEXT NOT NULL, promised BLOB);"
 	"CREATE TABLE kvferry_progress("
 	" gen INTEGER NOT NULL, package INTEGER NOT NULL, chunk INTEGER NOT NULL,"
 	" d BLOB NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL, m BLOB NOT NULL,"
@@ -68,12 +71,13 @@ enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 	if (!st && has_live)
 		st = kvf_lite_exec(s, s->db, err,
 				   "INSERT INTO kvferry_generations VALUES"
-				   " (1, 0, 0, '', '', '', x'', NULL, 0, 0, x'', x'', x'', 0)");
+				   " (1, 0, 0, '', '', '', x'', NULL, 0, 0, x'', x'', x'', 0,"
+				   " '', NULL)");
 	if (!st && has_live)
 		st = kvf_lite_exec(s, s->db, err,
-				   "INSERT INTO kvferry_control VALUES (1, 1, %Q, 1, 'IDLE', 0,"
-				   " 1, 0, 0, 0, '', '', 0, 0, 0, 0, '', '')",
-				   s->table);
+				   "INSERT INTO kvferry_control (id, format, live, epoch, state,"
+				   " active) VALUES (1, %d, %Q, 1, 'IDLE', 1)",
+				   KVF_CONTROL_FORMAT, s->table);
 	return st;
 }
 

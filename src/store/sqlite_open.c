@@ -143,7 +143,7 @@ static int busy(void *ctx, int tries)
 	long waited = tries < 6 ? (1L << tries) - 1 : 63 + 50L * (tries - 6);
 	struct timespec t = { 0, ms * 1000000L };
 
-	if (waited >= KVF_LITE_BUSY_MS || kvf_store_stopped(&s->base, NULL))
+	if (s->hasty || waited >= KVF_LITE_BUSY_MS || kvf_store_stopped(&s->base, NULL))
 		return 0;
 	nanosleep(&t, NULL);
 	return 1;
@@ -380,12 +380,14 @@ static const struct kvf_store_ops ops = {
 	.get = kvf_lite_get,
 	.unit = kvf_lite_unit,
 	.acquire = kvf_lite_acquire,
+	.beat = kvf_lite_beat,
 	.stage = kvf_lite_stage,
 	.put = kvf_lite_put,
 	.chunk = kvf_lite_chunk,
 	.keep_unit = kvf_lite_keep_unit,
 	.flush = kvf_lite_flush,
 	.progress = kvf_lite_progress,
+	.applied = kvf_lite_applied,
 	.merge_stats = kvf_lite_merge_stats,
 	.seal = kvf_lite_seal,
 	.commit = kvf_lite_commit,

@@ -100,46 +100,110 @@ static enum kvf_status give_up(struct kvf_lite *s, enum kvf_status st)
 
 /* ---- acquire ------------------------------------------------------------------ */
 
-/* The row of a claim for a fresh stage, in the open transaction. */
-static enum kvf_status write_claim(struct kvf_lite *s, const struct kvf_claim *claim,
-				   uint64_t epoch, struct kvf_err *err)
+/* The owner into the control row, in the open transaction. */
+static enum kvf_status write_owner(struct kvf_lite *s, const struct kvf_claim *claim,
+				   uint64_t epoch, uint64_t stage, struct kvf_err *err)
 {
-	const struct kvf_bytes stream = { claim->stream, sizeof(claim->stream) };
 	sqlite3_stmt *stmt;
-	enum kvf_status st;
+	enum kvf_status st = kvf_lite_exec(
+		s, s->db, err,
+		"INSERT OR IGNORE INTO kvferry_control (id, format, live, epoch, state)"
+		" VALUES (1, %d, %Q, %llu, 'IDLE')",
+		KVF_CONTROL_FORMAT, s->table, (unsigned long long)epoch);
 
-	st = kvf_lite_prepare(
-		s, s->db, &stmt, err,
-		"INSERT OR REPLACE INTO kvferry_control SELECT 1, 1, ?1, ?2, 'STAGING',"
-		" coalesce(max(ver), 0), coalesce(max(active), 0), ?2,"
-		" coalesce(max(prev), 0), coalesce(max(prev_legacy), 0),"
-		" ?3, ?4, ?5, ?6, ?7, ?7, ?8, '' FROM kvferry_control");
+	if (!st)
+		st = kvf_lite_prepare(
+			s, s->db, &stmt, err,
+			"UPDATE kvferry_control SET live = ?1, epoch = ?2, state = 'STAGING',"
+			" stage = ?3, run = ?4, host = ?5, pid = ?6, pid_start = ?7,"
+			" started = ?8, beat = ?8, lease = ?9, step = 'load', tool = ?10,"
+			" why = '' WHERE id = 1");
 	if (st)
 		return st;
 	sqlite3_bind_text(stmt, 1, s->table, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 2, (int64_t)epoch);
-	sqlite3_bind_text(stmt, 3, claim->run, -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 4, claim->host, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(stmt, 5, claim->pid);
-	sqlite3_bind_int64(stmt, 6, claim->pid_start);
-	sqlite3_bind_int64(stmt, 7, claim->now);
-	sqlite3_bind_text(stmt, 8, claim->tool, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, (int64_t)stage);
+	sqlite3_bind_text(stmt, 4, claim->run, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 5, claim->host, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 6, claim->pid);
+	sqlite3_bind_int64(stmt, 7, claim->pid_start);
+	sqlite3_bind_int64(stmt, 8, claim->now);
+	sqlite3_bind_int64(stmt, 9, claim->lease);
+	sqlite3_bind_text(stmt, 10, claim->tool, -1, SQLITE_STATIC);
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
-	if (!st)
-		st = kvf_lite_prepare(
-			s, s->db, &stmt, err,
-			"INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
-			" ?5, NULL, 0, 0, x'', ?6, ?7, 0)");
+	return st;
+}
+
+/* The row of a fresh stage. */
+static enum kvf_status write_generation(struct kvf_lite *s, const struct kvf_claim *claim,
+					uint64_t gen, struct kvf_err *err)
+{
+	const struct kvf_bytes stream = { claim->stream, sizeof(claim->stream) };
+	const struct kvf_bytes root = { claim->root, sizeof(claim->root) };
+	sqlite3_stmt *stmt;
+	enum kvf_status st;
+
+	st = kvf_lite_prepare(s, s->db, &stmt, err,
+			      "INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
+			      " ?5, NULL, 0, 0, x'', ?6, ?7, 0, ?8, ?9)");
 	if (st)
 		return st;
-	sqlite3_bind_int64(stmt, 1, (int64_t)epoch);
+	sqlite3_bind_int64(stmt, 1, (int64_t)gen);
 	sqlite3_bind_text(stmt, 2, claim->run, -1, SQLITE_STATIC);
 	sqlite3_bind_text(stmt, 3, claim->app, -1, SQLITE_STATIC);
 	sqlite3_bind_text(stmt, 4, claim->tool, -1, SQLITE_STATIC);
 	kvf_lite_bind(stmt, 5, stream);
 	kvf_lite_bind(stmt, 6, claim->version_part);
 	kvf_lite_bind(stmt, 7, claim->version_key);
+	sqlite3_bind_text(stmt, 8, claim->mode, -1, SQLITE_STATIC);
+	if (claim->has_root)
+		kvf_lite_bind(stmt, 9, root);
+	st = kvf_lite_run(s, stmt, "write", err);
+	sqlite3_finalize(stmt);
+	return st;
+}
+
+/* Is there a stage that this claim may go on with?  0 = none. */
+static enum kvf_status find_stage(struct kvf_lite *s, const struct kvf_control *c,
+				  const struct kvf_claim *claim, uint64_t *stage,
+				  struct kvf_err *err)
+{
+	struct kvf_generation g;
+	enum kvf_status st;
+
+	*stage = 0;
+	if (!claim->resume || (c->state != KVF_RUN_STAGING && c->state != KVF_RUN_SEALED))
+		return KVF_OK;
+	memset(&g, 0, sizeof(g));
+	st = kvf_lite_read_generation(s, s->db, c->stage, &g, err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		return KVF_OK;
+	}
+	if (!st && kvf_claim_continues(claim, &g))
+		*stage = g.gen;
+	return st;
+}
+
+/* The stage that is there becomes ours; what was sealed of it is open again. */
+static enum kvf_status adopt(struct kvf_lite *s, const struct kvf_claim *claim, uint64_t stage,
+			     struct kvf_err *err)
+{
+	const struct kvf_bytes root = { claim->root, sizeof(claim->root) };
+	sqlite3_stmt *stmt;
+	enum kvf_status st;
+
+	st = kvf_lite_prepare(s, s->db, &stmt, err,
+			      "UPDATE kvferry_generations SET run = ?1, tool = ?2, root = NULL,"
+			      " promised = coalesce(?3, promised) WHERE gen = ?4");
+	if (st)
+		return st;
+	sqlite3_bind_text(stmt, 1, claim->run, -1, SQLITE_STATIC);
+	sqlite3_bind_text(stmt, 2, claim->tool, -1, SQLITE_STATIC);
+	if (claim->has_root)
+		kvf_lite_bind(stmt, 3, root);
+	sqlite3_bind_int64(stmt, 4, (int64_t)stage);
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
 	return st;
@@ -162,12 +226,13 @@ static enum kvf_status check_blocker(struct kvf_lite *s, struct kvf_err *err)
 
 /* In the open transaction: compare the epoch, and take the store. */
 static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_claim *claim,
-			    uint64_t *epoch, struct kvf_err *err)
+			    uint64_t *epoch, uint64_t *stage, struct kvf_err *err)
 {
 	struct kvf_control c;
 	enum kvf_status st = check_blocker(s, err);
-	int touched = 1, has_live;
+	int touched = 1, has_live = 0;
 
+	*stage = 0;
 	if (!st && seen == 0)
 		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &touched, err);
 	if (st)
@@ -176,20 +241,24 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 		st = kvf_lite_create_objects(s, err);
 		if (!st)
 			st = kvf_lite_has(s, s->db, "table", s->table, &has_live, err);
-		if (st)
-			return st;
 		*epoch = has_live ? 2 : 1;
-		return write_claim(s, claim, *epoch, err);
+	} else {
+		st = kvf_lite_read_control(s, s->db, &c, err);
+		if (st == KVF_ENOTFOUND)
+			return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone",
+					s->path);
+		if (!st && (c.epoch != seen || c.active != claim->active))
+			return kvf_store_held(&c, err);
+		if (!st)
+			st = find_stage(s, &c, claim, stage, err);
+		*epoch = seen + 1;
 	}
-	st = kvf_lite_read_control(s, s->db, &c, err);
-	if (st == KVF_ENOTFOUND)
-		return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone", s->path);
-	if (st)
-		return st;
-	if (c.epoch != seen || c.active != claim->active)
-		return kvf_store_held(&c, err);
-	*epoch = seen + 1;
-	return write_claim(s, claim, *epoch, err);
+	if (!st)
+		st = *stage ? adopt(s, claim, *stage, err)
+			    : write_generation(s, claim, *epoch, err);
+	if (!*stage)
+		*stage = *epoch;
+	return st ? st : write_owner(s, claim, *epoch, *stage, err);
 }
 
 enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
@@ -197,7 +266,7 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	enum kvf_status st;
-	uint64_t epoch = 0;
+	uint64_t epoch = 0, stage = 0;
 
 	kvf_lite_rollback(s); /* of an earlier run on this handle */
 	st = kvf_lite_create(s, err);
@@ -205,16 +274,47 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 		st = kvf_lite_exec(s, s->db, err, "BEGIN IMMEDIATE");
 	if (st)
 		return st;
-	st = take(s, seen_epoch, claim, &epoch, err);
+	st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (st)
 		return give_up(s, st);
 	base->epoch = epoch;
-	s->stage = epoch;
+	s->stage = stage;
 	s->samples = 0;
 	memset(&s->merge, 0, sizeof(s->merge));
 	return KVF_OK;
+}
+
+/*
+ * Our own readers may hold what the commit needs (a scan of the stage in a
+ * rollback database), and so may others: then there is no beat this time.
+ */
+enum kvf_status kvf_lite_beat(struct kvf_store *base, const char *step, struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	sqlite3_stmt *stmt;
+	enum kvf_status st;
+
+	st = kvf_lite_prepare(s, s->db, &stmt, err,
+			      "UPDATE kvferry_control SET beat = ?1, step = ?2 WHERE id = 1 AND"
+			      " epoch = ?3 AND state IN ('STAGING', 'SEALED')");
+	if (st)
+		return st;
+	sqlite3_bind_int64(stmt, 1, kvf_now_us());
+	sqlite3_bind_text(stmt, 2, step, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, 3, (int64_t)base->epoch);
+	s->hasty = 1;
+	st = kvf_lite_run(s, stmt, "write", err);
+	if (st && (sqlite3_errcode(s->db) & 0xff) == SQLITE_BUSY) {
+		kvf_err_clear(err);
+		st = KVF_OK;
+	} else if (!st && sqlite3_changes(s->db) != 1) {
+		st = lost(s, err);
+	}
+	s->hasty = 0;
+	sqlite3_finalize(stmt);
+	return st;
 }
 
 /* ---- entries -------------------------------------------------------------------- */
@@ -247,7 +347,7 @@ static enum kvf_status prepare_stage(struct kvf_lite *s, struct kvf_err *err)
 			g);
 	if (!st)
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_UNIT], err,
-				      "INSERT INTO kvferry_units VALUES (%llu, ?1, ?2, ?3)", g);
+				      "INSERT OR REPLACE INTO kvferry_units VALUES (%llu, ?1, ?2, ?3)", g);
 	return st;
 }
 
@@ -499,6 +599,19 @@ static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
 	return st ? st : kvf_lite_flush(&s->base, err);
 }
 
+/* A stage that is gone on with has samples already. */
+static enum kvf_status count_samples(struct kvf_lite *s, struct kvf_err *err)
+{
+	int64_t n;
+	enum kvf_status st = kvf_lite_number(s, s->db, &n, err,
+					     "SELECT coalesce(max(n) + 1, 0) FROM kvferry_units"
+					     " WHERE gen = %lld AND name = 'sample'",
+					     (long long)s->stage);
+
+	s->samples = st ? 0 : (uint64_t)n;
+	return st;
+}
+
 enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy, struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
@@ -509,11 +622,13 @@ enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy, struct kvf_err 
 	st = kvf_lite_drop_orphans(s, err);
 	if (!st)
 		st = kvf_lite_exec(s, s->db, err,
-				   "DROP TABLE IF EXISTS kvferry_g%llu;"
-				   "CREATE TABLE kvferry_g%llu (partition_key BLOB NOT NULL,"
+				   "CREATE TABLE IF NOT EXISTS kvferry_g%llu"
+				   " (partition_key BLOB NOT NULL,"
 				   " key BLOB NOT NULL, value BLOB NOT NULL,"
 				   " PRIMARY KEY (partition_key, key)) WITHOUT ROWID",
-				   (unsigned long long)s->stage, (unsigned long long)s->stage);
+				   (unsigned long long)s->stage);
+	if (!st)
+		st = count_samples(s, err);
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (!st)

@@ -42,6 +42,22 @@ int kvf_run_state_parse(const char *name)
 	return -1;
 }
 
+enum kvf_outside kvf_outside_state(const struct kvf_control *c, int frozen, int legacy_dropped)
+{
+	if (c && (c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED))
+		return KVF_OUTSIDE_STAGED;
+	if (c && c->state == KVF_RUN_LIVE)
+		return legacy_dropped ? KVF_OUTSIDE_DONE : KVF_OUTSIDE_NEW;
+	return frozen ? KVF_OUTSIDE_FROZEN : KVF_OUTSIDE_OLD;
+}
+
+const char *kvf_outside_name(enum kvf_outside o)
+{
+	static const char *const names[] = { "OLD", "FROZEN", "STAGED", "NEW", "DONE" };
+
+	return names[o];
+}
+
 /* ---- open and close -------------------------------------------------------- */
 
 enum kvf_status kvf_store_open(const char *place, enum kvf_store_mode mode,
@@ -145,6 +161,22 @@ void kvf_control_of(struct kvf_control *c, const struct kvf_generation *g)
 	c->exact_packages = g->exact_packages;
 }
 
+static int same_bytes(struct kvf_bytes a, const uint8_t *b, size_t len)
+{
+	return a.len == len && (len == 0 || memcmp(a.ptr, b, len) == 0);
+}
+
+int kvf_claim_continues(const struct kvf_claim *claim, const struct kvf_generation *g)
+{
+	return memcmp(claim->stream, g->stream, sizeof(g->stream)) == 0 &&
+	       strcmp(claim->app, g->app) == 0 &&
+	       strcmp(claim->mode ? claim->mode : "", g->mode) == 0 &&
+	       same_bytes(claim->version_part, g->version_part, g->version_part_len) &&
+	       same_bytes(claim->version_key, g->version_key, g->version_key_len) &&
+	       (!claim->has_root || !g->has_promised ||
+		memcmp(claim->root, g->promised, sizeof(g->promised)) == 0);
+}
+
 /* ---- messages that drivers share -------------------------------------------- */
 
 /* Microseconds since 1970 as 2026-11-20T09:41:00Z. */
@@ -191,6 +223,18 @@ enum kvf_status kvf_store_superseded(const struct kvf_control *c, struct kvf_err
 enum kvf_status kvf_store_held(const struct kvf_control *c, struct kvf_err *err)
 {
 	return busy("the store was taken by", c, err);
+}
+
+enum kvf_status kvf_store_other_format(const char *place, int64_t format, struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EVERSION, "%s was written by %s kvferry", place,
+		 format > KVF_CONTROL_FORMAT ? "a newer" : "an older");
+	kvf_err_detail(err,
+		       "Its control row has layout %lld, this release knows %d. Nothing was "
+		       "changed.",
+		       (long long)format, KVF_CONTROL_FORMAT);
+	kvf_err_hint(err, "Use that release of kvferry on it.");
+	return KVF_EVERSION;
 }
 
 /* "PARTITION KEY", each so that it can be pasted back. */
@@ -314,6 +358,7 @@ enum kvf_status kvf_store_unit(struct kvf_store *s, enum kvf_scan which, const c
 static enum kvf_status check_claim(const struct kvf_claim *claim, struct kvf_err *err)
 {
 	const struct kvf_control *c = NULL;
+	const struct kvf_generation *g = NULL;
 
 	assert(claim->run && claim->host && claim->tool && claim->app);
 	if (!claim->run[0] || strlen(claim->run) >= sizeof(c->run))
@@ -328,6 +373,9 @@ static enum kvf_status check_claim(const struct kvf_claim *claim, struct kvf_err
 				"partition and key of the version record have at "
 				"most %zu bytes each",
 				sizeof(c->version_key));
+	if (claim->mode && strlen(claim->mode) >= sizeof(g->mode))
+		return kvf_fail(err, KVF_EUSAGE, "a mode has at most %zu bytes",
+				sizeof(g->mode) - 1);
 	return KVF_OK;
 }
 
@@ -335,6 +383,7 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 				  const struct kvf_claim *claim, struct kvf_control *c,
 				  struct kvf_err *err)
 {
+	struct kvf_claim whole = *claim;
 	enum kvf_status st;
 
 	if (s->mode != KVF_STORE_WRITE)
@@ -342,7 +391,11 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 	st = check_claim(claim, err);
 	if (st)
 		return st;
-	st = s->ops->acquire(s, seen_epoch, claim, err);
+	if (!whole.mode)
+		whole.mode = "";
+	if (!whole.lease)
+		whole.lease = KVF_LEASE_DEFAULT;
+	st = s->ops->acquire(s, seen_epoch, &whole, err);
 	if (st)
 		return st;
 	kvf_err_clear(&s->failed);
@@ -358,6 +411,19 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 	if (st)
 		return st;
 	return c->epoch == s->epoch ? KVF_OK : kvf_store_superseded(c, err);
+}
+
+enum kvf_status kvf_store_beat(struct kvf_store *s, const char *step, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (s->phase == KVF_PHASE_STAGING)
+		st = kvf_store_flush(s, err);
+	else
+		st = may(s, s->phase == KVF_PHASE_SEALED ? KVF_PHASE_SEALED
+							 : KVF_PHASE_ACQUIRED,
+			 "beat", err);
+	return st ? st : keep(s, s->ops->beat(s, step, err), err);
 }
 
 enum kvf_status kvf_store_stage(struct kvf_store *s, int copy_live, struct kvf_err *err)
@@ -438,6 +504,14 @@ enum kvf_status kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i,
 	return s->ops->progress(s, n, i, info, err);
 }
 
+enum kvf_status kvf_store_applied(struct kvf_store *s, uint64_t *chunks, struct kvf_totals *t,
+				  struct kvf_err *err)
+{
+	*chunks = 0;
+	memset(t, 0, sizeof(*t));
+	return s->ops->applied(s, chunks, t, err);
+}
+
 void kvf_store_merge_stats(const struct kvf_store *s, struct kvf_merge_stats *m)
 {
 	s->ops->merge_stats(s, m);
@@ -505,7 +579,7 @@ enum kvf_status kvf_store_ledger_append(struct kvf_store *s, const struct kvf_le
 		if (st)
 			return st;
 	}
-	return s->ops->ledger_append(s, row, err);
+	return s->ops->ledger_append(s, s->epoch, row, err);
 }
 
 enum kvf_status kvf_store_ledger_next(struct kvf_store *s, int64_t after,
