@@ -41,6 +41,10 @@ int kvf_pool_full(struct kvf_pool *p);
 KVF_MUST_CHECK enum kvf_status kvf_pool_take(struct kvf_pool *p, void **job,
 					     struct kvf_err *err);
 
+/* Wait for the next result, at most `ms` milliseconds; 0 if kvf_pool_take() would
+ * still have to wait. */
+int kvf_pool_wait(struct kvf_pool *p, unsigned ms);
+
 /* Stop and join.  Jobs that were not taken are given to `drop` (may be NULL). */
 void kvf_pool_free(struct kvf_pool *p, void (*drop)(void *ctx, void *job));
 

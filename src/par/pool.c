@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct slot {
@@ -255,6 +256,25 @@ enum kvf_status kvf_pool_take(struct kvf_pool *p, void **job, struct kvf_err *er
 	}
 	pthread_mutex_unlock(&p->lock);
 	return st;
+}
+
+int kvf_pool_wait(struct kvf_pool *p, unsigned ms)
+{
+	struct timespec until;
+	int rc = 0, ready;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&p->lock);
+	while (!(ready = p->taken == p->submitted || slot_of(p, p->taken)->done) && !rc)
+		rc = pthread_cond_timedwait(&p->result, &p->lock, &until);
+	pthread_mutex_unlock(&p->lock);
+	return ready;
 }
 
 void kvf_pool_free(struct kvf_pool *p, void (*drop)(void *ctx, void *job))

@@ -10,9 +10,18 @@
 #include "base/text.h"
 #include "pg/dialect.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+
+/* Milliseconds after which we look whether somebody wants us to stop. */
+#define LOOK_UP_MS 100
 
 /* Parameters of every connection, unless the environment has an opinion. */
 static const struct {
@@ -164,14 +173,95 @@ static enum kvf_status not_connected(const struct kvf_pg *pg, const PGconn *conn
 	return st;
 }
 
-enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf_err *err)
+/* ---- connecting ------------------------------------------------------------------- */
+
+/* Seconds that one host may take, as the string or the environment says; 0 = any.
+ * libpq has at least two. */
+static int time_limit(PGconn *conn)
+{
+	PQconninfoOption *options = PQconninfo(conn);
+	const char *text = options ? option(options, "connect_timeout") : "";
+	long seconds = strtol(text, NULL, 10);
+
+	PQconninfoFree(options);
+	if (seconds <= 0 || seconds > INT_MAX / 1000)
+		return 0;
+	return seconds < 2 ? 2 : (int)seconds;
+}
+
+/* What of it a single address may take: libpq then tries the next one. */
+static void limit_address(PGconn *conn, int seconds)
+{
+	unsigned ms = (unsigned)seconds * 1000;
+
+	if (seconds)
+		(void)setsockopt(PQsocket(conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+				 sizeof(ms));
+}
+
+/* The limit that the connection is to have from now on, as the options say. */
+static void unlimit_address(PGconn *conn)
+{
+	PQconninfoOption *options = PQconninfo(conn);
+	const char *text = options ? option(options, "tcp_user_timeout") : "";
+	unsigned ms = (unsigned)strtoul(text, NULL, 10);
+
+	(void)setsockopt(PQsocket(conn), IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+	PQconninfoFree(options);
+}
+
+/* Is it still the host that it was?  Then its time goes on. */
+static int same_host(const PGconn *conn, char *host, size_t size)
+{
+	const char *name = PQhost(conn), *port = PQport(conn);
+	char now[300];
+
+	snprintf(now, sizeof(now), "%.250s:%.30s", name ? name : "", port ? port : "");
+	if (strcmp(now, host) == 0)
+		return 1;
+	snprintf(host, size, "%s", now);
+	return 0;
+}
+
+/*
+ * Go on connecting until that has ended, well or badly.  Between the steps, and
+ * while the server is silent, somebody may want to stop.
+ */
+static enum kvf_status wait_for_connection(const struct kvf_pg *pg, PGconn *conn,
+					   struct kvf_err *err)
+{
+	PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+	int limit = time_limit(conn);
+	double until = kvf_monotonic() + limit;
+	char host[300] = "";
+	struct pollfd p;
+	int n;
+
+	while (step != PGRES_POLLING_OK && step != PGRES_POLLING_FAILED) {
+		if (kvf_pg_stopped(pg))
+			return kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
+		if (!same_host(conn, host, sizeof(host)))
+			until = kvf_monotonic() + limit;
+		if (limit && kvf_monotonic() >= until)
+			return kvf_pg_silent(pg, limit, err);
+		limit_address(conn, limit);
+		p.fd = PQsocket(conn);
+		p.events = step == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+		n = poll(&p, 1, LOOK_UP_MS);
+		if (n > 0 || (n < 0 && errno != EINTR))
+			step = PQconnectPoll(conn);
+	}
+	if (step == PGRES_POLLING_OK)
+		unlimit_address(conn);
+	return KVF_OK;
+}
+
+/* Begin with every parameter, ours before those of the place. */
+static PGconn *start(const struct kvf_pg *pg)
 {
 	const char *keywords[NDEFAULTS + 4], *values[NDEFAULTS + 4];
 	size_t i, n = 0;
-	PGconn *conn;
-	enum kvf_status st;
 
-	*out = NULL;
 	for (i = 0; i < NDEFAULTS; i++) {
 		if (defaults[i].variable && getenv(defaults[i].variable))
 			continue;
@@ -187,19 +277,28 @@ enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf
 	keywords[n] = "client_encoding";
 	values[n++] = "UTF8";
 	keywords[n] = values[n] = NULL;
-	conn = PQconnectdbParams(keywords, values, 1);
+	return PQconnectStartParams(keywords, values, 1);
+}
+
+enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf_err *err)
+{
+	PGconn *conn = start(pg);
+	enum kvf_status st = KVF_OK;
+
+	*out = NULL;
 	if (!conn)
 		return kvf_fail_nomem(err);
-	if (PQstatus(conn) != CONNECTION_OK) {
+	if (PQstatus(conn) != CONNECTION_BAD)
+		st = wait_for_connection(pg, conn, err);
+	if (!st && PQstatus(conn) != CONNECTION_OK)
 		st = not_connected(pg, conn, err);
-		PQfinish(conn);
-		return st;
+	if (!st) {
+		PQsetNoticeReceiver(conn, ignore_notice, NULL);
+		st = kvf_pg_exec(pg, conn, "set up the session", err,
+				 "SET idle_in_transaction_session_timeout = 0;"
+				 "SET client_min_messages = warning;%s",
+				 pg->reading ? "SET default_transaction_read_only = on" : "");
 	}
-	PQsetNoticeReceiver(conn, ignore_notice, NULL);
-	st = kvf_pg_exec(pg, conn, "set up the session", err,
-			 "SET idle_in_transaction_session_timeout = 0;"
-			 "SET client_min_messages = warning;%s",
-			 pg->reading ? "SET default_transaction_read_only = on" : "");
 	if (st) {
 		PQfinish(conn);
 		return st;

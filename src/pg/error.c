@@ -107,3 +107,18 @@ enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const P
 	}
 	return st;
 }
+
+enum kvf_status kvf_pg_silent(const struct kvf_pg *pg, int seconds, struct kvf_err *err)
+{
+	enum kvf_status st =
+		kvf_fail(err, pg->side, "%s: cannot connect: no answer within %d seconds",
+			 pg->name, seconds);
+
+	if (err) {
+		snprintf(err->code, sizeof(err->code), KVF_PG_LOST);
+		add_hint(err);
+	}
+	if (pg->side == KVF_ETARGET)
+		kvf_err_detail(err, "Nothing was changed.");
+	return st;
+}

@@ -25,6 +25,8 @@ struct kvf_pg {
 	const struct kvf_env *env;            /* asked while we wait; NULL = never (workers) */
 	enum kvf_status side; /* KVF_ESOURCE or KVF_ETARGET: what a failure becomes */
 	int reading;          /* connections refuse to write */
+	double patience;      /* seconds that a silent server has, once we are asked to
+				 stop, before a statement is cancelled */
 	const char *port;     /* where the place has none; NULL = libpq's */
 	char *conninfo;       /* may hold a password: never printed */
 	char name[256];       /* "SCHEME://HOST:PORT/DB": for messages */
@@ -39,7 +41,8 @@ KVF_MUST_CHECK enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place,
 					   struct kvf_err *err);
 void kvf_pg_release(struct kvf_pg *pg);
 
-/* A new connection, in UTF-8; closed with PQfinish(). */
+/* A new connection, in UTF-8; closed with PQfinish().  Somebody may stop us also
+ * while the server does not answer; connect_timeout is for each host. */
 KVF_MUST_CHECK enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out,
 					      struct kvf_err *err);
 
@@ -92,7 +95,10 @@ void kvf_pg_quote(const char *name, char to[KVF_PG_QUOTED]);
 
 /* ---- COPY ------------------------------------------------------------------ */
 
-/* Send bytes of a COPY IN that is under way. */
+/*
+ * Send bytes of a COPY IN that is under way.  After KVF_EINTERRUPTED the COPY is
+ * cancelled and the connection good for nothing but PQfinish().
+ */
 KVF_MUST_CHECK enum kvf_status kvf_pg_copy_put(const struct kvf_pg *pg, PGconn *conn,
 					       const void *bytes, size_t len, const char *doing,
 					       struct kvf_err *err);
@@ -117,6 +123,8 @@ KVF_MUST_CHECK enum kvf_status kvf_pg_copy_get(const struct kvf_pg *pg, PGconn *
  */
 enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const PGresult *res,
 			    const char *doing, struct kvf_err *err);
+/* "cannot connect: no answer within N seconds". */
+enum kvf_status kvf_pg_silent(const struct kvf_pg *pg, int seconds, struct kvf_err *err);
 /* Does this err->code say that the connection is gone? */
 int kvf_pg_is_lost(const struct kvf_err *err);
 #define KVF_PG_LOST "08006"

@@ -2,6 +2,7 @@
 #include "pg/pg.h"
 
 #include "base/hash.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,25 +58,43 @@ static void cancel(PGconn *conn)
 	PQfreeCancel(c);
 }
 
+/* A wait for the server; begin with zeros. */
+struct wait {
+	double since;  /* when we were first asked to stop */
+	int cancelled; /* the statement */
+};
+
+/* Look at the socket for a moment, and take what has come; 0 if the connection is
+ * lost.  When somebody wants us to stop, the statement is cancelled. */
+static int look(const struct kvf_pg *pg, PGconn *conn, short events, struct wait *w)
+{
+	struct pollfd p = { PQsocket(conn), events, 0 };
+	int n = poll(&p, 1, LOOK_UP_MS);
+
+	if (n < 0 && errno != EINTR)
+		return 0;
+	if (n > 0 && (p.revents & (POLLIN | POLLERR | POLLHUP)) && !PQconsumeInput(conn))
+		return 0;
+	if (w->cancelled || !kvf_pg_stopped(pg))
+		return 1;
+	if (!w->since)
+		w->since = kvf_monotonic();
+	if (kvf_monotonic() - w->since >= pg->patience) {
+		cancel(conn);
+		w->cancelled = 1;
+	}
+	return 1;
+}
+
 /* Wait until a result can be had without blocking; 0 if the connection is lost. */
 static int wait_for_result(const struct kvf_pg *pg, PGconn *conn)
 {
-	struct pollfd p = { PQsocket(conn), POLLIN, 0 };
-	int cancelled = 0, n, left;
+	struct wait w = { 0 };
+	int left;
 
-	while ((left = PQflush(conn)) >= 0 && (left || PQisBusy(conn))) {
-		p.events = (short)(POLLIN | (left ? POLLOUT : 0));
-		n = poll(&p, 1, LOOK_UP_MS);
-		if (n < 0 && errno != EINTR)
+	while ((left = PQflush(conn)) >= 0 && (left || PQisBusy(conn)))
+		if (!look(pg, conn, (short)(POLLIN | (left ? POLLOUT : 0)), &w))
 			return 0;
-		if (n > 0 && (p.revents & (POLLIN | POLLERR | POLLHUP)) &&
-		    !PQconsumeInput(conn))
-			return 0;
-		if (!cancelled && kvf_pg_stopped(pg)) {
-			cancel(conn);
-			cancelled = 1;
-		}
-	}
 	return left >= 0;
 }
 
@@ -238,18 +257,40 @@ void kvf_pg_quote(const char *name, char to[KVF_PG_QUOTED])
 
 /* ---- COPY -------------------------------------------------------------------------- */
 
+/* Hand on what libpq holds; the server may be busy, or wait for a lock. */
+static enum kvf_status push(const struct kvf_pg *pg, PGconn *conn, const char *doing,
+			    struct kvf_err *err)
+{
+	struct wait w = { 0 };
+	int left;
+
+	while ((left = PQflush(conn)) > 0) {
+		if (!look(pg, conn, POLLIN | POLLOUT, &w))
+			return kvf_pg_fail(pg, conn, NULL, doing, err);
+		if (w.cancelled)
+			return kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
+	}
+	return left ? kvf_pg_fail(pg, conn, NULL, doing, err) : KVF_OK;
+}
+
 enum kvf_status kvf_pg_copy_put(const struct kvf_pg *pg, PGconn *conn, const void *bytes,
 				size_t len, const char *doing, struct kvf_err *err)
 {
+	enum kvf_status st = KVF_OK;
 	const char *p = bytes;
 	size_t n;
 
-	for (; len; p += n, len -= n) {
+	if (PQsetnonblocking(conn, 1))
+		return kvf_pg_fail(pg, conn, NULL, doing, err);
+	for (; len && !st; p += n, len -= n) {
 		n = len < PUT_BYTES ? len : PUT_BYTES;
-		if (PQputCopyData(conn, p, (int)n) != 1)
-			return kvf_pg_fail(pg, conn, NULL, doing, err);
+		st = PQputCopyData(conn, p, (int)n) == 1
+			     ? push(pg, conn, doing, err)
+			     : kvf_pg_fail(pg, conn, NULL, doing, err);
 	}
-	return KVF_OK;
+	if (!st && PQsetnonblocking(conn, 0))
+		st = kvf_pg_fail(pg, conn, NULL, doing, err);
+	return st;
 }
 
 enum kvf_status kvf_pg_copy_end(const struct kvf_pg *pg, PGconn *conn, const char *doing,
@@ -263,9 +304,15 @@ enum kvf_status kvf_pg_copy_end(const struct kvf_pg *pg, PGconn *conn, const cha
 enum kvf_status kvf_pg_copy_get(const struct kvf_pg *pg, PGconn *conn, char **piece,
 				size_t *len, const char *doing, struct kvf_err *err)
 {
-	int n = PQgetCopyData(conn, piece, 0);
+	struct wait w = { 0 };
 	enum kvf_status st;
+	int n;
 
+	while ((n = PQgetCopyData(conn, piece, 1)) == 0)
+		if (!look(pg, conn, POLLIN, &w)) {
+			n = -2;
+			break;
+		}
 	*len = n > 0 ? (size_t)n : 0;
 	if (n > 0)
 		return KVF_OK;

@@ -119,12 +119,19 @@ static enum kvf_status fill(struct postgres_rows *r, struct kvf_err *err)
 static enum kvf_status take_results(struct postgres_rows *r, uint64_t *rows,
 				    struct kvf_err *err)
 {
-	enum kvf_status st = KVF_OK;
+	enum kvf_status st = KVF_OK, waited = KVF_OK;
 	PGresult *res;
 	int complete = 0;
 
 	r->over = 1;
-	while ((res = PQgetResult(r->conn))) {
+	for (;;) {
+		while (!waited && PQisBusy(r->conn))
+			waited = wait_for_more(r, err);
+		if (waited)
+			return waited;
+		res = PQgetResult(r->conn);
+		if (!res)
+			break;
 		if (PQresultStatus(res) != PGRES_COMMAND_OK && !st)
 			st = fail_rows(r, res, err);
 		else if (!complete && strncmp(PQcmdStatus(res), "COPY ", 5) == 0) {

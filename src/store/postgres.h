@@ -24,6 +24,8 @@
 #include "pg/pg.h"
 #include "store/driver.h"
 
+#include <stdatomic.h>
+
 /* Bytes of entries in a batch: one transaction, one COPY. */
 #define KVF_PGS_BATCH_BYTES (8u << 20)
 /* Connections that load into partitions; a plain table is filled by one
@@ -35,6 +37,9 @@
 #define KVF_PGS_INDEX_ROW 2704
 #define KVF_PGS_VALUE_MAX ((size_t)1023 << 20)
 #define KVF_PGS_LOCK_MS 30000
+/* Seconds that a silent server has, when a run is stopped, before what a thread
+ * waits for is cancelled. */
+#define KVF_PGS_PATIENCE 0.4
 
 /* Whole chunks on their way into the stage. */
 struct kvf_pgs_batch {
@@ -47,7 +52,12 @@ struct kvf_pgs_batch {
 struct kvf_pgs {
 	struct kvf_store base;
 	struct kvf_pg pg;    /* asks env whether to stop; `conn` is its */
-	struct kvf_pg quiet; /* for threads that may not ask */
+	struct kvf_pg quiet; /* for what nobody may stop */
+	/* For threads, which may not ask env: the one that waits for them does, and
+	 * then sets `halt`.  Healthy statements still have the time to end. */
+	struct kvf_pg worker;
+	struct kvf_env worker_env;
+	atomic_int halt;
 	PGconn *conn;
 	int table_given;
 	char schema[64], table[64];      /* of the live table */
@@ -72,6 +82,10 @@ struct kvf_pgs {
 /* Have a connection, a new one where the old is lost. */
 enum kvf_status kvf_pgs_ready(struct kvf_pgs *s, struct kvf_err *err);
 void kvf_pgs_rollback(struct kvf_pgs *s, PGconn *conn);
+
+/* Wait until a job of the pool is done, and let its threads know when somebody
+ * wants us to stop. */
+void kvf_pgs_await(struct kvf_pgs *s, struct kvf_pool *pool);
 
 /* ---- postgres_objects.c ---------------------------------------------------- */
 

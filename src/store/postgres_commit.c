@@ -149,6 +149,9 @@ void kvf_pgs_note_failure(struct kvf_store *base, const char *why)
 	kvf_pgs_rollback(s, s->conn);
 	if (kvf_pgs_ready(s, NULL))
 		return;
+	/* Who holds the control row is not waited for: it is a note only. */
+	(void)!kvf_pg_exec(&s->quiet, s->conn, "set up the session", NULL,
+			   "SET lock_timeout = 200");
 	kvf_pg_text(&a, why);
 	kvf_pg_number(&a, (int64_t)base->epoch);
 	(void)!kvf_pg_query(&s->quiet, s->conn,

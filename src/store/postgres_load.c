@@ -158,22 +158,22 @@ int kvf_pgs_batch_next(const struct kvf_pgs_batch *b, size_t *at, struct kvf_ent
 static enum kvf_status copy_in(struct kvf_pgs *s, PGconn *conn, const char *into,
 			       const struct kvf_buf *rows, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_pg_exec(&s->quiet, conn, "load", err,
+	enum kvf_status st = kvf_pg_exec(&s->worker, conn, "load", err,
 					 "COPY %s FROM STDIN (FORMAT binary)", into);
 
 	if (!st)
-		st = kvf_pg_copy_put(&s->quiet, conn, rows->ptr, rows->len, "load", err);
+		st = kvf_pg_copy_put(&s->worker, conn, rows->ptr, rows->len, "load", err);
 	if (!st)
-		st = kvf_pg_copy_end(&s->quiet, conn, "load", err);
+		st = kvf_pg_copy_end(&s->worker, conn, "load", err);
 	return st;
 }
 
 static enum kvf_status connect_loader(struct kvf_pgs *s, PGconn **conn, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_pg_connect(&s->quiet, conn, err);
+	enum kvf_status st = kvf_pg_connect(&s->worker, conn, err);
 
 	return st ? st
-		  : kvf_pg_exec(&s->quiet, *conn, "set up the session", err,
+		  : kvf_pg_exec(&s->worker, *conn, "set up the session", err,
 				"SET synchronous_commit = off; SET lock_timeout = %d",
 				KVF_PGS_LOCK_MS);
 }
@@ -192,7 +192,7 @@ static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_e
 	if (!*conn)
 		st = connect_loader(s, conn, err);
 	if (!st)
-		st = kvf_pgs_begin(s, &s->quiet, *conn, KVF_RUN_STAGING, "SHARE", err);
+		st = kvf_pgs_begin(s, &s->worker, *conn, KVF_RUN_STAGING, "SHARE", err);
 	if (st)
 		return st;
 	snprintf(into, sizeof(into), "%s (partition_key, key, value)", s->staged);
@@ -203,7 +203,7 @@ static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_e
 	if (!st)
 		st = copy_in(s, *conn, "kvferry.progress", &b->progress, err);
 	if (!st)
-		st = kvf_pgs_end(s, &s->quiet, *conn, err);
+		st = kvf_pgs_end(s, &s->worker, *conn, err);
 	if (!st)
 		return KVF_OK;
 	kvf_pgs_rollback(s, *conn);
@@ -218,8 +218,10 @@ static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_e
 static enum kvf_status take(struct kvf_pgs *s, struct kvf_err *err)
 {
 	void *done = NULL;
-	enum kvf_status st = kvf_pool_take(s->pool, &done, err);
+	enum kvf_status st;
 
+	kvf_pgs_await(s, s->pool);
+	st = kvf_pool_take(s->pool, &done, err);
 	if (done)
 		recycle(s, done);
 	return st;
@@ -265,9 +267,11 @@ void kvf_pgs_stop_loading(struct kvf_pgs *s)
 {
 	unsigned i;
 
+	atomic_store(&s->halt, 1);
 	if (s->pool)
 		kvf_pool_free(s->pool, drop);
 	s->pool = NULL;
+	atomic_store(&s->halt, 0);
 	for (i = 0; i < KVF_PGS_LOADERS; i++) {
 		PQfinish(s->loader[i]);
 		s->loader[i] = NULL;

@@ -28,7 +28,7 @@ static enum kvf_status fill_table(struct kvf_pgs *s, PGconn *conn,
 	enum kvf_status st;
 
 	st = kvf_pg_exec(
-		&s->quiet, conn, "compare", err,
+		&s->worker, conn, "compare", err,
 		"SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
 		"CREATE UNLOGGED TABLE kvferry_g%llu.kvferry_batch (n int8 GENERATED"
 		" ALWAYS AS IDENTITY (MINVALUE 0 START 0), partition_key bytea, key"
@@ -37,8 +37,9 @@ static enum kvf_status fill_table(struct kvf_pgs *s, PGconn *conn,
 		" (FORMAT binary)",
 		g, g);
 	if (!st)
-		st = kvf_pg_copy_put(&s->quiet, conn, b->rows.ptr, b->rows.len, "compare", err);
-	return st ? st : kvf_pg_copy_end(&s->quiet, conn, "compare", err);
+		st = kvf_pg_copy_put(&s->worker, conn, b->rows.ptr, b->rows.len, "compare",
+				     err);
+	return st ? st : kvf_pg_copy_end(&s->worker, conn, "compare", err);
 }
 
 /* Compare; `each` row of the answer belongs to the entry that is given to it. */
@@ -60,7 +61,7 @@ static enum kvf_status compare(struct kvf_pgs *s, PGconn *conn, const struct kvf
 	if (st)
 		return st;
 	snprintf(sql, sizeof(sql), COMPARE, (unsigned long long)s->stage, s->staged);
-	st = kvf_pg_query(&s->quiet, conn, sql, &none, "compare", &res, err);
+	st = kvf_pg_query(&s->worker, conn, sql, &none, "compare", &res, err);
 	rows = st ? 0 : PQntuples(res);
 	for (row = 0; row < rows && !st; row++) {
 		int64_t wanted = kvf_pg_get_number(res, row, 0);
@@ -92,7 +93,7 @@ enum kvf_status kvf_pgs_load_merging(struct kvf_pgs *s, PGconn *conn,
 	enum kvf_status st = compare(s, conn, b, count, err);
 
 	if (!st)
-		st = kvf_pg_exec(&s->quiet, conn, "load", err,
+		st = kvf_pg_exec(&s->worker, conn, "load", err,
 				 "INSERT INTO %s (partition_key, key, value) SELECT DISTINCT ON"
 				 " (partition_key, key) partition_key, key, value FROM"
 				 " kvferry_g%llu.kvferry_batch ORDER BY partition_key, key, n"
@@ -114,7 +115,7 @@ enum kvf_status kvf_pgs_name_duplicate(struct kvf_pgs *s, PGconn *conn,
 {
 	struct kvf_err found;
 	enum kvf_status st =
-		kvf_pgs_begin(s, &s->quiet, conn, KVF_RUN_STAGING, "SHARE", &found);
+		kvf_pgs_begin(s, &s->worker, conn, KVF_RUN_STAGING, "SHARE", &found);
 
 	if (!st)
 		st = compare(s, conn, b, refuse, &found);

@@ -21,6 +21,18 @@ void kvf_pgs_rollback(struct kvf_pgs *s, PGconn *conn)
 		(void)!kvf_pg_exec(&s->quiet, conn, "roll back", NULL, "ROLLBACK");
 }
 
+static int is_halted(void *ctx)
+{
+	return atomic_load(&((struct kvf_pgs *)ctx)->halt);
+}
+
+void kvf_pgs_await(struct kvf_pgs *s, struct kvf_pool *pool)
+{
+	while (!kvf_pool_wait(pool, 100))
+		if (kvf_store_stopped(&s->base, NULL))
+			atomic_store(&s->halt, 1);
+}
+
 static void close_store(struct kvf_store *base)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
@@ -145,6 +157,12 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 	s->pg.reading = mode == KVF_STORE_READ;
 	s->quiet = s->pg;
 	s->quiet.env = NULL;
+	atomic_init(&s->halt, 0);
+	s->worker_env.ctx = s;
+	s->worker_env.stopped = is_halted;
+	s->worker = s->pg;
+	s->worker.env = &s->worker_env;
+	s->worker.patience = KVF_PGS_PATIENCE;
 	if (!st && options && options->table)
 		st = take_table_name(s, options->table, err);
 	if (!st)

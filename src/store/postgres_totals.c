@@ -59,7 +59,7 @@ static enum kvf_status add_range(void *ctx, unsigned worker, void *item, struct 
 	struct job *j = ctx;
 	struct range *r = item;
 	/* Alone, we are the thread that may ask whether to stop. */
-	const struct kvf_pg *pg = j->threads == 1 ? &j->s->pg : &j->s->quiet;
+	const struct kvf_pg *pg = j->threads == 1 ? &j->s->pg : &j->s->worker;
 	const struct kvf_bytes part = { j->of->version_part, j->of->version_part_len };
 	const struct kvf_bytes key = { j->of->version_key, j->of->version_key_len };
 	struct kvf_pgs_rows rows = { pg, j->conn[worker], NULL, 0, 0 };
@@ -72,8 +72,7 @@ static enum kvf_status add_range(void *ctx, unsigned worker, void *item, struct 
 		kvf_totals_add(&r->t, &e);
 		if (r->t.entries % 4096)
 			continue;
-		if (j->threads == 1 ? kvf_pg_stopped(pg)
-				    : atomic_load_explicit(&j->stop, memory_order_relaxed))
+		if (kvf_pg_stopped(pg) || atomic_load_explicit(&j->stop, memory_order_relaxed))
 			st = kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
 	}
 	kvf_pgs_rows_release(&rows);
@@ -168,12 +167,15 @@ static enum kvf_status run(struct job *j, struct kvf_err *err)
 		while (!st && i < j->nranges && !kvf_pool_full(pool))
 			st = kvf_pool_submit(pool, &j->ranges[i++], err);
 		if (!st)
+			kvf_pgs_await(j->s, pool);
+		if (!st)
 			st = kvf_pool_take(pool, &done, err);
 		if (!st)
 			st = kvf_store_stopped(&j->s->base, err);
 	}
 	atomic_store(&j->stop, 1);
 	kvf_pool_free(pool, NULL);
+	atomic_store(&j->s->halt, 0);
 	return st == KVF_EOF ? KVF_OK : st;
 }
 
