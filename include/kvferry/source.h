@@ -110,6 +110,64 @@ KVF_API int kvf_source_is_place(const struct kvf_source *s, const char *place);
 
 KVF_API void kvf_source_close(struct kvf_source *s);
 
+/* ---- freeze: the source refuses writes, also when this process is gone -------- */
+
+/*
+ * Who else could write to a place now, as far as can be known without touching
+ * it.  PostgreSQL: sessions connected to the database whose role may write to one
+ * of its tables, replication into it, prepared transactions.  SQLite: other
+ * processes that have the file open for writing or hold a lock on it.  Ask before
+ * the place is opened: handles of this process do not count, other connections of
+ * it to a server would.  n = 0 means that nobody was seen, not that nobody is
+ * there.  Where there is nothing at the place, nobody is.
+ */
+struct kvf_writers {
+	unsigned n;
+	char named[512]; /* "psql of user shop (2 sessions), ..." */
+};
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_source_writers(const char *place, const struct kvf_env *env, struct kvf_writers *w,
+		   struct kvf_err *err);
+
+/* What a frozen source says of itself. */
+struct kvf_freeze {
+	char run[64], host[256], who[64], tool[32];
+	int64_t at;      /* microseconds since 1970 */
+	uint64_t tables; /* that refuse writes */
+	int fresh;       /* set: there was no freeze before */
+	char place[512]; /* where it lies, to be typed; never a secret */
+	char open[256];  /* set: tables that go on taking writes, because they cannot
+			    refuse: SQLite's virtual ones; or "" */
+};
+/* Is the source frozen, in its snapshot?  KVF_ENOTFOUND: no. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_source_frozen(struct kvf_source *s, struct kvf_freeze *f, struct kvf_err *err);
+
+struct kvf_freeze_request {
+	const char *run, *host, *who;
+	const char *store;      /* where the data go: for people who meet the freeze */
+	const char *live_table; /* of a store in the same database, which is not
+				   frozen; NULL = none */
+};
+/*
+ * Have every table at the place refuse writes from now on, for everybody, until
+ * kvf_freeze_lift(): in one transaction, which waits for those that write.  A
+ * freeze that is there is completed and stays the one of the run that made it.
+ * Not frozen are kvferry's own tables and `live_table`.  KVF_EPREFLIGHT where the
+ * place does not let us, with what is missing; nothing was changed then.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_freeze_set(const char *place, const struct kvf_env *env,
+	       const struct kvf_freeze_request *request, struct kvf_freeze *f,
+	       struct kvf_err *err);
+/*
+ * Undo it exactly: the schema is as it was.  `f` is what was there.
+ * KVF_ENOTFOUND: the place is not frozen, nothing was to be done.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_freeze_lift(const char *place, const struct kvf_env *env, struct kvf_freeze *f,
+		struct kvf_err *err);
+
 /* ---- the memory driver, for tests and embedding ------------------------- */
 
 /* A table with its rows; everything borrowed until kvf_source_close(). */

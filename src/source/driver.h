@@ -53,6 +53,9 @@ struct kvf_source_driver {
 
 	/* Compares with a mark that `open` took before the snapshot. */
 	enum kvf_status (*changed)(struct kvf_source *s, int *changed, struct kvf_err *err);
+	/* The marker of a freeze; NULL where nothing can be frozen. */
+	enum kvf_status (*frozen)(struct kvf_source *s, struct kvf_freeze *f,
+				  struct kvf_err *err);
 	const char *(*identity)(const struct kvf_source *s);
 	/* The place in two pieces; 0 for another driver's scheme. */
 	int (*is_place)(const struct kvf_source *s, const char *scheme, const char *rest);
@@ -86,6 +89,24 @@ int kvf_source_stopped(const struct kvf_source *s);
 /* For describe(): KVF_EDEFINITION, with the nearest of the names in the hint. */
 enum kvf_status kvf_source_unknown_table(const char *name, const char *const *names, size_t n,
 					 struct kvf_err *err);
+
+/* What can be done to a place without a snapshot of it; contracts in source.h.
+ * `rest` is what open() would get. */
+struct kvf_freezer {
+	enum kvf_status (*writers)(const char *rest, const struct kvf_env *env,
+				   struct kvf_writers *w, struct kvf_err *err);
+	enum kvf_status (*set)(const char *rest, const struct kvf_env *env,
+			       const struct kvf_freeze_request *request, struct kvf_freeze *f,
+			       struct kvf_err *err);
+	enum kvf_status (*lift)(const char *rest, const struct kvf_env *env,
+				struct kvf_freeze *f, struct kvf_err *err);
+};
+extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer;
+
+/* Add one to those who may write, with its name. */
+void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...) KVF_PRINTF(3, 4);
+/* "'kvferry status STORE' ...": what a frozen table tells whoever writes to it. */
+void kvf_freeze_text(const struct kvf_freeze_request *request, char *buf, size_t size);
 
 /* Opens sqlite:REST. */
 KVF_MUST_CHECK enum kvf_status

@@ -141,6 +141,7 @@ static const struct kvf_source_driver driver = {
 	.rows_next = kvf_postgres_rows_next,
 	.rows_close = kvf_postgres_rows_close,
 	.changed = kvf_postgres_changed,
+	.frozen = kvf_postgres_frozen,
 	.identity = postgres_identity,
 	.is_place = postgres_is_place,
 	.close = postgres_close,

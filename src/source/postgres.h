@@ -10,6 +10,7 @@
  *   postgres_rows.c    COPY (...) TO STDOUT (FORMAT binary), row by row
  *   postgres_cell.c    binary values as cells
  *   postgres_changed.c what was committed since the snapshot
+ *   postgres_freeze.c  triggers that refuse writes; who else could write
  *
  * The first connection holds the snapshot and everything but rows goes through
  * it; part i of a record is read on connection i.
@@ -198,5 +199,10 @@ size_t kvf_postgres_room(enum kvf_postgres_how how, const uint8_t *p, size_t len
  * the bytes are not of the type. */
 int kvf_postgres_cell(enum kvf_postgres_how how, const uint8_t *p, size_t len,
 		      struct kvf_cell *cell, uint8_t **room);
+
+/* ---- postgres_freeze.c ---- */
+
+enum kvf_status kvf_postgres_frozen(struct kvf_source *s, struct kvf_freeze *f,
+				    struct kvf_err *err);
 
 #endif

@@ -21,7 +21,7 @@
 	" FROM pg_catalog.pg_class c"                                                          \
 	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                            \
 	" WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname !~ '^pg_'"                \
-	" AND n.nspname <> 'information_schema'"
+	" AND n.nspname NOT IN ('information_schema', 'kvferry_freeze')"
 
 enum { OID, SCHEMA, NAME, KIND, PERSISTENCE, IS_PARTITION, IN_SCHEMA, VISIBLE, OF_EXTENSION };
 

@@ -273,7 +273,8 @@ static const char indexes[] =
 static const char triggers[] =
 	" UNION ALL SELECT 8, 'trigger', g.tgname::text, pg_catalog.pg_get_triggerdef(g.oid)"
 	" FROM pg_catalog.pg_trigger g WHERE g.tgrelid = (SELECT oid FROM t) AND NOT "
-	"g.tgisinternal";
+	"g.tgisinternal"
+	" AND g.tgname <> 'kvferry_freeze'";
 
 static enum kvf_status read_ddl(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
 				struct kvf_err *err)

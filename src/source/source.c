@@ -18,9 +18,11 @@ static const struct {
 	const char *example;
 	enum kvf_status (*open)(const char *rest, const struct kvf_env *env,
 				struct kvf_source **out, struct kvf_err *err);
+	const struct kvf_freezer *freezer;
 } schemes[] = {
-	{ "sqlite", "sqlite:shop.db", kvf_source_sqlite_open },
-	{ "postgresql", "postgresql://host/shop", kvf_source_postgres_open },
+	{ "sqlite", "sqlite:shop.db", kvf_source_sqlite_open, &kvf_sqlite_freezer },
+	{ "postgresql", "postgresql://host/shop", kvf_source_postgres_open,
+	  &kvf_postgres_freezer },
 };
 
 #define NSCHEMES (sizeof(schemes) / sizeof(schemes[0]))
@@ -81,18 +83,21 @@ enum kvf_status kvf_source_unknown_table(const char *name, const char *const *na
 	return KVF_EDEFINITION;
 }
 
-enum kvf_status kvf_source_open(const char *place, const struct kvf_env *env,
-				struct kvf_source **out, struct kvf_err *err)
+/* The index of the driver that knows the place, or NSCHEMES; `rest` is what it gets. */
+static size_t find_scheme(const char *place, const char **rest)
 {
-	const char *rest;
 	size_t i;
 
-	*out = NULL;
 	for (i = 0; i < NSCHEMES; i++) {
-		rest = behind_scheme(place, schemes[i].scheme);
-		if (rest)
-			return schemes[i].open(rest, env, out, err);
+		*rest = behind_scheme(place, schemes[i].scheme);
+		if (*rest)
+			break;
 	}
+	return i;
+}
+
+static enum kvf_status no_such_place(const char *place, struct kvf_err *err)
+{
 	if (!strpbrk(place, ":=@")) {
 		kvf_fail(err, KVF_EUSAGE, "'%s' names no source of tables", place);
 		kvf_err_hint(err, "For an SQLite file, write sqlite:%s", place);
@@ -103,6 +108,16 @@ enum kvf_status kvf_source_open(const char *place, const struct kvf_env *env,
 	kvf_err_hint(err, "Name it with its kind, as in %s or %s.", schemes[0].example,
 		     schemes[1].example);
 	return KVF_EUSAGE;
+}
+
+enum kvf_status kvf_source_open(const char *place, const struct kvf_env *env,
+				struct kvf_source **out, struct kvf_err *err)
+{
+	const char *rest;
+	size_t i = find_scheme(place, &rest);
+
+	*out = NULL;
+	return i < NSCHEMES ? schemes[i].open(rest, env, out, err) : no_such_place(place, err);
 }
 
 enum kvf_status kvf_source_schemas(struct kvf_source *s, const char *const *patterns, size_t n,
@@ -219,6 +234,78 @@ enum kvf_status kvf_source_changed(struct kvf_source *s, int *changed, struct kv
 	return s->driver->changed(s, changed, err);
 }
 
+/* ---- freeze ---------------------------------------------------------------------- */
+
+void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...)
+{
+	size_t at = strlen(w->named);
+	va_list ap;
+
+	w->n += n;
+	if (at + 4 < sizeof(w->named) && at) {
+		memcpy(w->named + at, ", ", 3);
+		at += 2;
+	}
+	va_start(ap, fmt);
+	vsnprintf(w->named + at, sizeof(w->named) - at, fmt, ap);
+	va_end(ap);
+	kvf_text_clean(w->named, 0);
+}
+
+void kvf_freeze_text(const struct kvf_freeze_request *request, char *buf, size_t size)
+{
+	snprintf(buf, size,
+		 "kvferry run %s has frozen this table: its data move to %s. 'kvferry status' "
+		 "of that store says where this stands; 'kvferry abort' and 'kvferry rollback' "
+		 "lift the freeze",
+		 request->run, request->store);
+	kvf_text_clean(buf, 0);
+}
+
+enum kvf_status kvf_source_writers(const char *place, const struct kvf_env *env,
+				   struct kvf_writers *w, struct kvf_err *err)
+{
+	const char *rest;
+	size_t i = find_scheme(place, &rest);
+
+	memset(w, 0, sizeof(*w));
+	return i < NSCHEMES ? schemes[i].freezer->writers(rest, env, w, err)
+			    : no_such_place(place, err);
+}
+
+enum kvf_status kvf_source_frozen(struct kvf_source *s, struct kvf_freeze *f,
+				  struct kvf_err *err)
+{
+	memset(f, 0, sizeof(*f));
+	if (!s->driver->frozen)
+		return kvf_fail(err, KVF_ENOTFOUND, "nothing is frozen here");
+	return s->driver->frozen(s, f, err);
+}
+
+enum kvf_status kvf_freeze_set(const char *place, const struct kvf_env *env,
+			       const struct kvf_freeze_request *request, struct kvf_freeze *f,
+			       struct kvf_err *err)
+{
+	const char *rest;
+	size_t i = find_scheme(place, &rest);
+
+	assert(request->run && request->host && request->who && request->store);
+	memset(f, 0, sizeof(*f));
+	return i < NSCHEMES ? schemes[i].freezer->set(rest, env, request, f, err)
+			    : no_such_place(place, err);
+}
+
+enum kvf_status kvf_freeze_lift(const char *place, const struct kvf_env *env,
+				struct kvf_freeze *f, struct kvf_err *err)
+{
+	const char *rest;
+	size_t i = find_scheme(place, &rest);
+
+	memset(f, 0, sizeof(*f));
+	return i < NSCHEMES ? schemes[i].freezer->lift(rest, env, f, err)
+			    : no_such_place(place, err);
+}
+
 const char *kvf_source_identity(const struct kvf_source *s)
 {
 	return s->driver->identity(s);
@@ -227,14 +314,9 @@ const char *kvf_source_identity(const struct kvf_source *s)
 int kvf_source_is_place(const struct kvf_source *s, const char *place)
 {
 	const char *rest;
-	size_t i;
+	size_t i = find_scheme(place, &rest);
 
-	for (i = 0; i < NSCHEMES; i++) {
-		rest = behind_scheme(place, schemes[i].scheme);
-		if (rest)
-			return s->driver->is_place(s, schemes[i].scheme, rest);
-	}
-	return 0;
+	return i < NSCHEMES && s->driver->is_place(s, schemes[i].scheme, rest);
 }
 
 void kvf_source_close(struct kvf_source *s)

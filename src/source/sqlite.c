@@ -338,6 +338,7 @@ static const struct kvf_source_driver sqlite_driver = {
 	.rows_next = kvf_sqlite_rows_next,
 	.rows_close = kvf_sqlite_rows_close,
 	.changed = sqlite_changed,
+	.frozen = kvf_sqlite_frozen,
 	.identity = sqlite_identity,
 	.is_place = sqlite_is_place,
 	.close = sqlite_close,

@@ -8,6 +8,8 @@
  *   sqlite_schema.c  which tables there are; the shape of a record
  *   sqlite_table.c   the shape of one table
  *   sqlite_rows.c    rows
+ *   sqlite_freeze.c  triggers that refuse writes; the marker of a freeze
+ *   sqlite_writers.c who else has the file open
  */
 #ifndef KVF_SOURCE_SQLITE_H
 #define KVF_SOURCE_SQLITE_H
@@ -182,5 +184,15 @@ void kvf_sqlite_rows_close(struct kvf_rows *rows);
 KVF_MUST_CHECK enum kvf_status
 kvf_sqlite_select(struct kvf_sqlite *s, const struct kvf_record *record,
 		  const struct kvf_table *shape, int count, char **sql, struct kvf_err *err);
+
+/* ---- sqlite_freeze.c ---- */
+
+enum kvf_status kvf_sqlite_frozen(struct kvf_source *s, struct kvf_freeze *f,
+				  struct kvf_err *err);
+
+/* ---- sqlite_writers.c ---- */
+
+enum kvf_status kvf_sqlite_writers(const char *rest, const struct kvf_env *env,
+				   struct kvf_writers *w, struct kvf_err *err);
 
 #endif

@@ -323,7 +323,8 @@ static enum kvf_status add_ddl(struct kvf_sqlite *s, struct kvf_table *t, const 
 
 #define DDL_OF_TABLE                                                                           \
 	"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL"                      \
-	" AND tbl_name = ?1 COLLATE NOCASE ORDER BY type = 'table' DESC, rowid"
+	" AND tbl_name = ?1 COLLATE NOCASE AND NOT (type = 'trigger' AND name GLOB"            \
+	" 'kvferry_freeze_*') ORDER BY type = 'table' DESC, rowid"
 /* Views, and triggers on them. */
 #define DDL_OF_VIEWS                                                                           \
 	"SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND ?1 IS NOT NULL"   \
