@@ -73,15 +73,23 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_changes(struct kvf_store *s, in
 enum kvf_run_state { KVF_RUN_IDLE, KVF_RUN_STAGING, KVF_RUN_SEALED, KVF_RUN_LIVE };
 KVF_API const char *kvf_run_state_name(enum kvf_run_state st);
 
+/* On disk by number; never renumber. */
+enum kvf_prev_legacy {
+	KVF_PREV_KEPT = 0,    /* no: `prev`, if it is not 0 */
+	KVF_PREV_NOTHING = 1, /* yes: there was no live table */
+	KVF_PREV_EMPTY = 2    /* yes: the live table was empty */
+};
+enum kvf_legacy { KVF_LEGACY_KEPT = 0, KVF_LEGACY_DROPPING = 1, KVF_LEGACY_DROPPED = 2 };
+
 /* The control row (stream.md 2.1).  Texts are NUL-terminated and cut to fit. */
 struct kvf_control {
 	uint64_t epoch;
 	enum kvf_run_state state;
-	uint64_t ver;                 /* live schema version; 0 = none yet */
-	uint64_t active, stage, prev; /* generations; 0 = none */
-	int prev_legacy;              /* no data were live before: the way back is the
-				    legacy tables */
-	char run[64];                 /* the owner, "" = none */
+	uint64_t ver;                     /* live schema version; 0 = none yet */
+	uint64_t active, stage, prev;     /* generations; 0 = none */
+	enum kvf_prev_legacy prev_legacy; /* is the way back the legacy tables? */
+	enum kvf_legacy legacy;           /* what became of them */
+	char run[64];                     /* the owner, "" = none */
 	char host[256];
 	int64_t pid, pid_start; /* pid_start: its start time, against pid reuse */
 	int64_t started, beat;  /* microseconds since 1970, UTC */
@@ -123,7 +131,8 @@ KVF_API enum kvf_outside kvf_outside_state(const struct kvf_control *c, int froz
 					   int legacy_dropped);
 KVF_API const char *kvf_outside_name(enum kvf_outside o); /* "OLD" ... */
 
-enum kvf_scan { KVF_SCAN_LIVE, KVF_SCAN_STAGE };
+/* PREVIOUS: the generation that a rollback makes live, where it is one. */
+enum kvf_scan { KVF_SCAN_LIVE, KVF_SCAN_STAGE, KVF_SCAN_PREVIOUS };
 
 /* What is known of one generation of the data. */
 struct kvf_generation {
@@ -152,7 +161,7 @@ kvf_store_generation(struct kvf_store *s, enum kvf_scan which, struct kvf_genera
  * Entries ascending by (partition, key), from `from` on (NULL = all), in one
  * snapshot, without the application's version record.  An entry is valid until
  * the next call.  KVF_EOF at the end.  A store without a live table has no live
- * entries; KVF_ENOTFOUND where nothing is staged.  Close the cursor before the
+ * entries; KVF_ENOTFOUND where nothing is staged, or previous.  Close the cursor before the
  * store is written again: a reader may hold up a commit.
  */
 struct kvf_cursor;
@@ -350,6 +359,90 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_append(struct kvf_store 
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_next(struct kvf_store *s, int64_t after,
 							     struct kvf_ledger_row *row,
 							     struct kvf_err *err);
+
+/* ---- the way back (docs/decisions/rollback.md) ---------------------------- */
+
+/*
+ * a9 Abort: compare-and-set on the epoch that the caller has seen, while the
+ * state is STAGING or SEALED.  In one transaction: epoch + 1, the state LIVE or
+ * IDLE as it was before the run, no owner, the stage dropped, the ledger row.
+ * KVF_EBUSY if the epoch has moved or nothing is staged.  Like every call of this
+ * part it ends what the handle itself may have under way, and when the answer to
+ * its commit was lost it finds out.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_abort(struct kvf_store *s, uint64_t seen_epoch,
+						       const struct kvf_ledger_row *row,
+						       struct kvf_err *err);
+
+/* What is kept of a committed entry: its key, and a hash of its value. */
+struct kvf_mark {
+	uint8_t part[65536], key[65536];
+	size_t part_len, key_len;
+	uint8_t hash[8];
+};
+/* The hash that the mark of an entry with this value has. */
+KVF_API void kvf_mark_hash(struct kvf_bytes value, uint8_t hash[8]);
+/*
+ * The first progress row of the live generation at or after (n, i), with the
+ * marks of its entries, valid until the next call on `s`; KVF_EOF.  What --merge
+ * copied has no marks: it is in the previous generation.  After kvf_store_cleanup()
+ * marks are empty.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_marks(struct kvf_store *s, uint64_t n, uint64_t i, struct kvf_chunk_info *info,
+		struct kvf_bytes *marks, struct kvf_err *err);
+/* The next of the marks of a chunk, into the same *mark each time; begin with
+ * *at = 0.  KVF_EOF. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_marks_next(struct kvf_bytes marks, size_t *at, struct kvf_mark *mark, struct kvf_err *err);
+
+/*
+ * a10 Rollback: compare-and-set on the epoch, while the state is LIVE and a way
+ * back is known.  In one transaction: the live table to its generation's name,
+ * the previous one to the live name with its own version record, version and
+ * user_version as before the commit, epoch + 1, LIVE, or IDLE where kvferry had
+ * not published what was there before; no way back from here; the ledger row.
+ * Writers are kept out, and then `live` must be what the live entries amount to:
+ * KVF_EPREFLIGHT if somebody has written since the caller looked.  KVF_EPREFLIGHT too
+ * without a way back, KVF_EBUSY if the epoch has moved.  What was live is dropped by
+ * kvf_store_sweep().
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_rollback(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_totals *live,
+		   const struct kvf_ledger_row *row, struct kvf_err *err);
+
+/* Drop what is neither live, previous nor staged; not while a run is under way
+ * (KVF_EBUSY).  Changes neither epoch nor state. */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_sweep(struct kvf_store *s,
+						       struct kvf_err *err);
+
+/* What kvf_store_cleanup() would remove. */
+struct kvf_leftovers {
+	uint64_t generations; /* tables: the previous generation, and orphans */
+	uint64_t entries;     /* in them */
+	uint64_t bytes;       /* on disk; UINT64_MAX = unknown */
+	uint64_t marks;       /* bytes of marks of the live generation */
+	int way_back;         /* a rollback is possible until then */
+};
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_leftovers(struct kvf_store *s, struct kvf_leftovers *l, struct kvf_err *err);
+/*
+ * Forget the way back, and drop everything that is not live: compare-and-set on
+ * the epoch, while the state is LIVE or IDLE.  One transaction: epoch + 1, tables,
+ * marks, the ledger row.  KVF_EBUSY if the epoch has moved or a run is under way.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_cleanup(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_ledger_row *row,
+		  struct kvf_err *err);
+
+/*
+ * a8, the store's part: note what becomes of the legacy tables.  Compare-and-set
+ * on the epoch, while the state is LIVE; epoch + 1; from KVF_LEGACY_DROPPING on
+ * they are no way back any more.  With the ledger row in one transaction.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_legacy(struct kvf_store *s, uint64_t seen_epoch, enum kvf_legacy to,
+		 const struct kvf_ledger_row *row, struct kvf_err *err);
 
 /* ---- the memory driver, for tests and embedding -------------------------- */
 

@@ -69,6 +69,12 @@ uint64_t kvf_xxh64(const void *bytes, size_t len)
 	return XXH64(bytes, len, 0);
 }
 
+uint64_t kvf_xxh3(const void *bytes, size_t len)
+{
+	assert(bytes || len == 0);
+	return XXH3_64bits(bytes, len);
+}
+
 /* m += h mod 2^128, both big-endian. */
 static void add128(uint8_t m[16], uint64_t hi, uint64_t lo)
 {

@@ -23,6 +23,9 @@ void kvf_sha256_chain(uint8_t state[KVF_SHA256_LEN], const uint8_t digest[KVF_SH
 /* XXH64 with seed 0, as zstd's content checksum needs it. */
 uint64_t kvf_xxh64(const void *bytes, size_t len);
 
+/* XXH3 of 64 bits, for what is compared with itself. */
+uint64_t kvf_xxh3(const void *bytes, size_t len);
+
 /* Lower-case hex of `len` bytes; out has room for 2 * len + 1. */
 void kvf_hex(const void *bytes, size_t len, char *out);
 /* The reverse; 0 if `text` is not exactly 2 * len hex digits, else 1. */

@@ -22,6 +22,8 @@
 
 #include <kvferry/store.h>
 
+#include "store/marks.h"
+
 /* How far a handle that writes has come; put to commit in this order. */
 enum kvf_store_phase {
 	KVF_PHASE_LOOKING, /* not acquired */
@@ -44,6 +46,7 @@ struct kvf_store {
 	enum kvf_store_phase phase;
 	uint64_t epoch;                              /* ours, from acquire on */
 	uint64_t puts;                               /* entries since the last chunk ended */
+	struct kvf_marks marks;                      /* ... and theirs */
 	struct kvf_err failed;                       /* sticky, from put to commit */
 	uint8_t version_part[256], version_key[256]; /* of our claim */
 	size_t version_part_len, version_key_len;
@@ -87,8 +90,9 @@ struct kvf_store_ops {
 	enum kvf_status (*stage)(struct kvf_store *s, int copy_live, struct kvf_err *err);
 	enum kvf_status (*put)(struct kvf_store *s, const struct kvf_entry *entry,
 			       struct kvf_err *err);
+	/* `marks` are kept with the progress row. */
 	enum kvf_status (*chunk)(struct kvf_store *s, const struct kvf_chunk_info *info,
-				 struct kvf_err *err);
+				 struct kvf_bytes marks, struct kvf_err *err);
 	enum kvf_status (*keep_unit)(struct kvf_store *s, const char *name, uint64_t n,
 				     struct kvf_bytes unit, struct kvf_err *err);
 	enum kvf_status (*flush)(struct kvf_store *s, struct kvf_err *err);
@@ -110,6 +114,23 @@ struct kvf_store_ops {
 					 const struct kvf_ledger_row *row, struct kvf_err *err);
 	enum kvf_status (*ledger_next)(struct kvf_store *s, int64_t after,
 				       struct kvf_ledger_row *row, struct kvf_err *err);
+
+	/* The way back.  Whatever the handle has under way is over before. */
+	enum kvf_status (*abort)(struct kvf_store *s, uint64_t seen_epoch,
+				 const struct kvf_ledger_row *row, struct kvf_err *err);
+	enum kvf_status (*marks)(struct kvf_store *s, uint64_t n, uint64_t i,
+				 struct kvf_chunk_info *info, struct kvf_bytes *marks,
+				 struct kvf_err *err);
+	enum kvf_status (*rollback)(struct kvf_store *s, uint64_t seen_epoch,
+				    const struct kvf_totals *live,
+				    const struct kvf_ledger_row *row, struct kvf_err *err);
+	enum kvf_status (*sweep)(struct kvf_store *s, struct kvf_err *err);
+	enum kvf_status (*leftovers)(struct kvf_store *s, struct kvf_leftovers *l,
+				     struct kvf_err *err);
+	enum kvf_status (*cleanup)(struct kvf_store *s, uint64_t seen_epoch,
+				   const struct kvf_ledger_row *row, struct kvf_err *err);
+	enum kvf_status (*legacy)(struct kvf_store *s, uint64_t seen_epoch, enum kvf_legacy to,
+				  const struct kvf_ledger_row *row, struct kvf_err *err);
 };
 
 /* Drivers that a place can name: "SCHEME:REST". */
@@ -132,6 +153,11 @@ enum kvf_status kvf_store_held(const struct kvf_control *c, struct kvf_err *err)
 /* KVF_EVERSION: the control row has another layout than ours. */
 enum kvf_status kvf_store_other_format(const char *place, int64_t format, struct kvf_err *err);
 
+/* KVF_EPREFLIGHT: there is no way back; writers came between look and rollback. */
+enum kvf_status kvf_store_no_way_back(const struct kvf_control *c, struct kvf_err *err);
+enum kvf_status kvf_store_written(const struct kvf_totals *seen, const struct kvf_totals *now,
+				  struct kvf_err *err);
+
 /* KVF_ESTREAM for a key that is staged already. */
 enum kvf_status kvf_store_duplicate(const struct kvf_entry *entry, int equal,
 				    struct kvf_err *err);
@@ -141,6 +167,9 @@ void kvf_merge_count(struct kvf_merge_stats *m, const struct kvf_entry *entry, i
 
 /* Fill what the control row says of one generation: see struct kvf_control. */
 void kvf_control_of(struct kvf_control *c, const struct kvf_generation *g);
+
+/* The number of that generation; 0 = none. */
+uint64_t kvf_control_gen(const struct kvf_control *c, enum kvf_scan which);
 
 /* Is this the record at (vpart, vkey)?  Never, where there is none. */
 int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes vpart,

@@ -32,6 +32,11 @@ struct memory_cursor {
 	struct kvf_mem_table *of;
 };
 
+struct kvf_mem_data *kvf_mem_data_of(struct kvf_store *base)
+{
+	return ((struct memory *)base)->data;
+}
+
 /* ---- looking ------------------------------------------------------------------ */
 
 static enum kvf_status not_found(const char *what, struct kvf_err *err)
@@ -97,8 +102,8 @@ static enum kvf_status scan(struct kvf_store *base, enum kvf_scan which,
 	struct memory_cursor *c;
 	int found;
 
-	if (!t && which == KVF_SCAN_STAGE)
-		return not_found("nothing is staged", err);
+	if (!t && which != KVF_SCAN_LIVE)
+		return not_found("there is no such generation", err);
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return kvf_fail_nomem(err);
@@ -146,8 +151,8 @@ static enum kvf_status totals(struct kvf_store *base, enum kvf_scan which, struc
 	struct kvf_mem_table *table = kvf_mem_table_for(((struct memory *)base)->data, which);
 	size_t i;
 
-	if (!table && which == KVF_SCAN_STAGE)
-		return not_found("nothing is staged", err);
+	if (!table && which != KVF_SCAN_LIVE)
+		return not_found("there is no such generation", err);
 	for (i = 0; table && i < table->len; i++) {
 		struct kvf_entry e = kvf_mem_entry(table->items[i]);
 
@@ -341,7 +346,7 @@ static enum kvf_status put(struct kvf_store *base, const struct kvf_entry *e,
 }
 
 static enum kvf_status chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
-			     struct kvf_err *err)
+			     struct kvf_bytes marks, struct kvf_err *err)
 {
 	struct memory *s = (struct memory *)base;
 	struct kvf_merge_stats merge = s->merge;
@@ -351,12 +356,15 @@ static enum kvf_status chunk(struct kvf_store *base, const struct kvf_chunk_info
 
 	if (st)
 		return st;
-	c = malloc(sizeof(*c));
+	c = malloc(sizeof(*c) + marks.len);
 	if (!c) {
 		forget_pending(s);
 		return kvf_fail_nomem(err);
 	}
 	c->info = *info;
+	c->len = marks.len;
+	if (marks.len)
+		memcpy(c->marks, marks.ptr, marks.len);
 	t = kvf_mem_table_for(s->data, KVF_SCAN_STAGE);
 	st = kvf_mem_move(t, s->pending, s->npending, s->copy_live ? &merge : NULL, err);
 	if (st) {
@@ -532,7 +540,7 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 		}
 	}
 	d->c.prev = live && live->len ? d->c.active : 0;
-	d->c.prev_legacy = d->c.prev == 0;
+	d->c.prev_legacy = d->c.prev ? KVF_PREV_KEPT : live ? KVF_PREV_EMPTY : KVF_PREV_NOTHING;
 	d->c.active = t->g.gen;
 	d->c.stage = 0;
 	d->c.ver = t->g.ver = schema;
@@ -617,6 +625,13 @@ static const struct kvf_store_ops ops = {
 	.note_failure = note_failure,
 	.ledger_append = ledger_append,
 	.ledger_next = ledger_next,
+	.abort = kvf_mem_abort,
+	.marks = kvf_mem_marks,
+	.rollback = kvf_mem_rollback,
+	.sweep = kvf_mem_sweep,
+	.leftovers = kvf_mem_leftovers,
+	.cleanup = kvf_mem_cleanup,
+	.legacy = kvf_mem_legacy,
 };
 
 static enum kvf_status open_on(struct kvf_mem_data *d, const struct kvf_env *env,

@@ -111,7 +111,7 @@ static void table_free(struct kvf_mem_table *t)
 	free(t);
 }
 
-static struct kvf_mem_table *table_of(const struct kvf_mem_data *d, uint64_t gen)
+struct kvf_mem_table *kvf_mem_table_of(const struct kvf_mem_data *d, uint64_t gen)
 {
 	struct kvf_mem_table *t;
 
@@ -123,7 +123,7 @@ static struct kvf_mem_table *table_of(const struct kvf_mem_data *d, uint64_t gen
 
 struct kvf_mem_table *kvf_mem_table_for(const struct kvf_mem_data *d, enum kvf_scan which)
 {
-	return table_of(d, which == KVF_SCAN_STAGE ? d->c.stage : d->c.active);
+	return kvf_mem_table_of(d, kvf_control_gen(&d->c, which));
 }
 
 void kvf_mem_drop_orphans(struct kvf_mem_data *d)

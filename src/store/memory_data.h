@@ -25,6 +25,8 @@ struct kvf_mem_unit {
 struct kvf_mem_chunk {
 	struct kvf_mem_chunk *next;
 	struct kvf_chunk_info info;
+	size_t len; /* of its marks */
+	uint8_t marks[];
 };
 
 /* A generation: items ascending by key, units, progress rows. */
@@ -88,6 +90,8 @@ enum kvf_status kvf_mem_move(struct kvf_mem_table *t, struct kvf_mem_item **item
 
 /* The live or the staged generation, or NULL. */
 struct kvf_mem_table *kvf_mem_table_for(const struct kvf_mem_data *d, enum kvf_scan which);
+/* The generation of that number, or NULL. */
+struct kvf_mem_table *kvf_mem_table_of(const struct kvf_mem_data *d, uint64_t gen);
 /* Drop what is neither staged, active nor previous. */
 void kvf_mem_drop_orphans(struct kvf_mem_data *d);
 
@@ -95,5 +99,24 @@ void kvf_mem_drop_orphans(struct kvf_mem_data *d);
 struct kvf_mem_line *kvf_mem_line_new(const struct kvf_ledger_row *row);
 void kvf_mem_line_free(struct kvf_mem_line *l);
 void kvf_mem_append(struct kvf_mem_data *d, struct kvf_mem_line *l);
+
+/* ---- memory.c, memory_back.c: what the driver's table names -------------------- */
+
+struct kvf_mem_data *kvf_mem_data_of(struct kvf_store *base);
+enum kvf_status kvf_mem_abort(struct kvf_store *base, uint64_t seen,
+			      const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_mem_marks(struct kvf_store *base, uint64_t n, uint64_t i,
+			      struct kvf_chunk_info *info, struct kvf_bytes *marks,
+			      struct kvf_err *err);
+enum kvf_status kvf_mem_rollback(struct kvf_store *base, uint64_t seen,
+				 const struct kvf_totals *live,
+				 const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_mem_sweep(struct kvf_store *base, struct kvf_err *err);
+enum kvf_status kvf_mem_leftovers(struct kvf_store *base, struct kvf_leftovers *l,
+				  struct kvf_err *err);
+enum kvf_status kvf_mem_cleanup(struct kvf_store *base, uint64_t seen,
+				const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_mem_legacy(struct kvf_store *base, uint64_t seen, enum kvf_legacy to,
+			       const struct kvf_ledger_row *row, struct kvf_err *err);
 
 #endif

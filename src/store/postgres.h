@@ -11,6 +11,7 @@
  *   postgres_load.c     batches into the stage, by COPY, on other connections
  *   postgres_merge.c    batches whose keys may be there already
  *   postgres_commit.c   seal, commit, gc
+ *   postgres_back.c     abort, rollback, cleanup
  *
  * kvferry's own tables lie in the schema "kvferry"; a generation that is not
  * live lies, under the live table's own name, in the schema "kvferry_g<N>".  To
@@ -134,6 +135,10 @@ enum kvf_status kvf_pgs_unit(struct kvf_store *base, enum kvf_scan which, const 
 			     uint64_t n, struct kvf_bytes *unit, struct kvf_err *err);
 enum kvf_status kvf_pgs_applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
 				struct kvf_err *err);
+/* The first six columns of a progress row, without its generation. */
+void kvf_pgs_take_chunk(const PGresult *res, struct kvf_chunk_info *info);
+/* KVF_ENOTFOUND: "nothing is staged". */
+enum kvf_status kvf_pgs_nothing(struct kvf_pgs *s, enum kvf_scan which, struct kvf_err *err);
 enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
 				 struct kvf_chunk_info *info, struct kvf_err *err);
 enum kvf_status kvf_pgs_ledger_next(struct kvf_store *base, int64_t after,
@@ -183,7 +188,8 @@ enum kvf_status kvf_pgs_batch(struct kvf_pgs *s, struct kvf_pgs_batch **b, struc
 enum kvf_status kvf_pgs_batch_add(struct kvf_pgs_batch *b, const struct kvf_entry *e,
 				  struct kvf_err *err);
 enum kvf_status kvf_pgs_batch_chunk(struct kvf_pgs_batch *b, uint64_t gen,
-				    const struct kvf_chunk_info *info, struct kvf_err *err);
+				    const struct kvf_chunk_info *info, struct kvf_bytes marks,
+				    struct kvf_err *err);
 /* Walk over the entries of a finished batch; 0 at the end.  Begin with at = 0. */
 int kvf_pgs_batch_next(const struct kvf_pgs_batch *b, size_t *at, struct kvf_entry *e);
 /* Send the batch on its way. */
@@ -226,7 +232,7 @@ enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy_live, struct kvf_
 enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entry,
 			    struct kvf_err *err);
 enum kvf_status kvf_pgs_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
-			      struct kvf_err *err);
+			      struct kvf_bytes marks, struct kvf_err *err);
 enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
 				  struct kvf_bytes unit, struct kvf_err *err);
 enum kvf_status kvf_pgs_flush(struct kvf_store *base, struct kvf_err *err);
@@ -244,5 +250,37 @@ enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err);
 void kvf_pgs_note_failure(struct kvf_store *base, const char *why);
 enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
 				      const struct kvf_ledger_row *row, struct kvf_err *err);
+
+/* Insert a row in whatever transaction is open. */
+enum kvf_status kvf_pgs_insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_row *row,
+				      struct kvf_err *err);
+/*
+ * Statements that make of a table under the live name what the live table was:
+ * owner, privileges, and the views that name it.  Made before the tables move,
+ * with everything qualified (search_path is pg_catalog), and run after.
+ */
+enum kvf_status kvf_pgs_remember(struct kvf_pgs *s, int64_t oid, PGresult **statements,
+				 struct kvf_err *err);
+enum kvf_status kvf_pgs_recall(struct kvf_pgs *s, const PGresult *statements,
+			       struct kvf_err *err);
+
+/* ---- postgres_back.c ------------------------------------------------------- */
+
+enum kvf_status kvf_pgs_abort(struct kvf_store *base, uint64_t seen,
+			      const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_pgs_marks(struct kvf_store *base, uint64_t n, uint64_t i,
+			      struct kvf_chunk_info *info, struct kvf_bytes *marks,
+			      struct kvf_err *err);
+enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t seen,
+					     const struct kvf_totals *live,
+					     const struct kvf_ledger_row *row,
+					     struct kvf_err *err);
+enum kvf_status kvf_pgs_sweep(struct kvf_store *base, struct kvf_err *err);
+enum kvf_status kvf_pgs_leftovers(struct kvf_store *base, struct kvf_leftovers *l,
+				  struct kvf_err *err);
+enum kvf_status kvf_pgs_cleanup(struct kvf_store *base, uint64_t seen,
+				const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_pgs_legacy(struct kvf_store *base, uint64_t seen, enum kvf_legacy to,
+			       const struct kvf_ledger_row *row, struct kvf_err *err);
 
 #endif

@@ -70,9 +70,8 @@ enum kvf_status kvf_pgs_seal(struct kvf_store *base, const uint8_t root[32],
 
 /* ---- the ledger ------------------------------------------------------------------- */
 
-/* Insert a row in whatever transaction is open. */
-static enum kvf_status insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_row *row,
-				     struct kvf_err *err)
+enum kvf_status kvf_pgs_insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_row *row,
+				      struct kvf_err *err)
 {
 	struct kvf_pg_args a = { 0 };
 
@@ -127,12 +126,12 @@ enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
 		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's",
 				s->pg.name);
 	if (!epoch)
-		return insert_ledger(s, row, err);
+		return kvf_pgs_insert_ledger(s, row, err);
 	st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "BEGIN");
 	if (!st)
 		st = fence(s, err);
 	if (!st)
-		st = insert_ledger(s, row, err);
+		st = kvf_pgs_insert_ledger(s, row, err);
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
@@ -162,13 +161,8 @@ void kvf_pgs_note_failure(struct kvf_store *base, const char *why)
 
 /* ---- commit ------------------------------------------------------------------------ */
 
-/*
- * Statements that make of a table under the live name what the live table was:
- * owner, privileges, and the views that name it.  Made before the tables move,
- * with everything qualified, and run after.
- */
-static enum kvf_status remember(struct kvf_pgs *s, int64_t oid, PGresult **statements,
-				struct kvf_err *err)
+enum kvf_status kvf_pgs_remember(struct kvf_pgs *s, int64_t oid, PGresult **statements,
+				 struct kvf_err *err)
 {
 	static const char sql[] =
 		"SELECT format('GRANT %s ON %I.%I TO %s%s', x.privilege_type, n.nspname, "
@@ -201,8 +195,8 @@ static enum kvf_status remember(struct kvf_pgs *s, int64_t oid, PGresult **state
 	return kvf_pg_query(&s->pg, s->conn, sql, &a, "read the schema", statements, err);
 }
 
-static enum kvf_status recall(struct kvf_pgs *s, const PGresult *statements,
-			      struct kvf_err *err)
+enum kvf_status kvf_pgs_recall(struct kvf_pgs *s, const PGresult *statements,
+			       struct kvf_err *err)
 {
 	int i, n = statements ? PQntuples(statements) : 0;
 	enum kvf_status st = KVF_OK;
@@ -298,21 +292,22 @@ static enum kvf_status install(struct kvf_pgs *s, struct kvf_err *err)
 
 /* Exchange the tables. */
 static enum kvf_status swap(struct kvf_pgs *s, const struct kvf_control *c, uint64_t *prev,
-			    struct kvf_err *err)
+			    int *had, struct kvf_err *err)
 {
 	PGresult *statements = NULL;
 	int64_t oid;
 	enum kvf_status st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
 
 	*prev = 0;
+	*had = !st && oid;
 	if (!st && oid)
-		st = remember(s, oid, &statements, err);
+		st = kvf_pgs_remember(s, oid, &statements, err);
 	if (!st && oid)
 		st = retire_live(s, c, oid, prev, err);
 	if (!st)
 		st = install(s, err);
 	if (!st)
-		st = recall(s, statements, err);
+		st = kvf_pgs_recall(s, statements, err);
 	PQclear(statements);
 	if (!st && oid && !*prev) {
 		char table[KVF_PG_QUOTED];
@@ -331,6 +326,7 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 	struct kvf_control c;
 	uint64_t prev;
 	enum kvf_status st;
+	int had;
 
 	/* Names in what the server prints are then qualified. */
 	st = kvf_pg_exec(&s->pg, s->conn, "begin to publish", err,
@@ -338,7 +334,7 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 	if (!st)
 		st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (!st)
-		st = swap(s, &c, &prev, err);
+		st = swap(s, &c, &prev, &had, err);
 	if (!st)
 		st = set_version(s, &c, done, err);
 	if (!st)
@@ -348,10 +344,13 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 				 " run = '', why = '', lease = 0, step = '' WHERE id = 1;"
 				 "UPDATE kvferry.generations SET ver = %lld, published = %lld"
 				 " WHERE gen = %lld",
-				 (long long)schema, (long long)prev, prev == 0,
+				 (long long)schema, (long long)prev,
+				 prev  ? KVF_PREV_KEPT
+				 : had ? KVF_PREV_EMPTY
+				       : KVF_PREV_NOTHING,
 				 (long long)schema, (long long)kvf_now_us(),
 				 (long long)s->stage);
-	return st ? st : insert_ledger(s, row, err);
+	return st ? st : kvf_pgs_insert_ledger(s, row, err);
 }
 
 /*

@@ -112,16 +112,18 @@ enum kvf_status kvf_pgs_batch_add(struct kvf_pgs_batch *b, const struct kvf_entr
 }
 
 enum kvf_status kvf_pgs_batch_chunk(struct kvf_pgs_batch *b, uint64_t gen,
-				    const struct kvf_chunk_info *info, struct kvf_err *err)
+				    const struct kvf_chunk_info *info, struct kvf_bytes marks,
+				    struct kvf_err *err)
 {
 	const uint64_t numbers[] = { gen, info->n, info->i },
 		       sums[] = { info->totals.entries, info->totals.bytes };
-	uint8_t row[2 + 7 * 4 + 5 * 8 + sizeof(info->d) + sizeof(info->totals.m)], be[8];
+	uint8_t row[2 + 8 * 4 + 5 * 8 + sizeof(info->d) + sizeof(info->totals.m)], be[8];
 	uint8_t *p = row;
+	enum kvf_status st;
 	int i;
 
 	*p++ = 0;
-	*p++ = 7;
+	*p++ = 8;
 	for (i = 0; i < 3; i++) {
 		kvf_put_be64(be, numbers[i]);
 		p = put_field(p, be, 8);
@@ -132,7 +134,9 @@ enum kvf_status kvf_pgs_batch_chunk(struct kvf_pgs_batch *b, uint64_t gen,
 		p = put_field(p, be, 8);
 	}
 	p = put_field(p, info->totals.m, sizeof(info->totals.m));
-	return kvf_buf_append(&b->progress, row, (size_t)(p - row), err);
+	kvf_put_be32(p, (uint32_t)marks.len);
+	st = kvf_buf_append(&b->progress, row, (size_t)(p + 4 - row), err);
+	return st ? st : kvf_buf_append(&b->progress, marks.ptr, marks.len, err);
 }
 
 int kvf_pgs_batch_next(const struct kvf_pgs_batch *b, size_t *at, struct kvf_entry *e)

@@ -119,7 +119,7 @@ static enum kvf_status take_control(struct kvf_pgs *s, const PGresult *res,
 	c->active = number(res, 4);
 	c->stage = number(res, 5);
 	c->prev = number(res, 6);
-	c->prev_legacy = number(res, 7) != 0;
+	c->prev_legacy = (enum kvf_prev_legacy)number(res, 7);
 	kvf_pg_get_text(res, 0, 8, c->run, sizeof(c->run));
 	kvf_pg_get_text(res, 0, 9, c->host, sizeof(c->host));
 	c->pid = kvf_pg_get_number(res, 0, 10);
@@ -130,6 +130,7 @@ static enum kvf_status take_control(struct kvf_pgs *s, const PGresult *res,
 	kvf_pg_get_text(res, 0, 15, c->why, sizeof(c->why));
 	c->lease = (uint32_t)number(res, 16);
 	kvf_pg_get_text(res, 0, 17, c->step, sizeof(c->step));
+	c->legacy = (enum kvf_legacy)number(res, 18);
 	return KVF_OK;
 }
 
@@ -149,16 +150,17 @@ enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf
 		&s->pg, conn,
 		"SELECT c.format, c.epoch, c.state, c.ver, c.active, c.stage, c.prev,"
 		" c.prev_legacy, c.run, c.host, c.pid, c.pid_start, c.started, c.beat, c.tool,"
-		" c.why, c.lease, c.step, " GENERATION " FROM kvferry.control c LEFT JOIN kvferry.generations g"
+		" c.why, c.lease, c.step, c.legacy, " GENERATION
+		" FROM kvferry.control c LEFT JOIN kvferry.generations g"
 		" ON g.gen = CASE WHEN c.state IN ('STAGING', 'SEALED') THEN c.stage ELSE"
 		" c.active END WHERE c.id = 1",
 		&none, "read", &res, err);
 	if (st)
 		return st;
 	st = take_control(s, res, c, err);
-	if (!st && !PQgetisnull(res, 0, 18)) {
+	if (!st && !PQgetisnull(res, 0, 19)) {
 		memset(&g, 0, sizeof(g));
-		take_generation(res, 18, &g);
+		take_generation(res, 19, &g);
 		kvf_control_of(c, &g);
 	}
 	PQclear(res);
@@ -174,10 +176,11 @@ enum kvf_status kvf_pgs_control(struct kvf_store *base, struct kvf_control *c,
 	return st ? st : kvf_pgs_read_control(s, s->conn, c, err);
 }
 
-static enum kvf_status nothing(struct kvf_pgs *s, enum kvf_scan which, struct kvf_err *err)
+enum kvf_status kvf_pgs_nothing(struct kvf_pgs *s, enum kvf_scan which, struct kvf_err *err)
 {
-	return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is %s", s->pg.name,
-			which == KVF_SCAN_STAGE ? "staged" : "live");
+	static const char *const words[] = { "live", "staged", "previous" };
+
+	return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is %s", s->pg.name, words[which]);
 }
 
 enum kvf_status kvf_pgs_generation(struct kvf_store *base, enum kvf_scan which,
@@ -189,6 +192,9 @@ enum kvf_status kvf_pgs_generation(struct kvf_store *base, enum kvf_scan which,
 		[KVF_SCAN_STAGE] =
 			"SELECT " GENERATION " FROM kvferry.generations g WHERE gen ="
 			" (SELECT stage FROM kvferry.control WHERE stage > 0)",
+		[KVF_SCAN_PREVIOUS] =
+			"SELECT " GENERATION " FROM kvferry.generations g WHERE gen ="
+			" (SELECT prev FROM kvferry.control WHERE prev > 0)",
 	};
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	static const struct kvf_pg_args none;
@@ -203,7 +209,7 @@ enum kvf_status kvf_pgs_generation(struct kvf_store *base, enum kvf_scan which,
 	if (!st && PQntuples(res) == 1)
 		take_generation(res, 0, g);
 	else if (!st)
-		st = nothing(s, which, err);
+		st = kvf_pgs_nothing(s, which, err);
 	PQclear(res);
 	return st;
 }
@@ -267,13 +273,24 @@ enum kvf_status kvf_pgs_unit(struct kvf_store *base, enum kvf_scan which, const 
 		return st;
 	kvf_pg_text(&a, name);
 	kvf_pg_number(&a, (int64_t)n);
-	kvf_pg_number(&a, which == KVF_SCAN_STAGE);
+	kvf_pg_number(&a, (int64_t)which);
 	st = kvf_pg_query(&s->pg, s->conn,
 			  "SELECT u.unit FROM kvferry.units u, kvferry.control c WHERE u.gen ="
-			  " CASE WHEN $3::int8 = 1 THEN c.stage ELSE c.active END AND u.gen > 0"
+			  " CASE $3::int8 WHEN 0 THEN c.active WHEN 1 THEN c.stage ELSE"
+			  " c.prev END AND u.gen > 0"
 			  " AND u.name = $1 AND u.n = $2::int8",
 			  &a, "read", &res, err);
 	return st ? st : keep_value(s, res, unit, err);
+}
+
+void kvf_pgs_take_chunk(const PGresult *res, struct kvf_chunk_info *info)
+{
+	info->n = number(res, 0);
+	info->i = number(res, 1);
+	fixed(res, 2, info->d, sizeof(info->d));
+	info->totals.entries = number(res, 3);
+	info->totals.bytes = number(res, 4);
+	fixed(res, 5, info->totals.m, sizeof(info->totals.m));
 }
 
 enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
@@ -299,12 +316,7 @@ enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
 	if (st)
 		return st;
 	if (PQntuples(res) == 1) {
-		info->n = number(res, 0);
-		info->i = number(res, 1);
-		fixed(res, 2, info->d, sizeof(info->d));
-		info->totals.entries = number(res, 3);
-		info->totals.bytes = number(res, 4);
-		fixed(res, 5, info->totals.m, sizeof(info->totals.m));
+		kvf_pgs_take_chunk(res, info);
 	} else {
 		st = KVF_EOF;
 	}

@@ -4,6 +4,8 @@
  */
 #include "store/postgres.h"
 
+#include "pg/dialect.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,12 +20,13 @@ static const char objects_sql[] =
 	" ver int8 NOT NULL DEFAULT 0 CHECK (ver >= 0),"
 	" active int8 NOT NULL DEFAULT 0, stage int8 NOT NULL DEFAULT 0,"
 	" prev int8 NOT NULL DEFAULT 0,"
-	" prev_legacy int8 NOT NULL DEFAULT 0 CHECK (prev_legacy IN (0, 1)),"
+	" prev_legacy int8 NOT NULL DEFAULT 0 CHECK (prev_legacy IN (0, 1, 2)),"
 	" run text NOT NULL DEFAULT '', host text NOT NULL DEFAULT '',"
 	" pid int8 NOT NULL DEFAULT 0, pid_start int8 NOT NULL DEFAULT 0,"
 	" started int8 NOT NULL DEFAULT 0, beat int8 NOT NULL DEFAULT 0,"
 	" lease int8 NOT NULL DEFAULT 0, step text NOT NULL DEFAULT '',"
-	" tool text NOT NULL DEFAULT '', why text NOT NULL DEFAULT '');"
+	" tool text NOT NULL DEFAULT '', why text NOT NULL DEFAULT '',"
+	" legacy int8 NOT NULL DEFAULT 0 CHECK (legacy IN (0, 1, 2)));"
 	"CREATE TABLE kvferry.generations("
 	" gen int8 PRIMARY KEY CHECK (gen >= 1),"
 	" ver int8 NOT NULL, published int8 NOT NULL,"
@@ -35,7 +38,7 @@ static const char objects_sql[] =
 	"CREATE TABLE kvferry.progress("
 	" gen int8 NOT NULL, package int8 NOT NULL, chunk int8 NOT NULL,"
 	" d bytea NOT NULL, entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
-	" PRIMARY KEY (gen, package, chunk));"
+	" marks bytea NOT NULL, PRIMARY KEY (gen, package, chunk));"
 	"CREATE TABLE kvferry.units("
 	" gen int8 NOT NULL, name text NOT NULL, n int8 NOT NULL, unit bytea NOT NULL,"
 	" PRIMARY KEY (gen, name, n));"
@@ -82,6 +85,11 @@ enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct 
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err, "%s",
 				 objects_sql);
+	/* Hashes do not compress: where a server would try, it costs more than they do. */
+	if (!st && !s->pg.dialect->paged)
+		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err,
+				 "ALTER TABLE kvferry.progress ALTER marks SET STORAGE"
+				 " EXTERNAL");
 	/* Data that are there become generation 1, made by nobody we know. */
 	if (!st && oid)
 		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
@@ -254,6 +262,6 @@ enum kvf_status kvf_pgs_drop_orphans(struct kvf_pgs *s, struct kvf_err *err)
 			"DELETE FROM kvferry.generations g USING kvferry.control k WHERE"
 			" g.gen NOT IN (k.stage, k.active, k.prev);"
 			"DELETE FROM kvferry.progress p USING kvferry.control k WHERE"
-			" p.gen <> k.stage");
+			" p.gen NOT IN (k.stage, k.active)");
 	return st;
 }

@@ -73,6 +73,13 @@ static const struct kvf_store_ops ops = {
 	.note_failure = kvf_pgs_note_failure,
 	.ledger_append = kvf_pgs_ledger_append,
 	.ledger_next = kvf_pgs_ledger_next,
+	.abort = kvf_pgs_abort,
+	.marks = kvf_pgs_marks,
+	.rollback = kvf_pgs_rollback_to_previous,
+	.sweep = kvf_pgs_sweep,
+	.leftovers = kvf_pgs_leftovers,
+	.cleanup = kvf_pgs_cleanup,
+	.legacy = kvf_pgs_legacy,
 };
 
 /* "TABLE" or "SCHEMA.TABLE", as the caller wrote it. */

@@ -126,7 +126,7 @@ enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn 
 	st = kvf_pgs_read_control(s, *conn, &c, err);
 	if (st && st != KVF_ENOTFOUND)
 		return st;
-	gen = st ? 0 : which == KVF_SCAN_LIVE ? c.active : c.stage;
+	gen = st ? 0 : kvf_control_gen(&c, which);
 	if (gen) {
 		st = kvf_pgs_read_generation(s, *conn, gen, g, err);
 		if (st && st != KVF_ENOTFOUND)
@@ -137,8 +137,8 @@ enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn 
 			 err);
 	if (st)
 		return st;
-	if (!oid && which == KVF_SCAN_STAGE)
-		return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->pg.name);
+	if (!oid && which != KVF_SCAN_LIVE)
+		return kvf_pgs_nothing(s, which, err);
 	if (oid && which == KVF_SCAN_LIVE)
 		snprintf(table, size, "%s", s->live);
 	else if (oid)

@@ -377,14 +377,14 @@ enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entr
 }
 
 enum kvf_status kvf_pgs_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
-			      struct kvf_err *err)
+			      struct kvf_bytes marks, struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pgs_batch *b;
 	enum kvf_status st = kvf_pgs_batch(s, &b, err);
 
 	if (!st)
-		st = kvf_pgs_batch_chunk(b, s->stage, info, err);
+		st = kvf_pgs_batch_chunk(b, s->stage, info, marks, err);
 	if (!st && b->rows.len >= KVF_PGS_BATCH_BYTES)
 		st = send_full(s, err);
 	return st ? give_up(s, st) : KVF_OK;

@@ -10,6 +10,7 @@
  *   sqlite_batch.c    many entries into a table with one statement
  *   sqlite_stage.c    acquire, stage, put, chunk: transactions that can be lost
  *   sqlite_commit.c   seal, commit, gc: those that cannot
+ *   sqlite_back.c     abort, rollback, cleanup
  */
 #ifndef KVF_STORE_SQLITE_H
 #define KVF_STORE_SQLITE_H
@@ -112,6 +113,8 @@ enum kvf_status kvf_lite_finish(struct kvf_lite *s, sqlite3_stmt *stmt, enum kvf
 /* Bind bytes as a BLOB, also where they are empty.  Borrowed until the reset. */
 void kvf_lite_bind(sqlite3_stmt *stmt, int at, struct kvf_bytes b);
 struct kvf_bytes kvf_lite_blob(sqlite3_stmt *stmt, int column);
+/* A BLOB of exactly `size` bytes; else zeros, and 0. */
+int kvf_lite_fixed(sqlite3_stmt *stmt, int column, void *to, size_t size);
 /* A column's text into a field of fixed size, cut to fit. */
 void kvf_lite_text(sqlite3_stmt *stmt, int column, char *to, size_t size);
 
@@ -143,6 +146,9 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 				      struct kvf_err *err);
 enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64_t gen,
 					 struct kvf_generation *g, struct kvf_err *err);
+/* KVF_ENOTFOUND: "nothing is staged". */
+enum kvf_status kvf_lite_nothing(const struct kvf_lite *s, enum kvf_scan which,
+				 struct kvf_err *err);
 enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
 				 struct kvf_err *err);
 enum kvf_status kvf_lite_generation(struct kvf_store *base, enum kvf_scan which,
@@ -206,7 +212,7 @@ enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy_live, struct kvf
 enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
 			     struct kvf_err *err);
 enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
-			       struct kvf_err *err);
+			       struct kvf_bytes marks, struct kvf_err *err);
 enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
 				   struct kvf_bytes unit, struct kvf_err *err);
 enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err);
@@ -226,5 +232,29 @@ enum kvf_status kvf_lite_gc(struct kvf_store *base, struct kvf_err *err);
 void kvf_lite_note_failure(struct kvf_store *base, const char *why);
 enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, uint64_t epoch,
 				       const struct kvf_ledger_row *row, struct kvf_err *err);
+/* Give the connection up, with whatever is open on it, and take a new one. */
+enum kvf_status kvf_lite_reconnect(struct kvf_lite *s, struct kvf_err *err);
+/* Insert a row in whatever transaction is open. */
+enum kvf_status kvf_lite_insert_ledger(struct kvf_lite *s, const struct kvf_ledger_row *row,
+				       struct kvf_err *err);
+
+/* ---- sqlite_back.c --------------------------------------------------------- */
+
+enum kvf_status kvf_lite_abort(struct kvf_store *base, uint64_t seen,
+			       const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_lite_rollback_to_previous(struct kvf_store *base, uint64_t seen,
+					      const struct kvf_totals *live,
+					      const struct kvf_ledger_row *row,
+					      struct kvf_err *err);
+enum kvf_status kvf_lite_marks(struct kvf_store *base, uint64_t n, uint64_t i,
+			       struct kvf_chunk_info *info, struct kvf_bytes *marks,
+			       struct kvf_err *err);
+enum kvf_status kvf_lite_sweep(struct kvf_store *base, struct kvf_err *err);
+enum kvf_status kvf_lite_leftovers(struct kvf_store *base, struct kvf_leftovers *l,
+				   struct kvf_err *err);
+enum kvf_status kvf_lite_cleanup(struct kvf_store *base, uint64_t seen,
+				 const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_lite_legacy(struct kvf_store *base, uint64_t seen, enum kvf_legacy to,
+				const struct kvf_ledger_row *row, struct kvf_err *err);
 
 #endif

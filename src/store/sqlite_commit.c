@@ -52,7 +52,8 @@ enum kvf_status kvf_lite_drop_orphans(struct kvf_lite *s, struct kvf_err *err)
 				   "DELETE FROM kvferry_units WHERE gen NOT IN %s;"
 				   "DELETE FROM kvferry_generations WHERE gen NOT IN %s;"
 				   "DELETE FROM kvferry_progress WHERE gen NOT IN"
-				   " (SELECT stage FROM kvferry_control)",
+				   " (SELECT stage FROM kvferry_control UNION SELECT active"
+				   " FROM kvferry_control)",
 				   keep, keep);
 	return st;
 }
@@ -118,9 +119,8 @@ static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
 		sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
 }
 
-/* Insert a row in whatever transaction is open. */
-static enum kvf_status insert_ledger(struct kvf_lite *s, const struct kvf_ledger_row *row,
-				     struct kvf_err *err)
+enum kvf_status kvf_lite_insert_ledger(struct kvf_lite *s, const struct kvf_ledger_row *row,
+				       struct kvf_err *err)
 {
 	sqlite3_stmt *stmt;
 	enum kvf_status st =
@@ -173,10 +173,10 @@ enum kvf_status kvf_lite_ledger_append(struct kvf_store *base, uint64_t epoch,
 	if (!has)
 		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
 	if (!epoch)
-		return insert_ledger(s, row, err);
+		return kvf_lite_insert_ledger(s, row, err);
 	st = begin_fenced(s, err);
 	if (!st)
-		st = insert_ledger(s, row, err);
+		st = kvf_lite_insert_ledger(s, row, err);
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (st)
@@ -276,7 +276,13 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 	struct kvf_control c;
 	uint64_t prev;
 	enum kvf_status st = kvf_lite_read_control(s, s->db, &c, err);
+	int64_t before = 0;
+	int had = 0;
 
+	if (!st)
+		st = kvf_lite_has(s, s->db, "table", s->table, &had, err);
+	if (!st)
+		st = kvf_lite_number(s, s->db, &before, err, "PRAGMA user_version");
 	if (!st)
 		st = retire_live(s, &c, &prev, err);
 	if (!st)
@@ -288,23 +294,21 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 		st = kvf_lite_exec(s, s->db, err,
 				   "UPDATE kvferry_control SET state = 'LIVE', ver = %lld,"
 				   " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
-				   " run = '', why = '', lease = 0, step = '';"
+				   " run = '', why = '', lease = 0, step = '',"
+				   " user_version = %lld;"
 				   "UPDATE kvferry_generations SET ver = %lld, published = %lld"
 				   " WHERE gen = %lld",
-				   (long long)schema, (long long)prev, prev == 0,
-				   (long long)schema, (long long)kvf_now_us(),
-				   (long long)s->stage);
-	return st ? st : insert_ledger(s, row, err);
+				   (long long)schema, (long long)prev,
+				   prev  ? KVF_PREV_KEPT
+				   : had ? KVF_PREV_EMPTY
+					 : KVF_PREV_NOTHING,
+				   (long long)before, (long long)schema,
+				   (long long)kvf_now_us(), (long long)s->stage);
+	return st ? st : kvf_lite_insert_ledger(s, row, err);
 }
 
-/*
- * COMMIT has failed.  Whether it took effect is read on a new connection, which
- * sees what every other reader will see.
- */
-static void find_out(struct kvf_lite *s, struct kvf_err *err)
+enum kvf_status kvf_lite_reconnect(struct kvf_lite *s, struct kvf_err *err)
 {
-	struct kvf_control c;
-	sqlite3 *db;
 	size_t i;
 
 	for (i = 0; i < KVF_LITE_NSTMT; i++) {
@@ -314,13 +318,23 @@ static void find_out(struct kvf_lite *s, struct kvf_err *err)
 	sqlite3_close(s->db);
 	s->db = NULL;
 	s->in_tx = 0;
-	if (kvf_lite_connect(s, 1, &db, NULL)) {
+	return kvf_lite_connect(s, 1, &s->db, err);
+}
+
+/*
+ * COMMIT has failed.  Whether it took effect is read on a new connection, which
+ * sees what every other reader will see.
+ */
+static void find_out(struct kvf_lite *s, struct kvf_err *err)
+{
+	struct kvf_control c;
+
+	if (kvf_lite_reconnect(s, NULL)) {
 		kvf_err_detail(err, "Whether the new data are live could not be read: the disk "
 				    "gives errors.");
 		return;
 	}
-	s->db = db;
-	if (kvf_lite_read_control(s, db, &c, NULL))
+	if (kvf_lite_read_control(s, s->db, &c, NULL))
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
 	else if (c.state == KVF_RUN_LIVE && c.active == s->stage)
 		kvf_err_detail(err,

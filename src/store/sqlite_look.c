@@ -19,8 +19,7 @@ static enum kvf_status is_touched(struct kvf_lite *s, sqlite3 *db, struct kvf_er
 	return st;
 }
 
-/* A BLOB of exactly `size` bytes; zeros where it is none. */
-static int fixed(sqlite3_stmt *stmt, int column, void *to, size_t size)
+int kvf_lite_fixed(sqlite3_stmt *stmt, int column, void *to, size_t size)
 {
 	struct kvf_bytes b = kvf_lite_blob(stmt, column);
 
@@ -52,7 +51,7 @@ static void totals(sqlite3_stmt *stmt, int column, struct kvf_totals *t)
 {
 	t->entries = number(stmt, column);
 	t->bytes = number(stmt, column + 1);
-	fixed(stmt, column + 2, t->m, sizeof(t->m));
+	kvf_lite_fixed(stmt, column + 2, t->m, sizeof(t->m));
 }
 
 enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64_t gen,
@@ -78,8 +77,8 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 		kvf_lite_text(stmt, 3, g->run, sizeof(g->run));
 		kvf_lite_text(stmt, 4, g->app, sizeof(g->app));
 		kvf_lite_text(stmt, 5, g->tool, sizeof(g->tool));
-		fixed(stmt, 6, g->stream, sizeof(g->stream));
-		g->has_root = fixed(stmt, 7, g->root, sizeof(g->root));
+		kvf_lite_fixed(stmt, 6, g->stream, sizeof(g->stream));
+		g->has_root = kvf_lite_fixed(stmt, 7, g->root, sizeof(g->root));
 		totals(stmt, 8, &g->totals);
 		g->version_part_len =
 			short_blob(stmt, 11, g->version_part, sizeof(g->version_part));
@@ -87,7 +86,7 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 			short_blob(stmt, 12, g->version_key, sizeof(g->version_key));
 		g->exact_packages = sqlite3_column_int(stmt, 13) != 0;
 		kvf_lite_text(stmt, 14, g->mode, sizeof(g->mode));
-		g->has_promised = fixed(stmt, 15, g->promised, sizeof(g->promised));
+		g->has_promised = kvf_lite_fixed(stmt, 15, g->promised, sizeof(g->promised));
 	} else if (rc == SQLITE_DONE) {
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds no generation %llu", s->path,
 			      (unsigned long long)gen);
@@ -126,7 +125,7 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	c->active = number(stmt, 4);
 	c->stage = number(stmt, 5);
 	c->prev = number(stmt, 6);
-	c->prev_legacy = sqlite3_column_int(stmt, 7) != 0;
+	c->prev_legacy = (enum kvf_prev_legacy)sqlite3_column_int(stmt, 7);
 	kvf_lite_text(stmt, 8, c->run, sizeof(c->run));
 	kvf_lite_text(stmt, 9, c->host, sizeof(c->host));
 	c->pid = sqlite3_column_int64(stmt, 10);
@@ -137,6 +136,7 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	kvf_lite_text(stmt, 15, c->why, sizeof(c->why));
 	c->lease = (uint32_t)number(stmt, 16);
 	kvf_lite_text(stmt, 17, c->step, sizeof(c->step));
+	c->legacy = (enum kvf_legacy)sqlite3_column_int(stmt, 18);
 	return KVF_OK;
 }
 
@@ -177,8 +177,8 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 	st = kvf_lite_prepare(
 		s, db, &stmt, err,
 		"SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
-		" run, host, pid, pid_start, started, beat, tool, why, lease, step"
-		" FROM kvferry_control WHERE id = 1");
+		" run, host, pid, pid_start, started, beat, tool, why, lease, step,"
+		" legacy FROM kvferry_control WHERE id = 1");
 	if (st)
 		return sqlite3_errcode(db) == SQLITE_ERROR ? strange(s, db, err) : st;
 	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);
@@ -225,17 +225,24 @@ enum kvf_status kvf_lite_control(struct kvf_store *base, struct kvf_control *c,
 	return end_read(s, mine, st, err);
 }
 
-/* Number of the live or staged generation; 0 is none. */
+enum kvf_status kvf_lite_nothing(const struct kvf_lite *s, enum kvf_scan which,
+				 struct kvf_err *err)
+{
+	static const char *const words[] = { "live", "staged", "previous" };
+
+	return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is %s", s->path, words[which]);
+}
+
+/* Number of the generation; 0 is none. */
 static enum kvf_status which_generation(struct kvf_lite *s, enum kvf_scan which, uint64_t *gen,
 					struct kvf_err *err)
 {
 	struct kvf_control c;
 	enum kvf_status st = kvf_lite_read_control(s, s->db, &c, err);
 
-	*gen = st ? 0 : which == KVF_SCAN_STAGE ? c.stage : c.active;
+	*gen = st ? 0 : kvf_control_gen(&c, which);
 	if (!st && !*gen)
-		st = kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is %s", s->path,
-			      which == KVF_SCAN_STAGE ? "staged" : "live");
+		st = kvf_lite_nothing(s, which, err);
 	return st;
 }
 
@@ -355,7 +362,7 @@ enum kvf_status kvf_lite_progress(struct kvf_store *base, uint64_t n, uint64_t i
 	if (rc == SQLITE_ROW) {
 		info->n = number(*stmt, 0);
 		info->i = number(*stmt, 1);
-		fixed(*stmt, 2, info->d, sizeof(info->d));
+		kvf_lite_fixed(*stmt, 2, info->d, sizeof(info->d));
 		totals(*stmt, 3, &info->totals);
 	} else {
 		st = rc == SQLITE_DONE ? KVF_EOF : kvf_lite_fail(s, s->db, "read", err);

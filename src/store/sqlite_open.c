@@ -395,6 +395,13 @@ static const struct kvf_store_ops ops = {
 	.note_failure = kvf_lite_note_failure,
 	.ledger_append = kvf_lite_ledger_append,
 	.ledger_next = kvf_lite_ledger_next,
+	.abort = kvf_lite_abort,
+	.marks = kvf_lite_marks,
+	.rollback = kvf_lite_rollback_to_previous,
+	.sweep = kvf_lite_sweep,
+	.leftovers = kvf_lite_leftovers,
+	.cleanup = kvf_lite_cleanup,
+	.legacy = kvf_lite_legacy,
 };
 
 /* A name that SQLite keeps for itself, or we for us, cannot be the live table. */

@@ -56,7 +56,7 @@ enum kvf_status kvf_lite_snapshot(struct kvf_lite *s, enum kvf_scan which, sqlit
 	st = kvf_lite_read_control(s, *db, &c, err);
 	if (st && st != KVF_ENOTFOUND)
 		return st;
-	gen = st ? 0 : which == KVF_SCAN_LIVE ? c.active : c.stage;
+	gen = st ? 0 : kvf_control_gen(&c, which);
 	if (gen) {
 		st = kvf_lite_read_generation(s, *db, gen, g, err);
 		if (st && st != KVF_ENOTFOUND)
@@ -70,8 +70,8 @@ enum kvf_status kvf_lite_snapshot(struct kvf_lite *s, enum kvf_scan which, sqlit
 	if (st)
 		return st;
 	if (!has) {
-		if (which == KVF_SCAN_STAGE)
-			return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
+		if (which != KVF_SCAN_LIVE)
+			return kvf_lite_nothing(s, which, err);
 		table[0] = '\0';
 	}
 	kvf_err_clear(err);
@@ -99,8 +99,8 @@ enum kvf_status kvf_lite_scan(struct kvf_store *base, enum kvf_scan which,
 	c->base.store = base;
 	if (s->db)
 		st = kvf_lite_snapshot(s, which, &c->db, &c->of, table, sizeof(table), err);
-	else if (which == KVF_SCAN_STAGE)
-		st = kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
+	else if (which != KVF_SCAN_LIVE)
+		st = kvf_lite_nothing(s, which, err);
 	c->skip_part = (struct kvf_bytes){ c->of.version_part, c->of.version_part_len };
 	c->skip_key = (struct kvf_bytes){ c->of.version_key, c->of.version_key_len };
 	if (!st && table[0])

@@ -343,7 +343,7 @@ static enum kvf_status prepare_stage(struct kvf_lite *s, struct kvf_err *err)
 		st = kvf_lite_prepare(
 			s, s->db, &s->stmt[KVF_LITE_CHUNK], err,
 			"INSERT INTO kvferry_progress VALUES (%llu, ?1, ?2, ?3, ?4, ?5,"
-			" ?6)",
+			" ?6, ?7)",
 			g);
 	if (!st)
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_UNIT], err,
@@ -502,7 +502,7 @@ enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err)
 }
 
 enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
-			       struct kvf_err *err)
+			       struct kvf_bytes marks, struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	const struct kvf_bytes d = { info->d, sizeof(info->d) };
@@ -518,6 +518,7 @@ enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_in
 	sqlite3_bind_int64(stmt, 4, (int64_t)info->totals.entries);
 	sqlite3_bind_int64(stmt, 5, (int64_t)info->totals.bytes);
 	kvf_lite_bind(stmt, 6, m);
+	kvf_lite_bind(stmt, 7, marks);
 	st = s->tx_bytes < KVF_LITE_COMMIT_BYTES ? KVF_OK : keep_sample(s, err);
 	if (!st)
 		st = write_batch(s, err);

@@ -255,7 +255,7 @@ enum kvf_status kvf_lite_totals(struct kvf_store *base, enum kvf_scan which,
 	if (!s->db && which == KVF_SCAN_LIVE)
 		return KVF_OK;
 	if (!s->db)
-		return kvf_fail(err, KVF_ENOTFOUND, "%s: nothing is staged", s->path);
+		return kvf_lite_nothing(s, which, err);
 	j = calloc(1, sizeof(*j));
 	if (!j)
 		return kvf_fail_nomem(err);

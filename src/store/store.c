@@ -83,8 +83,10 @@ enum kvf_status kvf_store_open(const char *place, enum kvf_store_mode mode,
 
 void kvf_store_close(struct kvf_store *s)
 {
-	if (s)
-		s->ops->close(s);
+	if (!s)
+		return;
+	kvf_marks_release(&s->marks);
+	s->ops->close(s);
 }
 
 const char *kvf_store_identity(const struct kvf_store *s)
@@ -145,6 +147,16 @@ int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes 
 	return key.len == vkey.len && vkey.len && part.len == vpart.len &&
 	       memcmp(key.ptr, vkey.ptr, key.len) == 0 &&
 	       (part.len == 0 || memcmp(part.ptr, vpart.ptr, part.len) == 0);
+}
+
+uint64_t kvf_control_gen(const struct kvf_control *c, enum kvf_scan which)
+{
+	switch (which) {
+	case KVF_SCAN_LIVE: return c->active;
+	case KVF_SCAN_STAGE: return c->stage;
+	case KVF_SCAN_PREVIOUS: return c->prev;
+	}
+	return 0;
 }
 
 void kvf_control_of(struct kvf_control *c, const struct kvf_generation *g)
@@ -401,6 +413,8 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 	kvf_err_clear(&s->failed);
 	s->phase = KVF_PHASE_ACQUIRED;
 	s->puts = 0;
+	kvf_marks_release(&s->marks);
+	kvf_marks_init(&s->marks);
 	s->version_part_len = claim->version_part.len;
 	s->version_key_len = claim->version_key.len;
 	if (s->version_part_len)
@@ -455,7 +469,9 @@ enum kvf_status kvf_store_put(struct kvf_store *s, const struct kvf_entry *entry
 		return keep(s, st, err);
 	}
 	s->puts++;
-	st = s->ops->put(s, entry, err);
+	st = kvf_marks_add(&s->marks, entry, err);
+	if (!st)
+		st = s->ops->put(s, entry, err);
 	return st ? keep(s, st, err) : KVF_OK;
 }
 
@@ -476,7 +492,9 @@ enum kvf_status kvf_store_chunk(struct kvf_store *s, const struct kvf_chunk_info
 				     (unsigned long long)s->puts),
 			    err);
 	s->puts = 0;
-	return keep(s, s->ops->chunk(s, info, err), err);
+	st = s->ops->chunk(s, info, kvf_buf_bytes(&s->marks.out), err);
+	kvf_marks_reset(&s->marks);
+	return keep(s, st, err);
 }
 
 enum kvf_status kvf_store_keep_unit(struct kvf_store *s, const char *name, uint64_t n,
