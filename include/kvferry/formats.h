@@ -22,8 +22,17 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_formats_load(const char *dir, struct kvf_formats **out, struct kvf_err *err);
 
 /*
+ * Give every argument of the application its value, in the order of
+ * application->args: each :'name' in a query becomes the value as an SQL
+ * literal.  To be called once, before the source sees the records.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_formats_arguments(struct kvf_formats *f, const char *const *values, struct kvf_err *err);
+
+/*
  * Bind to the shapes that a source gave for each record: resolves every
- * {column}.  shapes[p][r] belongs to record r of package p.  Must be called
+ * {column}.  shapes[p][r] belongs to record r of package p, and behind the
+ * records to its sides.  Must be called
  * before convert().  KVF_EDEFINITION for a column that the row does not have.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status

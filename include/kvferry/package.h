@@ -187,11 +187,34 @@ struct kvf_record {
 	int ordered;                /* declared: entries come out ascending */
 };
 
+/*
+ * A question to the source that is asked before anything is read: each row is
+ * a finding, its first column names what is meant.  Findings of an error refuse
+ * the run; others are counted and shown.
+ */
+struct kvf_check {
+	const char *code;  /* stable word: "token-expired" */
+	const char *text;  /* what the findings are, for people */
+	const char *hint;  /* what to do, or NULL */
+	const char *query; /* a SELECT */
+	int error;
+};
+
 struct kvf_package {
 	const char *name; /* [a-z0-9][a-z0-9_.-]*, <= 64 bytes */
 	uint64_t rev;
 	const struct kvf_record *records;
 	size_t nrecords;
+	/*
+	 * Reports that are written beside the stream, `name` being the file's: a row
+	 * becomes one line.  convert() knows them as the records behind the last
+	 * one; the line is the value of the entry that it puts.  A query's order is
+	 * the order of the lines.
+	 */
+	const struct kvf_record *sides;
+	size_t nsides;
+	const struct kvf_check *checks;
+	size_t nchecks;
 	const struct kvf_kind *kinds;
 	size_t nkinds;
 	const struct kvf_message *messages;
@@ -213,6 +236,20 @@ struct kvf_package {
 	void (*release)(struct kvf_package *self); /* frees what state owns; or NULL */
 };
 
+/* What --arg gives: :'name' in a query is its value as an SQL literal. */
+enum kvf_arg_type {
+	KVF_ARG_TEXT,
+	KVF_ARG_INTEGER,   /* signed 64 bit */
+	KVF_ARG_TIMESTAMP, /* 2026-11-20T09:39:02.123456Z */
+	KVF_ARG_FOLDER     /* files, as a JSON array of {"path", "content": "\\xHEX"} */
+};
+struct kvf_arg {
+	const char *name, *help;
+	enum kvf_arg_type type;
+	const char *fallback; /* SQL that yields it where it is not given, or NULL */
+	const char *files;    /* of a folder: which ones, by pattern */
+};
+
 /*
  * An application: its packages and versions.  What formats/NAME/application.yaml
  * says, or what a C program fills in.
@@ -223,6 +260,11 @@ struct kvf_application {
 	size_t npackages;
 	const char *source_version; /* SQL that yields one number; NULL = none */
 	uint64_t source_requires;   /* the version it must yield */
+	const char *source_otherwise; /* what to do about another one, or NULL */
+	const struct kvf_arg *args;
+	size_t nargs;
+	const struct kvf_check *checks; /* of the whole; packages have their own */
+	size_t nchecks;
 	uint64_t schema;            /* the version that a commit sets */
 	/* The application's own version record in the store; part.len + key.len
 	 * == 0 means there is none. */

@@ -51,7 +51,7 @@ static struct kvf_pos place_in_entry(const struct kvf_def_entry *e, const char *
 		pos = place_in_template(e->key, name);
 	if (!pos.file)
 		pos = place_in_template(e->value->from, name);
-	if (!pos.file)
+	if (!pos.file && !e->value->from)
 		pos = place_in_fields(e->value->fields, e->value->nfields, name);
 	return pos;
 }
@@ -126,7 +126,8 @@ enum kvf_status kvf_formats_bind(struct kvf_formats *f,
 	size_t p, r;
 
 	for (p = 0; p < f->def.npackages; p++)
-		for (r = 0; shapes[p] && r < f->def.packages[p].nrecords; r++) {
+		for (r = 0; shapes[p] && r < f->def.packages[p].nrecords + f->def.packages[p].nsides;
+		     r++) {
 			if (shapes[p][r])
 				st = bind_record(&f->programs[p].records[r], shapes[p][r], err);
 			if (st)

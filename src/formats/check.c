@@ -101,7 +101,7 @@ kvf_check_add_at(struct kvf_checker *c, struct kvf_err *err, enum kvf_finding_le
 
 static int value_is_used(const struct kvf_def_package *p, const struct kvf_def_value *v)
 {
-	for (size_t r = 0; r < p->nrecords; r++)
+	for (size_t r = 0; r < p->nrecords + p->nsides; r++)
 		for (size_t e = 0; e < p->records[r].nentries; e++)
 			if (p->records[r].entries[e].value == v)
 				return 1;

@@ -178,6 +178,10 @@ static void text_check(struct text *t, const struct kvf_def_filter *f)
 		t->max = f->n < t->max ? f->n : t->max;
 		return;
 	}
+	if (f->id == KVF_FILTER_MIN) {
+		t->min = f->n > t->min ? f->n : t->min;
+		return;
+	}
 	t->min = t->min ? t->min : 1;
 	if (f->id == KVF_FILTER_SEGMENT)
 		t->set['/' / 32] &= ~((uint32_t)1 << ('/' % 32));
@@ -249,7 +253,8 @@ static void text_filter(struct text *t, const struct kvf_def_filter *f,
 	case KVF_FILTER_DNS_SUBDOMAIN:
 	case KVF_FILTER_SEGMENT:
 	case KVF_FILTER_NONEMPTY:
-	case KVF_FILTER_MAX: text_check(t, f); break;
+	case KVF_FILTER_MAX:
+	case KVF_FILTER_MIN: text_check(t, f); break;
 	}
 }
 

@@ -233,14 +233,15 @@ static int has_word(const char *text, const char *word)
 enum reading { UNREAD, BY_QUERY, BY_TABLE };
 
 /* How the definition reads `table`; *all is set where a query says "*". */
-static enum reading reading_of(const struct kvf_def *def, const char *table, int *all)
+static enum reading reading_of(const struct kvf_checker *c, const char *table, int *all)
 {
+	const struct kvf_def *def = c->def;
 	enum reading how = UNREAD;
 
 	*all = 0;
 	for (size_t p = 0; p < def->npackages; p++) {
 		for (size_t i = 0; i < def->packages[p].nrecords; i++) {
-			const struct kvf_def_record *r = &def->packages[p].records[i];
+			const struct kvf_record *r = &c->app->packages[p]->records[i];
 
 			if (r->table && !strcasecmp(r->table, table))
 				return BY_TABLE;
@@ -253,11 +254,12 @@ static enum reading reading_of(const struct kvf_def *def, const char *table, int
 	return how;
 }
 
-static int column_in_queries(const struct kvf_def *def, const char *table, const char *column)
+static int column_in_queries(const struct kvf_checker *c, const char *table,
+			     const char *column)
 {
-	for (size_t p = 0; p < def->npackages; p++)
-		for (size_t i = 0; i < def->packages[p].nrecords; i++) {
-			const struct kvf_def_record *r = &def->packages[p].records[i];
+	for (size_t p = 0; p < c->app->npackages; p++)
+		for (size_t i = 0; i < c->app->packages[p]->nrecords; i++) {
+			const struct kvf_record *r = &c->app->packages[p]->records[i];
 
 			if (r->query && has_word(r->query, table) && has_word(r->query, column))
 				return 1;
@@ -329,7 +331,7 @@ static enum kvf_status check_table(struct kvf_checker *c, const struct kvf_table
 	char list[LIST_MAX] = "", text[LIST_MAX + 100];
 	size_t n = 0;
 	int all;
-	enum reading how = reading_of(c->def, t->name, &all);
+	enum reading how = reading_of(c, t->name, &all);
 
 	if (how == UNREAD)
 		return table_finding(c, t, KVF_FINDING_WARNING, "table-not-carried",
@@ -339,7 +341,7 @@ static enum kvf_status check_table(struct kvf_checker *c, const struct kvf_table
 				     err);
 	for (size_t i = 0; how == BY_QUERY && !all && i < t->ncolumns; i++)
 		if (!(t->columns[i].flags & KVF_COLUMN_GENERATED) &&
-		    !column_in_queries(c->def, t->name, t->columns[i].name))
+		    !column_in_queries(c, t->name, t->columns[i].name))
 			list_add(list, &n, t->columns[i].name);
 	if (n) {
 		snprintf(text, sizeof(text), "no query names %s", list);

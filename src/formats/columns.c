@@ -101,7 +101,8 @@ static void add_entry(struct collector *c, const struct kvf_def_entry *e)
 	add_template(c, all, e->key);
 	if (e->value->from)
 		add_template(c, all, e->value->from);
-	add_fields(c, e->value->fields, e->value->nfields);
+	else
+		add_fields(c, e->value->fields, e->value->nfields);
 }
 
 static void walk(struct collector *c)

@@ -2,6 +2,7 @@
 #include "formats/parse.h"
 #include "formats/program.h"
 #include "formats/run.h"
+#include "formats/sql.h"
 #include "formats/tree.h"
 
 #include "value/json.h"
@@ -18,7 +19,7 @@ struct compiler {
 /* How names are looked up: the first `nlets` lets and columns, or members. */
 struct names {
 	size_t nlets;
-	int json;
+	int json, any_case;
 };
 
 static struct kvf_ref row_ref(const struct compiler *c, size_t nlets, const char *name)
@@ -52,6 +53,7 @@ static enum kvf_status resolve(const struct compiler *c, const struct names *nam
 	} else if (names->json) {
 		ref->type = strcmp(piece->name, ".") == 0 ? KVF_REF_SELF : KVF_REF_MEMBER;
 		ref->text = kvf_bytes_str(piece->name);
+		ref->any_case = names->any_case;
 	} else if (strcmp(piece->name, ".") == 0) {
 		kvf_def_fail(err, piece->pos, "{.} means the element, and there is none here");
 		kvf_err_hint(err,
@@ -201,6 +203,7 @@ static enum kvf_status compile_fields(struct compiler *c, enum kvf_encoding enco
 		f.def = &def[i];
 		f.nfields = def[i].nfields;
 		inner.json |= def[i].from != NULL;
+		inner.any_case = def[i].any_case;
 		st = KVF_OK;
 		if (def[i].is_const)
 			st = try_constant(c, encoding, &def[i], def[i].constant, "const", err);
@@ -264,7 +267,7 @@ static enum kvf_status compile_entry(struct compiler *c, const struct kvf_prog_e
 				     size_t nbefore, const struct kvf_def_entry *def,
 				     struct kvf_prog_entry *e, struct kvf_err *err)
 {
-	const struct names names = { c->record->def->nlets, 0 };
+	const struct names names = { c->record->def->nlets, 0, 0 };
 	const struct kvf_prog_entry *same = same_value(before, nbefore, def->value);
 	enum kvf_status st;
 
@@ -280,10 +283,14 @@ static enum kvf_status compile_entry(struct compiler *c, const struct kvf_prog_e
 	if (same) {
 		e->raw = same->raw;
 		e->fields = same->fields;
+		e->nfields = same->nfields;
 		return KVF_OK;
 	}
-	if (def->value->from)
-		return compile_template(c, &names, def->value->from, &e->raw, err);
+	if (def->value->from) { /* the fields of a copied message are never filled */
+		st = compile_template(c, &names, def->value->from, &e->raw, err);
+		e->nfields = 0;
+		return st;
+	}
 	return compile_fields(c, def->value->encoding, &names, def->value->fields,
 			      def->value->nfields, &e->fields, err);
 }
@@ -300,7 +307,7 @@ static enum kvf_status compile_lets(const struct compiler *c, struct kvf_err *er
 		return kvf_fail_nomem(err);
 	c->record->lets = lets;
 	for (i = 0; i < def->nlets; i++) {
-		const struct names names = { i, 0 };
+		const struct names names = { i, 0, 0 };
 		struct kvf_prog_template *list;
 
 		lets[i].def = &def->lets[i];
@@ -352,33 +359,97 @@ static enum kvf_status compile_record(struct compiler *c, struct kvf_err *err)
 }
 
 /* The part that everybody else sees. */
+static enum kvf_status fill_record(struct kvf_formats *f, const struct kvf_def_package *p,
+				   const struct kvf_prog_record *prog,
+				   struct kvf_record *out, struct kvf_err *err)
+{
+	const struct kvf_def_record *def = prog->def;
+	enum kvf_status st;
+
+	out->name = def->name;
+	out->table = def->table;
+	out->where = def->where;
+	out->ordered = def->ordered;
+	if (def->table) {
+		out->columns = prog->columns;
+		out->ncolumns = prog->ncolumns;
+		return def->where ? kvf_sql_check(&f->def, def->table_pos, def->where, err)
+				  : KVF_OK;
+	}
+	/* A query says itself what it yields. */
+	st = kvf_sql_with(&f->def.arena, p, def->table_pos, def->query, &out->query, err);
+	return st ? st : kvf_sql_check(&f->def, def->table_pos, out->query, err);
+}
+
+static enum kvf_status fill_checks(struct kvf_formats *f, const struct kvf_def_package *p,
+				   const struct kvf_def_check *def, size_t n,
+				   struct kvf_check **out, struct kvf_err *err)
+{
+	static const struct kvf_def_package nothing;
+	struct kvf_check *list = kvf_arena_zalloc(&f->def.arena, (n ? n : 1) * sizeof(*list));
+	enum kvf_status st = KVF_OK;
+	size_t i;
+
+	if (!list)
+		return kvf_fail_nomem(err);
+	*out = list;
+	for (i = 0; !st && i < n; i++) {
+		list[i].code = def[i].code;
+		list[i].text = def[i].text;
+		list[i].hint = def[i].hint;
+		list[i].error = def[i].error;
+		st = kvf_sql_with(&f->def.arena, p ? p : &nothing, def[i].pos, def[i].query,
+				  &list[i].query, err);
+		if (!st)
+			st = kvf_sql_check(&f->def, def[i].pos, list[i].query, err);
+	}
+	return st;
+}
+
+static enum kvf_status fill_args(struct kvf_formats *f, struct kvf_err *err)
+{
+	struct kvf_arg *list;
+	size_t n = f->def.nargs, i;
+
+	list = kvf_arena_zalloc(&f->def.arena, (n ? n : 1) * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	for (i = 0; i < n; i++) {
+		list[i].name = f->def.args[i].name;
+		list[i].help = f->def.args[i].help;
+		list[i].type = f->def.args[i].type;
+		list[i].fallback = f->def.args[i].fallback;
+		list[i].files = f->def.args[i].files;
+	}
+	f->application.args = list;
+	f->application.nargs = n;
+	return KVF_OK;
+}
+
 static enum kvf_status fill_package(struct kvf_formats *f, struct kvf_prog *prog,
 				    struct kvf_package *out, struct kvf_err *err)
 {
 	const struct kvf_def_package *def = prog->def;
-	struct kvf_record *records;
-	size_t i;
+	size_t n = def->nrecords + def->nsides, i;
+	enum kvf_status st = KVF_OK;
 
-	records = kvf_arena_zalloc(&f->def.arena, def->nrecords * sizeof(*records));
-	if (!records)
+	prog->rows = kvf_arena_zalloc(&f->def.arena, n * sizeof(*prog->rows));
+	if (!prog->rows)
 		return kvf_fail_nomem(err);
-	for (i = 0; i < def->nrecords; i++) {
-		const struct kvf_def_record *r = &def->records[i];
-
-		records[i].name = r->name;
-		records[i].table = r->table;
-		records[i].where = r->where;
-		records[i].query = r->query;
-		records[i].ordered = r->ordered;
-		if (r->table) { /* a query says itself what it yields */
-			records[i].columns = prog->records[i].columns;
-			records[i].ncolumns = prog->records[i].ncolumns;
-		}
-	}
+	for (i = 0; !st && i < n; i++)
+		st = fill_record(f, def, &prog->records[i], &prog->rows[i], err);
+	if (!st)
+		st = fill_checks(f, def, def->checks, def->nchecks, &prog->checks, err);
+	if (st)
+		return st;
 	out->name = def->name;
 	out->rev = def->version;
-	out->records = records;
+	out->records = prog->rows;
 	out->nrecords = def->nrecords;
+	out->sides = prog->rows + def->nrecords;
+	out->nsides = def->nsides;
+	out->checks = prog->checks;
+	out->nchecks = def->nchecks;
 	out->convert = kvf_formats_convert;
 	out->state = prog;
 	return kvf_formats_kinds(&f->def.arena, def, out, err);
@@ -395,12 +466,13 @@ static enum kvf_status compile_package(struct kvf_formats *f, const struct kvf_d
 	size_t i;
 
 	prog->def = def;
-	prog->records = kvf_arena_zalloc(c.arena, def->nrecords * sizeof(*prog->records));
+	prog->records = kvf_arena_zalloc(c.arena,
+					 (def->nrecords + def->nsides) * sizeof(*prog->records));
 	if (!prog->records)
 		return kvf_fail_nomem(err);
 	kvf_sink_init(&sink, &caps, NULL, NULL);
 	c.sink = &sink;
-	for (i = 0; !st && i < def->nrecords; i++) {
+	for (i = 0; !st && i < def->nrecords + def->nsides; i++) {
 		c.record = &prog->records[i];
 		c.record->package = def;
 		c.record->def = &def->records[i];
@@ -427,6 +499,13 @@ enum kvf_status kvf_formats_compile(struct kvf_formats *f, struct kvf_err *err)
 		list[i] = &packages[i];
 		st = compile_package(f, &def->packages[i], &f->programs[i], &packages[i], err);
 	}
+	if (!st)
+		st = fill_checks(f, NULL, def->checks, def->nchecks, &f->checks, err);
+	if (!st)
+		st = fill_args(f, err);
+	app->checks = f->checks;
+	app->nchecks = def->nchecks;
+	app->source_otherwise = def->source_otherwise;
 	app->name = def->application;
 	app->packages = list;
 	app->npackages = def->npackages;

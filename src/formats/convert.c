@@ -22,7 +22,10 @@ static enum kvf_status put_entry(struct kvf_run *run, const struct kvf_prog_entr
 	case KVF_MSGPACK:
 		st = kvf_encode_tree(run, &kvf_tree_msgpack, e->fields, e->nfields, err);
 		break;
-	case KVF_PROTOBUF: st = kvf_encode_protobuf(run, e->fields, e->nfields, err); break;
+	case KVF_PROTOBUF:
+		st = e->raw ? kvf_encode_copied(run, e, err)
+			    : kvf_encode_protobuf(run, e->fields, e->nfields, err);
+		break;
 	}
 	if (st)
 		return st;

@@ -30,6 +30,7 @@
 #define KVF_DEF_FILTERS_MAX 16 /* on one placeholder */
 #define KVF_DEF_EXPR_DEPTH 32
 #define KVF_DEF_EXPR_NODES 256
+#define KVF_DEF_FOLDER_MAX ((size_t)16 << 20) /* files of an argument, as JSON */
 
 /* file:line:column, both counted from 1.  `file` is as the loader opened it. */
 struct kvf_pos {
@@ -57,7 +58,8 @@ enum kvf_filter {
 	KVF_FILTER_DNS_SUBDOMAIN,
 	KVF_FILTER_SEGMENT,
 	KVF_FILTER_NONEMPTY,
-	KVF_FILTER_MAX /* n = bytes */
+	KVF_FILTER_MAX, /* n = bytes */
+	KVF_FILTER_MIN
 };
 
 enum kvf_time_unit { KVF_UNIT_S, KVF_UNIT_MS, KVF_UNIT_US, KVF_UNIT_NS };
@@ -192,6 +194,9 @@ struct kvf_def_field {
 	int has_default;
 	struct kvf_bytes fallback; /* default: */
 	enum kvf_omit omit;
+	int has_nulls;
+	struct kvf_bytes nulls; /* nulls: what stands for a null among the elements */
+	int any_case;           /* members: of its JSON objects, whatever their case */
 	int has_scale;
 	unsigned scale;          /* decimal */
 	enum kvf_time_unit unit; /* timestamp from an integer */
@@ -205,7 +210,7 @@ struct kvf_def_value {
 	struct kvf_pos pos;
 	const char *name;
 	enum kvf_encoding encoding;
-	const struct kvf_def_template *from; /* raw */
+	const struct kvf_def_template *from; /* raw; protobuf: a message to be copied */
 	const struct kvf_def_field *fields;  /* in the order written */
 	size_t nfields;
 };
@@ -244,12 +249,35 @@ struct kvf_def_record {
 
 /* ---- files ------------------------------------------------------------------- */
 
+/* A query that other queries of the package may name like a table. */
+struct kvf_def_with {
+	struct kvf_pos pos;
+	const char *name, *query;
+};
+
+struct kvf_def_check {
+	struct kvf_pos pos;
+	const char *code, *text, *hint, *query;
+	int error;
+};
+
+struct kvf_def_arg {
+	struct kvf_pos pos;
+	const char *name, *help, *fallback, *files;
+	enum kvf_arg_type type;
+};
+
 struct kvf_def_package {
 	struct kvf_pos pos;
 	const char *name;
 	uint64_t version;
+	const struct kvf_def_with *with;
+	size_t nwith;
+	/* The sides lie behind the records, each with one entry, its lines. */
 	const struct kvf_def_record *records;
-	size_t nrecords;
+	size_t nrecords, nsides;
+	const struct kvf_def_check *checks;
+	size_t nchecks;
 	const struct kvf_def_value *values;
 	size_t nvalues;
 };
@@ -260,6 +288,11 @@ struct kvf_def {
 	const char *application;
 	const char *source_version; /* SQL, or NULL */
 	uint64_t source_requires;
+	const char *source_otherwise; /* what to do about another one, or NULL */
+	const struct kvf_def_arg *args;
+	size_t nargs;
+	const struct kvf_def_check *checks;
+	size_t nchecks;
 	uint64_t schema;
 	struct kvf_bytes version_part, version_key, version_started, version_done;
 	const struct kvf_def_package *packages;

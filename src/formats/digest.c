@@ -103,6 +103,9 @@ static void put_fields(struct kvf_sha256 *h, const struct kvf_def_field *fields,
 		put_number(h, (uint64_t)f->has_default);
 		put_bytes(h, f->fallback);
 		put_number(h, (uint64_t)f->omit);
+		put_number(h, (uint64_t)f->has_nulls);
+		put_bytes(h, f->nulls);
+		put_number(h, (uint64_t)f->any_case);
 		put_number(h, (uint64_t)f->has_scale);
 		put_number(h, f->scale);
 		put_number(h, (uint64_t)f->unit);
@@ -137,15 +140,34 @@ static void put_record(struct kvf_sha256 *h, const struct kvf_def_record *r)
 	}
 }
 
+static void put_checks(struct kvf_sha256 *h, const struct kvf_def_check *checks, size_t n)
+{
+	size_t i;
+
+	put_number(h, n);
+	for (i = 0; i < n; i++) {
+		put_text(h, checks[i].code);
+		put_text(h, checks[i].query);
+		put_number(h, (uint64_t)checks[i].error);
+	}
+}
+
 static void put_package(struct kvf_sha256 *h, const struct kvf_def_package *p)
 {
 	size_t i;
 
 	put_text(h, p->name);
 	put_number(h, p->version);
+	put_number(h, p->nwith);
+	for (i = 0; i < p->nwith; i++) {
+		put_text(h, p->with[i].name);
+		put_text(h, p->with[i].query);
+	}
 	put_number(h, p->nrecords);
-	for (i = 0; i < p->nrecords; i++)
+	put_number(h, p->nsides);
+	for (i = 0; i < p->nrecords + p->nsides; i++)
 		put_record(h, &p->records[i]);
+	put_checks(h, p->checks, p->nchecks);
 	put_number(h, p->nvalues);
 	for (i = 0; i < p->nvalues; i++) {
 		put_text(h, p->values[i].name);
@@ -162,10 +184,18 @@ void kvf_formats_digest(const struct kvf_formats *f, uint8_t digest[32])
 	size_t i;
 
 	kvf_sha256_begin(&h);
-	put_text(&h, "kvferry definition 1");
+	put_text(&h, "kvferry definition 2");
 	put_text(&h, def->application);
 	put_text(&h, def->source_version);
 	put_number(&h, def->source_requires);
+	put_number(&h, def->nargs);
+	for (i = 0; i < def->nargs; i++) {
+		put_text(&h, def->args[i].name);
+		put_number(&h, (uint64_t)def->args[i].type);
+		put_text(&h, def->args[i].fallback);
+		put_text(&h, def->args[i].files);
+	}
+	put_checks(&h, def->checks, def->nchecks);
 	put_number(&h, def->schema);
 	put_bytes(&h, def->version_part);
 	put_bytes(&h, def->version_key);

@@ -35,3 +35,19 @@ enum kvf_status kvf_field_value(struct kvf_run *run, const struct kvf_scope *sco
 	}
 	return st;
 }
+
+enum kvf_status kvf_element_value(struct kvf_run *run, const struct kvf_def_field *def,
+				  const struct kvf_json *json, uint32_t token,
+				  struct kvf_val *out, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_val_of_json(run, json, token, out, err);
+
+	if (st || out->type != KVF_VAL_NULL || def->type == KVF_TYPE_JSON)
+		return st;
+	if (!def->has_nulls)
+		return kvf_fail(err, KVF_EREJECT, "a null among the elements");
+	out->type = KVF_VAL_TEXT;
+	out->json = NULL;
+	out->u.b = def->nulls;
+	return KVF_OK;
+}

@@ -202,9 +202,7 @@ static enum kvf_status put_element(struct walk *k, const struct kvf_prog_field *
 		return st ? st
 			  : kvf_field_failed(k->run, f, kvf_pb_close(k->b, mark, err), err);
 	}
-	st = kvf_val_of_json(k->run, json, token, &v, err);
-	if (!st && v.type == KVF_VAL_NULL)
-		st = kvf_fail(err, KVF_EREJECT, "a null among the elements");
+	st = kvf_element_value(k->run, f->def, json, token, &v, err);
 	if (!st)
 		st = put_scalar(k, f->def, tag, &v, 1, err);
 	return kvf_field_failed(k->run, f, st, err);
@@ -223,9 +221,7 @@ static enum kvf_status put_packed(struct walk *k, const struct kvf_prog_field *f
 
 	st = kvf_pb_open(k->b, f->def->tag, &mark, err);
 	for (i = 0; !st && i < n; i++, at = kvf_json_at(json, at)->next) {
-		st = kvf_val_of_json(k->run, json, at, &v, err);
-		if (!st && v.type == KVF_VAL_NULL)
-			st = kvf_fail(err, KVF_EREJECT, "a null among the elements");
+		st = kvf_element_value(k->run, f->def, json, at, &v, err);
 		if (!st)
 			st = number(f->def->type, &v, &w, err);
 		if (!st)

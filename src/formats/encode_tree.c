@@ -155,9 +155,7 @@ static enum kvf_status put_element(struct walk *k, const struct kvf_prog_field *
 		st = kvf_fail(err, KVF_EREJECT, "an element is not a JSON object");
 		return kvf_field_failed(k->run, f, st, err);
 	}
-	st = kvf_val_of_json(k->run, json, token, &v, err);
-	if (!st && v.type == KVF_VAL_NULL && f->def->type != KVF_TYPE_JSON)
-		st = kvf_fail(err, KVF_EREJECT, "a null among the elements");
+	st = kvf_element_value(k->run, f->def, json, token, &v, err);
 	if (!st)
 		st = put_scalar(k, f->def, &v, &empty, err);
 	return kvf_field_failed(k->run, f, st, err);

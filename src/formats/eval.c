@@ -104,8 +104,8 @@ enum kvf_status kvf_eval_ref(struct kvf_run *run, const struct kvf_scope *scope,
 	assert(scope->json);
 	if (kvf_json_at(scope->json, scope->token)->type != KVF_JSON_OBJECT)
 		return kvf_fail(err, KVF_EREJECT, "the element is not a JSON object");
-	st = kvf_json_member(scope->json, scope->token, ref->text, &run->sink->scratch, &token,
-			     err);
+	st = kvf_json_member(scope->json, scope->token, ref->text, ref->any_case,
+			     &run->sink->scratch, &token, err);
 	if (st)
 		return st;
 	if (!token) {

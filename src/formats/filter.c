@@ -229,6 +229,9 @@ static enum kvf_status check(struct kvf_run *run, const struct kvf_def_filter *f
 	if (f->id == KVF_FILTER_MAX && in.len > f->n)
 		return kvf_fail(err, KVF_EREJECT, "max: %zu bytes, allowed are %llu", in.len,
 				(unsigned long long)f->n);
+	if (f->id == KVF_FILTER_MIN && in.len < f->n)
+		return kvf_fail(err, KVF_EREJECT, "min: %zu bytes, required are %llu", in.len,
+				(unsigned long long)f->n);
 	if ((f->id == KVF_FILTER_NONEMPTY || f->id == KVF_FILTER_SEGMENT) && in.len == 0)
 		return refuse(f, "empty", err);
 	if (f->id == KVF_FILTER_SEGMENT && memchr(in.ptr, '/', in.len))
@@ -260,7 +263,8 @@ enum kvf_status kvf_filter_apply(struct kvf_run *run, const struct kvf_def_filte
 	case KVF_FILTER_DNS_SUBDOMAIN:
 	case KVF_FILTER_SEGMENT:
 	case KVF_FILTER_NONEMPTY:
-	case KVF_FILTER_MAX: break;
+	case KVF_FILTER_MAX:
+	case KVF_FILTER_MIN: break;
 	}
 	return check(run, f, v, err);
 }

@@ -1,6 +1,7 @@
 /* formats - load a folder of definitions, and what is done with it. */
 #include "formats/load.h"
 #include "formats/program.h"
+#include "formats/sql.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -173,13 +174,49 @@ enum kvf_status kvf_formats_blame(const struct kvf_formats *f, size_t package, s
 	struct kvf_err was = *err;
 
 	if (was.status != KVF_EDEFINITION || package >= f->def.npackages ||
-	    record >= f->def.packages[package].nrecords)
+	    record >= f->def.packages[package].nrecords + f->def.packages[package].nsides)
 		return was.status;
 	kvf_def_fail(err, f->def.packages[package].records[record].table_pos, "%s",
 		     was.message);
 	memcpy(err->detail, was.detail, sizeof(err->detail));
 	memcpy(err->hint, was.hint, sizeof(err->hint));
 	return err->status;
+}
+
+static enum kvf_status give_checks(struct kvf_formats *f, struct kvf_check *checks, size_t n,
+				   const char *const *values, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+	size_t i;
+
+	for (i = 0; !st && i < n; i++)
+		st = kvf_sql_values(&f->def.arena, &f->def, values, checks[i].query,
+				    &checks[i].query, err);
+	return st;
+}
+
+enum kvf_status kvf_formats_arguments(struct kvf_formats *f, const char *const *values,
+				      struct kvf_err *err)
+{
+	struct kvf_arena *arena = &f->def.arena;
+	enum kvf_status st = give_checks(f, f->checks, f->def.nchecks, values, err);
+	size_t p, r;
+
+	for (p = 0; !st && p < f->def.npackages; p++) {
+		const struct kvf_def_package *def = &f->def.packages[p];
+		struct kvf_record *rows = f->programs[p].rows;
+
+		for (r = 0; !st && r < def->nrecords + def->nsides; r++) {
+			st = kvf_sql_values(arena, &f->def, values, rows[r].where,
+					    &rows[r].where, err);
+			if (!st)
+				st = kvf_sql_values(arena, &f->def, values, rows[r].query,
+						    &rows[r].query, err);
+		}
+		if (!st)
+			st = give_checks(f, f->programs[p].checks, def->nchecks, values, err);
+	}
+	return st;
 }
 
 void kvf_formats_free(struct kvf_formats *f)

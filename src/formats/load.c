@@ -1,180 +1,12 @@
-/* load - application.yaml and the records of a package. */
+/* load - a package: its records, sides and kinds. */
 #include "formats/load.h"
 
-#include "base/text.h"
 #include "formats/parse.h"
 #include "formats/words.h"
-#include "value/number.h"
 
 #include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-/* ---- application.yaml ------------------------------------------------------ */
-
-static enum kvf_status load_source(struct kvf_def *def, const struct kvf_node *node,
-				   struct kvf_err *err)
-{
-	static const char *const keys[] = { "version", "requires" };
-	const struct kvf_node *m[COUNT(keys)];
-	enum kvf_status st = kvf_node_members(node, "source", keys, COUNT(keys), m, err);
-
-	if (!st)
-		st = kvf_node_required(node, m[0], "source", "version", err);
-	if (!st)
-		st = kvf_node_required(node, m[1], "source", "requires", err);
-	if (!st)
-		st = kvf_node_text(m[0], "source.version", &def->source_version, err);
-	if (!st)
-		st = kvf_node_number(m[1], "source.requires", 0, INT64_MAX,
-				     &def->source_requires, err);
-	return st;
-}
-
-static enum kvf_status load_version_record(struct kvf_def *def, const struct kvf_node *node,
-					   struct kvf_err *err)
-{
-	static const char *const keys[] = { "partition", "key", "started", "done" };
-	struct kvf_bytes *const to[] = { &def->version_part, &def->version_key,
-					 &def->version_started, &def->version_done };
-	const struct kvf_node *m[COUNT(keys)];
-	enum kvf_status st = kvf_node_members(node, "store.version", keys, COUNT(keys), m, err);
-	size_t i;
-
-	for (i = 0; !st && i < COUNT(keys); i++) {
-		st = kvf_node_required(node, m[i], "store.version", keys[i], err);
-		if (!st)
-			st = kvf_node_scalar(m[i], keys[i], err);
-		if (!st)
-			*to[i] = m[i]->text;
-	}
-	if (st)
-		return st;
-	if (def->version_key.len == 0)
-		return kvf_def_fail(err, m[1]->pos, "store.version.key is empty");
-	if (kvf_bytes_cmp(def->version_started, def->version_done) == 0)
-		return kvf_def_fail(err, m[3]->pos, "\"started\" and \"done\" are the same");
-	return KVF_OK;
-}
-
-static enum kvf_status load_store(struct kvf_def *def, const struct kvf_node *node,
-				  struct kvf_err *err)
-{
-	static const char *const keys[] = { "schema", "version" };
-	const struct kvf_node *m[COUNT(keys)];
-	enum kvf_status st = kvf_node_members(node, "store", keys, COUNT(keys), m, err);
-
-	if (!st && m[1])
-		st = load_version_record(def, m[1], err);
-	if (st)
-		return st;
-	if (m[0])
-		return kvf_node_number(m[0], "store.schema", 1, INT64_MAX, &def->schema, err);
-	if (m[1] && kvf_parse_u64(def->version_done, &def->schema) && def->schema >= 1 &&
-	    def->schema <= INT64_MAX)
-		return KVF_OK;
-	kvf_def_fail(err, node->pos, "store has no \"schema\"");
-	kvf_err_hint(err,
-		     "Write the schema version that a finished import sets, a number of 1 or "
-		     "more.");
-	return KVF_EDEFINITION;
-}
-
-static enum kvf_status load_packages(struct kvf_def *def, const struct kvf_node *node,
-				     struct kvf_def_package **out, struct kvf_err *err)
-{
-	enum kvf_status st = kvf_node_collection(node, KVF_NODE_LIST, "packages", err);
-	struct kvf_def_package *list;
-	const struct kvf_node *v;
-	size_t n = 0, i;
-
-	if (st)
-		return st;
-	if (node->n == 0 || node->n > KVF_DEF_PACKAGES_MAX)
-		return kvf_def_fail(err, node->pos, "%s",
-				    node->n ? "too many packages" : "packages is empty");
-	list = kvf_arena_zalloc(&def->arena, node->n * sizeof(*list));
-	if (!list)
-		return kvf_fail_nomem(err);
-	for (v = node->first; v; v = v->next) {
-		st = kvf_node_name(v, "package", &list[n].name, err);
-		if (st)
-			return st;
-		if (!kvf_def_is_package_name(v->text))
-			return kvf_def_fail(err, v->pos,
-					    "the package \"%s\" may have no capitals, and "
-					    "begins with a letter or digit",
-					    list[n].name);
-		if (strcmp(list[n].name, "application") == 0)
-			return kvf_def_fail(err, v->pos,
-					    "a package cannot be called \"application\"");
-		for (i = 0; i < n; i++)
-			if (strcmp(list[i].name, list[n].name) == 0)
-				return kvf_def_fail(err, v->pos,
-						    "the package \"%s\" is listed twice",
-						    list[n].name);
-		list[n++].pos = v->pos;
-	}
-	def->packages = list;
-	def->npackages = n;
-	*out = list;
-	return KVF_OK;
-}
-
-static enum kvf_status load_drop(struct kvf_def *def, const struct kvf_node *node,
-				 struct kvf_err *err)
-{
-	enum kvf_status st = kvf_node_collection(node, KVF_NODE_LIST, "drop", err);
-	const struct kvf_node *v;
-	const char **list;
-	size_t n = 0;
-
-	if (st)
-		return st;
-	list = kvf_arena_zalloc(&def->arena, node->n * sizeof(*list));
-	if (!list)
-		return kvf_fail_nomem(err);
-	for (v = node->first; v; v = v->next, n++) {
-		st = kvf_node_text(v, "a table to drop", &list[n], err);
-		if (st)
-			return st;
-	}
-	def->drop = list;
-	def->ndrop = n;
-	return KVF_OK;
-}
-
-enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node *root,
-				     struct kvf_def_package **packages, struct kvf_err *err)
-{
-	static const char *const keys[] = { "application", "packages", "store", "source",
-					    "drop" };
-	const struct kvf_node *m[COUNT(keys)];
-	enum kvf_status st;
-	size_t i;
-
-	st = kvf_node_members(root, "application.yaml", keys, COUNT(keys), m, err);
-	for (i = 0; !st && i < 3; i++)
-		st = kvf_node_required(root, m[i], "application.yaml", keys[i], err);
-	if (!st)
-		st = kvf_node_name(m[0], "application", &def->application, err);
-	if (!st && !kvf_def_is_package_name(m[0]->text))
-		st = kvf_def_fail(
-			err, m[0]->pos,
-			"the application \"%s\" may have no capitals, and begins with "
-			"a letter or digit",
-			def->application);
-	if (!st)
-		st = load_packages(def, m[1], packages, err);
-	if (!st)
-		st = load_store(def, m[2], err);
-	if (!st && m[3])
-		st = load_source(def, m[3], err);
-	if (!st && m[4])
-		st = load_drop(def, m[4], err);
-	def->pos = root->pos;
-	return st;
-}
 
 /* ---- records ----------------------------------------------------------------- */
 
@@ -367,6 +199,83 @@ static enum kvf_status load_record(struct kvf_arena *arena, const struct kvf_nod
 	return st;
 }
 
+/* ---- sides and named queries ---------------------------------------------------- */
+
+/* A side is a record with one entry: its value is the line. */
+static enum kvf_status load_side(struct kvf_arena *arena, const struct kvf_node *node,
+				 const struct kvf_def_package *p, struct kvf_def_record *r,
+				 struct kvf_err *err)
+{
+	static const char *const keys[] = { "query", "value", "let" };
+	struct kvf_def_template *place = kvf_arena_zalloc(arena, sizeof(*place));
+	struct kvf_def_piece *piece = kvf_arena_zalloc(arena, sizeof(*piece));
+	struct kvf_def_entry *entry = kvf_arena_zalloc(arena, sizeof(*entry));
+	const struct kvf_node *m[COUNT(keys)];
+	enum kvf_status st;
+	size_t i;
+
+	if (!place || !piece || !entry)
+		return kvf_fail_nomem(err);
+	r->pos = entry->pos = place->pos = piece->pos = node->key->pos;
+	st = kvf_node_name(node->key, "side", &r->name, err);
+	if (!st)
+		st = kvf_node_members(node, "a side", keys, COUNT(keys), m, err);
+	for (i = 0; !st && i < 2; i++)
+		st = kvf_node_required(node->key, m[i], "the side", keys[i], err);
+	if (!st)
+		st = kvf_node_text(m[0], "query", &r->query, err);
+	if (!st && m[2])
+		st = load_lets(arena, m[2], r, err);
+	if (!st)
+		st = kvf_node_name(m[1], "value", &entry->value_name, err);
+	if (!st)
+		st = find_value(p, m[1], entry, err);
+	if (!st && entry->value->encoding != KVF_JSON)
+		st = kvf_def_fail(err, m[1]->pos, "the lines of a side are JSON");
+	if (st)
+		return st;
+	r->table_pos = m[0]->pos;
+	piece->literal = kvf_bytes_str(r->name);
+	place->text = r->name;
+	place->pieces = piece;
+	place->npieces = 1;
+	entry->kind = r->name;
+	entry->partition = entry->key = place;
+	r->entries = entry;
+	r->nentries = 1;
+	return KVF_OK;
+}
+
+static enum kvf_status load_with(struct kvf_arena *arena, const struct kvf_node *node,
+				 struct kvf_def_package *p, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_node_collection(node, KVF_NODE_MAP, "with", err);
+	struct kvf_def_with *list;
+	const struct kvf_node *v;
+
+	if (st)
+		return st;
+	list = kvf_arena_zalloc(arena, (node->n ? node->n : 1) * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	p->with = list;
+	for (v = node->first; v && !st; v = v->next, p->nwith++) {
+		struct kvf_def_with *w = &list[p->nwith];
+
+		w->pos = v->key->pos;
+		st = kvf_node_name(v->key, "with", &w->name, err);
+		if (!st && strspn(w->name, "abcdefghijklmnopqrstuvwxyz0123456789_") !=
+				   strlen(w->name))
+			st = kvf_def_fail(err, w->pos,
+					  "\"%s\" must be a name of SQL without quotes: small "
+					  "letters, digits and _",
+					  w->name);
+		if (!st)
+			st = kvf_node_text(v, "query", &w->query, err);
+	}
+	return st;
+}
+
 /* ---- kinds ---------------------------------------------------------------------- */
 
 static int kind_taken(const struct kvf_def_package *p, const char *name)
@@ -461,7 +370,8 @@ static enum kvf_status written_kinds_differ(const struct kvf_def_package *p,
 enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node *root,
 				 struct kvf_def_package *p, struct kvf_err *err)
 {
-	static const char *const keys[] = { "package", "version", "records", "values" };
+	static const char *const keys[] = { "package", "version", "records", "values",
+					    "with",    "checks",  "sides" };
 	const struct kvf_node *m[COUNT(keys)], *v;
 	struct kvf_def_record *list;
 	const char *name;
@@ -488,12 +398,20 @@ enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node 
 	if (st)
 		return st;
 	p->pos = root->pos;
-	list = kvf_arena_zalloc(arena, m[2]->n * sizeof(*list));
+	if (m[6])
+		st = kvf_node_collection(m[6], KVF_NODE_MAP, "sides", err);
+	if (!st && m[4])
+		st = load_with(arena, m[4], p, err);
+	if (!st && m[5])
+		st = kvf_load_checks(arena, m[5], &p->checks, &p->nchecks, err);
+	list = kvf_arena_zalloc(arena, (m[2]->n + (m[6] ? m[6]->n : 0)) * sizeof(*list));
 	if (!list)
 		return kvf_fail_nomem(err);
 	p->records = list;
 	for (v = m[2]->first; v && !st; v = v->next)
 		st = load_record(arena, v, p, &list[p->nrecords++], err);
+	for (v = m[6] ? m[6]->first : NULL; v && !st; v = v->next)
+		st = load_side(arena, v, p, &list[p->nrecords + p->nsides++], err);
 	if (!st)
 		st = written_kinds_differ(p, err);
 	return st ? st : name_kinds(arena, p, err);

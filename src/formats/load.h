@@ -14,6 +14,12 @@ KVF_MUST_CHECK enum kvf_status kvf_load_package(struct kvf_arena *arena,
 						const struct kvf_node *root,
 						struct kvf_def_package *p, struct kvf_err *err);
 
+/* The list under `checks:`. */
+KVF_MUST_CHECK enum kvf_status kvf_load_checks(struct kvf_arena *arena,
+					       const struct kvf_node *node,
+					       const struct kvf_def_check **out, size_t *n,
+					       struct kvf_err *err);
+
 /* The mapping under `values:`. */
 KVF_MUST_CHECK enum kvf_status kvf_load_values(struct kvf_arena *arena,
 					       const struct kvf_node *node,

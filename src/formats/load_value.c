@@ -62,6 +62,7 @@ struct context {
 	struct kvf_arena *arena;
 	enum kvf_encoding encoding;
 	unsigned depth;
+	int copied; /* the fields say how bytes are read, not where they come from */
 };
 
 static int is_group(const struct kvf_def_field *f)
@@ -140,7 +141,20 @@ static enum kvf_status load_type(const struct context *c, const struct kvf_node 
 
 /* ---- fields ---------------------------------------------------------------------- */
 
-enum { F_TYPE, F_TAG, F_FROM, F_CONST, F_DEFAULT, F_OMIT, F_SCALE, F_UNIT, F_FIELDS, F_KEYS };
+enum {
+	F_TYPE,
+	F_TAG,
+	F_FROM,
+	F_CONST,
+	F_DEFAULT,
+	F_OMIT,
+	F_SCALE,
+	F_UNIT,
+	F_FIELDS,
+	F_NULLS,
+	F_MEMBERS,
+	F_KEYS
+};
 
 static enum kvf_status load_fields(const struct context *c, const struct kvf_node *node,
 				   const struct kvf_def_field **out, size_t *n,
@@ -174,6 +188,10 @@ static enum kvf_status check_keys(const struct context *c,
 		return refuse(m[F_UNIT], "is for type timestamp", err);
 	if (m[F_FIELDS] && !is_group(f))
 		return refuse(m[F_FIELDS], "is for objects and messages", err);
+	if (m[F_NULLS] && (f->shape == KVF_SHAPE_ONE || is_group(f)))
+		return refuse(m[F_NULLS], "is for lists and maps of single values", err);
+	if (m[F_MEMBERS] && !is_group(f))
+		return refuse(m[F_MEMBERS], "is for objects and messages", err);
 	if (m[F_OMIT] && c->encoding == KVF_PROTOBUF)
 		return refuse(m[F_OMIT], "is not accepted here: proto3 decides", err);
 	if (m[F_TAG] && c->encoding != KVF_PROTOBUF)
@@ -188,7 +206,7 @@ static enum kvf_status load_from(const struct context *c, const struct kvf_node 
 	struct kvf_def_template *t;
 	enum kvf_status st;
 
-	if (f->is_const || (!from && f->shape == KVF_SHAPE_ONE && is_group(f)))
+	if (c->copied || f->is_const || (!from && f->shape == KVF_SHAPE_ONE && is_group(f)))
 		return KVF_OK;
 	t = kvf_arena_zalloc(c->arena, sizeof(*t));
 	if (!t)
@@ -215,6 +233,7 @@ static enum kvf_status load_options(const struct context *c, const struct kvf_no
 		{ "empty", KVF_OMIT_EMPTY },
 		{ "never", KVF_OMIT_NEVER },
 	};
+	static const struct kvf_word cases[] = { { "exact", 0 }, { "any-case", 1 } };
 	static const struct kvf_word units[] = {
 		{ "s", KVF_UNIT_S },
 		{ "ms", KVF_UNIT_MS },
@@ -257,6 +276,14 @@ static enum kvf_status load_options(const struct context *c, const struct kvf_no
 		f->has_default = 1;
 		f->fallback = m[F_DEFAULT]->text;
 	}
+	if (!st && m[F_NULLS]) {
+		st = kvf_node_scalar(m[F_NULLS], "nulls", err);
+		f->has_nulls = 1;
+		f->nulls = m[F_NULLS]->text;
+	}
+	if (!st && m[F_MEMBERS])
+		st = kvf_word_read(m[F_MEMBERS], "members", cases, COUNT(cases), &f->any_case,
+				   err);
 	return st;
 }
 
@@ -281,8 +308,9 @@ static enum kvf_status field_name(const struct kvf_node *key, const char **out,
 static enum kvf_status load_field(const struct context *c, const struct kvf_node *node,
 				  struct kvf_def_field *f, struct kvf_err *err)
 {
-	static const char *const keys[F_KEYS] = { "type", "tag",   "from", "const", "default",
-						  "omit", "scale", "unit", "fields" };
+	static const char *const keys[F_KEYS] = { "type",   "tag",    "from", "const",
+						  "default", "omit",   "scale", "unit",
+						  "fields",  "nulls", "members" };
 	const struct kvf_node *m[F_KEYS];
 	struct context inner = *c;
 	enum kvf_status st;
@@ -296,6 +324,9 @@ static enum kvf_status load_field(const struct context *c, const struct kvf_node
 		m[F_TYPE] = node; /* "name: string" */
 	else
 		st = kvf_node_members(node, "a field", keys, F_KEYS, m, err);
+	if (!st && c->copied && (m[F_FROM] || m[F_CONST] || m[F_DEFAULT] || m[F_NULLS]))
+		st = kvf_def_fail(err, node->key->pos,
+				  "the fields of a value that is copied have a tag and a type");
 	if (!st && !m[F_TYPE] && !m[F_FIELDS])
 		st = kvf_def_fail(err, node->key->pos, "the field \"%s\" has no type", f->name);
 	f->type = c->encoding == KVF_PROTOBUF ? KVF_TYPE_MESSAGE : KVF_TYPE_OBJECT;
@@ -376,7 +407,7 @@ static enum kvf_status load_value(struct kvf_arena *arena, const struct kvf_node
 				  struct kvf_def_value *v, struct kvf_err *err)
 {
 	static const char *const keys[] = { "encoding", "from", "fields" };
-	struct context c = { arena, KVF_RAW, 0 };
+	struct context c = { arena, KVF_RAW, 0, 0 };
 	const struct kvf_node *m[COUNT(keys)];
 	int id = 0, raw;
 	enum kvf_status st;
@@ -393,6 +424,11 @@ static enum kvf_status load_value(struct kvf_arena *arena, const struct kvf_node
 		return st;
 	v->encoding = c.encoding = (enum kvf_encoding)id;
 	raw = v->encoding == KVF_RAW;
+	if (v->encoding == KVF_PROTOBUF && m[1] && m[2]) { /* copied, if it is one */
+		c.copied = 1;
+		st = load_raw(arena, m[1], v, err);
+		return st ? st : load_fields(&c, m[2], &v->fields, &v->nfields, err);
+	}
 	if (!m[raw ? 1 : 2])
 		return kvf_def_fail(err, node->key->pos, "the %s value \"%s\" has no \"%s\"",
 				    kvf_encoding_name(v->encoding), v->name, keys[raw ? 1 : 2]);

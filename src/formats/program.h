@@ -28,6 +28,7 @@ struct kvf_ref {
 	enum kvf_ref_type type;
 	uint32_t index;        /* slot of the column, or number of the let */
 	struct kvf_bytes text; /* the literal, or the member's name */
+	int any_case;          /* MEMBER: capitals do not count */
 };
 
 struct kvf_prog_piece {
@@ -63,7 +64,8 @@ struct kvf_prog_test {
 
 struct kvf_prog_entry {
 	const struct kvf_def_entry *def;
-	const struct kvf_prog_template *partition, *key, *raw;
+	const struct kvf_prog_template *partition, *key;
+	const struct kvf_prog_template *raw; /* raw, or a message to be copied */
 	const struct kvf_prog_field *fields;
 	size_t nfields;
 	const struct kvf_prog_test *when; /* the root is the last; or NULL */
@@ -84,13 +86,16 @@ struct kvf_prog_record {
 
 struct kvf_prog {
 	const struct kvf_def_package *def;
-	struct kvf_prog_record *records;
+	struct kvf_prog_record *records; /* and sides */
+	struct kvf_record *rows;         /* of both, as everybody else sees them */
+	struct kvf_check *checks;
 };
 
 struct kvf_formats {
 	struct kvf_def def;
 	struct kvf_prog *programs; /* by package */
 	struct kvf_application application;
+	struct kvf_check *checks; /* of the application */
 };
 
 /* Compile all packages of f->def and fill f->application. */

@@ -136,9 +136,22 @@ KVF_MUST_CHECK enum kvf_status
 kvf_field_value(struct kvf_run *run, const struct kvf_scope *scope,
 		const struct kvf_prog_field *f, struct kvf_val *out, struct kvf_err *err);
 
+/* An element of a list or map: a null becomes what `nulls` says, or is refused.
+ * Says the reason only. */
+KVF_MUST_CHECK enum kvf_status kvf_element_value(struct kvf_run *run,
+						 const struct kvf_def_field *def,
+						 const struct kvf_json *json, uint32_t token,
+						 struct kvf_val *out, struct kvf_err *err);
+
 /* Pass `st` on; a reason is blamed on the field. */
 enum kvf_status kvf_field_failed(const struct kvf_run *run, const struct kvf_prog_field *f,
 				 enum kvf_status st, struct kvf_err *err);
+
+/* copied.c: bytes that are the message already go to the value buffer if they
+ * are one that `fields` describes; unknown numbers may stand in it.  Blames. */
+KVF_MUST_CHECK enum kvf_status kvf_encode_copied(struct kvf_run *run,
+						 const struct kvf_prog_entry *e,
+						 struct kvf_err *err);
 
 /* Protobuf; the others are in tree.h. */
 KVF_MUST_CHECK enum kvf_status kvf_encode_protobuf(struct kvf_run *run,

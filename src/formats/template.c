@@ -28,6 +28,7 @@ static const struct filter_info {
 	{ "else", ARG_TEXT, 0, 0 },          { "dns_label", ARG_NONE, 0, 0 },
 	{ "dns_subdomain", ARG_NONE, 0, 0 }, { "segment", ARG_NONE, 0, 0 },
 	{ "nonempty", ARG_NONE, 0, 0 },      { "max", ARG_NUMBER, 1, LENGTH_MAX },
+	{ "min", ARG_NUMBER, 1, LENGTH_MAX },
 };
 #define NFILTERS (sizeof(infos) / sizeof(infos[0]))
 

@@ -70,7 +70,7 @@ enum kvf_status kvf_word_read(const struct kvf_node *node, const char *what,
 }
 
 /* Keys that a later version of the language may bring: say so. */
-static const char *const later[] = { "upgrade", "decide", "guide", "args" };
+static const char *const later[] = { "upgrade", "decide", "guide" };
 
 static enum kvf_status unknown_key(const struct kvf_node *key, const char *what,
 				   const char *const *keys, size_t n, struct kvf_err *err)

@@ -72,10 +72,10 @@ KVF_MUST_CHECK enum kvf_status kvf_json_string(const struct kvf_json *j, uint32_
 /*
  * The value of the member `name` of object `i`: *value = its token, or 0 if
  * there is none (token 0 is never a member's value).  KVF_EREJECT if the name
- * stands there twice.
+ * stands there twice; with `any_case` ASCII capitals do not count.
  */
 KVF_MUST_CHECK enum kvf_status
-kvf_json_member(const struct kvf_json *j, uint32_t i, struct kvf_bytes name,
+kvf_json_member(const struct kvf_json *j, uint32_t i, struct kvf_bytes name, int any_case,
 		struct kvf_scratch *scratch, uint32_t *value, struct kvf_err *err);
 
 /* The members of object `i`, ascending by name (bytes); KVF_EREJECT if a name

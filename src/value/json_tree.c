@@ -2,6 +2,7 @@
 #include "value/json.h"
 
 #include <string.h>
+#include <strings.h>
 
 static enum kvf_status twice(struct kvf_bytes name, struct kvf_err *err)
 {
@@ -12,7 +13,7 @@ static enum kvf_status twice(struct kvf_bytes name, struct kvf_err *err)
 }
 
 enum kvf_status kvf_json_member(const struct kvf_json *j, uint32_t i, struct kvf_bytes name,
-				struct kvf_scratch *scratch, uint32_t *value,
+				int any_case, struct kvf_scratch *scratch, uint32_t *value,
 				struct kvf_err *err)
 {
 	uint32_t n = kvf_json_at(j, i)->len, at = i + 1;
@@ -24,7 +25,11 @@ enum kvf_status kvf_json_member(const struct kvf_json *j, uint32_t i, struct kvf
 		st = kvf_json_string(j, at, scratch, &have, err);
 		if (st)
 			return st;
-		if (have.len != name.len || memcmp(have.ptr, name.ptr, name.len) != 0)
+		if (have.len != name.len)
+			continue;
+		if (any_case ? strncasecmp((const char *)have.ptr, (const char *)name.ptr,
+					   name.len) != 0
+			     : memcmp(have.ptr, name.ptr, name.len) != 0)
 			continue;
 		if (*value)
 			return twice(name, err);

@@ -11,14 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One field on the wire. */
-struct wire {
-	uint32_t number;
-	unsigned type;
-	uint64_t v;         /* varint, 64 or 32 bits */
-	struct kvf_bytes b; /* KVF_PB_LEN */
-};
-
 enum scalar {
 	S_DOUBLE,
 	S_FLOAT,
@@ -83,63 +75,6 @@ static struct type type_of(const char *text)
 	return t;
 }
 
-static int varint(struct kvf_bytes *b, uint64_t *v)
-{
-	unsigned shift;
-	uint8_t c;
-
-	*v = 0;
-	for (shift = 0; shift < 64 && b->len; shift += 7) {
-		c = *b->ptr++;
-		b->len--;
-		if (shift == 63 && c > 1)
-			return 0;
-		*v |= (uint64_t)(c & 0x7f) << shift;
-		if (!(c & 0x80))
-			return 1;
-	}
-	return 0;
-}
-
-static int fixed(struct kvf_bytes *b, size_t n, uint64_t *v)
-{
-	size_t i;
-
-	if (b->len < n)
-		return 0;
-	for (*v = 0, i = 0; i < n; i++)
-		*v |= (uint64_t)b->ptr[i] << 8 * i;
-	b->ptr += n;
-	b->len -= n;
-	return 1;
-}
-
-/* The next field of *b; 0 when the bytes are no message. */
-static int next(struct kvf_bytes *b, struct wire *w)
-{
-	uint64_t tag, len;
-
-	memset(w, 0, sizeof(*w));
-	if (!varint(b, &tag) || tag >> 3 == 0 || tag >> 3 >= 1u << 29)
-		return 0;
-	w->number = (uint32_t)(tag >> 3);
-	w->type = (unsigned)tag & 7;
-	switch (w->type) {
-	case KVF_PB_VARINT: return varint(b, &w->v);
-	case KVF_PB_I64: return fixed(b, 8, &w->v);
-	case KVF_PB_I32: return fixed(b, 4, &w->v);
-	case KVF_PB_LEN:
-		if (!varint(b, &len) || len > b->len)
-			return 0;
-		w->b.ptr = b->ptr;
-		w->b.len = (size_t)len;
-		b->ptr += len;
-		b->len -= (size_t)len;
-		return 1;
-	default: return 0;
-	}
-}
-
 static unsigned wire_of(enum scalar s)
 {
 	switch (s) {
@@ -188,10 +123,10 @@ static void timestamp(struct kvf_printer *p, struct kvf_bytes b)
 	struct kvf_timestamp t = { 0, 0 };
 	char text[KVF_TIMESTAMP_TEXT], plain[80];
 	struct kvf_bytes printed = { (const uint8_t *)text, 0 };
-	struct wire w;
+	struct kvf_pb_field w;
 
 	while (b.len) {
-		if (!next(&b, &w)) {
+		if (!kvf_pb_next(&b, &w)) {
 			p->bad = 1;
 			return;
 		}
@@ -257,7 +192,7 @@ static void number(struct kvf_printer *p, enum scalar s, int64_t ref, uint64_t v
 	p->bad = 1;
 }
 
-static void one(struct kvf_printer *p, enum scalar s, int64_t ref, const struct wire *w,
+static void one(struct kvf_printer *p, enum scalar s, int64_t ref, const struct kvf_pb_field *w,
 		unsigned depth)
 {
 	if (s == S_UNKNOWN || w->type != wire_of(s)) {
@@ -287,9 +222,9 @@ static void packed(struct kvf_printer *p, enum scalar s, int64_t ref, struct kvf
 	int ok;
 
 	while (b.len && !p->bad && !p->st) {
-		ok = type == KVF_PB_VARINT ? varint(&b, &v)
-		     : type == KVF_PB_I64  ? fixed(&b, 8, &v)
-					   : fixed(&b, 4, &v);
+		ok = type == KVF_PB_VARINT ? kvf_pb_read_varint(&b, &v)
+		     : type == KVF_PB_I64  ? kvf_pb_read_fixed(&b, 8, &v)
+					   : kvf_pb_read_fixed(&b, 4, &v);
 		if (!ok) {
 			p->bad = 1;
 			return;
@@ -315,11 +250,11 @@ static void map_default(struct kvf_printer *p, enum scalar s, int64_t ref)
 static void map_entry(struct kvf_printer *p, const struct type *t, int64_t ref,
 		      struct kvf_bytes b, unsigned depth)
 {
-	struct wire w, key = { 0 }, value = { 0 };
+	struct kvf_pb_field w, key = { 0 }, value = { 0 };
 	size_t mark;
 
 	while (b.len) {
-		if (!next(&b, &w)) {
+		if (!kvf_pb_next(&b, &w)) {
 			p->bad = 1;
 			return;
 		}
@@ -353,13 +288,13 @@ static void field(struct kvf_printer *p, const struct kvf_field *f, struct kvf_b
 		  unsigned depth)
 {
 	struct type t = type_of(f->type);
-	struct wire w, last = { 0 };
+	struct kvf_pb_field w, last = { 0 };
 	int first = 1;
 
 	kvf_print_text(p, kvf_bytes_str(f->name));
 	kvf_print_put(p, t.map ? ":{" : t.repeated ? ":[" : ":");
 	while (b.len && !p->bad && !p->st) {
-		if (!next(&b, &w)) {
+		if (!kvf_pb_next(&b, &w)) {
 			p->bad = 1;
 			return;
 		}
@@ -388,7 +323,7 @@ static void field(struct kvf_printer *p, const struct kvf_field *f, struct kvf_b
 		one(p, t.value, f->ref, &last, depth);
 }
 
-static void unknown(struct kvf_printer *p, const struct wire *w)
+static void unknown(struct kvf_printer *p, const struct kvf_pb_field *w)
 {
 	char text[64];
 
@@ -427,12 +362,12 @@ static void message(struct kvf_printer *p, uint64_t index, struct kvf_bytes b, u
 	uint8_t seen[FIELDS_MAX / 8] = { 0 };
 	struct kvf_bytes all = b, here;
 	size_t i, printed = 0, others = 0;
-	struct wire w;
+	struct kvf_pb_field w;
 
 	kvf_print_put(p, "{");
 	while (b.len && !p->bad && !p->st) {
 		here = b;
-		if (!next(&b, &w)) {
+		if (!kvf_pb_next(&b, &w)) {
 			p->bad = 1;
 			return;
 		}
@@ -451,7 +386,7 @@ static void message(struct kvf_printer *p, uint64_t index, struct kvf_bytes b, u
 	if (others) {
 		kvf_print_put(p, printed ? ",\"$unknown\":[" : "\"$unknown\":[");
 		for (i = 0; all.len && !p->bad && !p->st;) {
-			if (!next(&all, &w))
+			if (!kvf_pb_next(&all, &w))
 				break;
 			if (find(m, w.number) < m->nfields)
 				continue;

@@ -109,3 +109,61 @@ enum kvf_status kvf_pb_timestamp(struct kvf_buf *b, int64_t seconds, int32_t nan
 	}
 	return st;
 }
+
+/* ---- reading ----------------------------------------------------------------- */
+
+int kvf_pb_read_varint(struct kvf_bytes *b, uint64_t *v)
+{
+	unsigned shift;
+	uint8_t c;
+
+	*v = 0;
+	for (shift = 0; shift < 64 && b->len; shift += 7) {
+		c = *b->ptr++;
+		b->len--;
+		if (shift == 63 && c > 1)
+			return 0;
+		*v |= (uint64_t)(c & 0x7f) << shift;
+		if (!(c & 0x80))
+			return 1;
+	}
+	return 0;
+}
+
+int kvf_pb_read_fixed(struct kvf_bytes *b, size_t n, uint64_t *v)
+{
+	size_t i;
+
+	if (b->len < n)
+		return 0;
+	for (*v = 0, i = 0; i < n; i++)
+		*v |= (uint64_t)b->ptr[i] << 8 * i;
+	b->ptr += n;
+	b->len -= n;
+	return 1;
+}
+
+int kvf_pb_next(struct kvf_bytes *b, struct kvf_pb_field *w)
+{
+	uint64_t tag, len;
+
+	memset(w, 0, sizeof(*w));
+	if (!kvf_pb_read_varint(b, &tag) || tag >> 3 == 0 || tag >> 3 >= 1u << 29)
+		return 0;
+	w->number = (uint32_t)(tag >> 3);
+	w->type = (unsigned)tag & 7;
+	switch (w->type) {
+	case KVF_PB_VARINT: return kvf_pb_read_varint(b, &w->v);
+	case KVF_PB_I64: return kvf_pb_read_fixed(b, 8, &w->v);
+	case KVF_PB_I32: return kvf_pb_read_fixed(b, 4, &w->v);
+	case KVF_PB_LEN:
+		if (!kvf_pb_read_varint(b, &len) || len > b->len)
+			return 0;
+		w->b.ptr = b->ptr;
+		w->b.len = (size_t)len;
+		b->ptr += len;
+		b->len -= (size_t)len;
+		return 1;
+	default: return 0;
+	}
+}

@@ -43,4 +43,18 @@ KVF_MUST_CHECK enum kvf_status kvf_pb_close(struct kvf_buf *b, size_t mark,
 KVF_MUST_CHECK enum kvf_status kvf_pb_timestamp(struct kvf_buf *b, int64_t seconds,
 						int32_t nanos, struct kvf_err *err);
 
+/* ---- reading: 1, or 0 when the bytes are not that ----------------------------- */
+
+struct kvf_pb_field {
+	uint32_t number;
+	unsigned type;      /* enum kvf_pb_wire */
+	uint64_t v;         /* varint, 64 or 32 bits */
+	struct kvf_bytes b; /* KVF_PB_LEN: a view */
+};
+
+/* Each takes what it reads off the front of *b. */
+int kvf_pb_read_varint(struct kvf_bytes *b, uint64_t *v);
+int kvf_pb_read_fixed(struct kvf_bytes *b, size_t n, uint64_t *v); /* little-endian */
+int kvf_pb_next(struct kvf_bytes *b, struct kvf_pb_field *f);
+
 #endif

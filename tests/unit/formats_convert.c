@@ -70,6 +70,8 @@ static void filters_give_what_the_table_says(void **state)
 {
 	(void)state;
 	key(KEYED("{a|hex}"), BLOB("\x00\xab"), "00ab");
+	key(KEYED("{a|min:3}"), TEXT("abc"), "abc");
+	key(KEYED("{a|min:3}"), TEXT("ab"), REFUSED "min: 2 bytes, required are 3");
 	key(KEYED("{a|base32hex}"), TEXT("foobar"), "cpnmuoj1e8");
 	key(KEYED("{a|base32hex}"), BLOB("\xff"), "vs");
 	key(KEYED("{a|lower}"), TEXT("ABC \xc3\x84"), "abc \xc3\x84");

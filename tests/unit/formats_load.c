@@ -94,11 +94,31 @@ static void every_mistake_in_an_application_is_placed(void **state)
 		  "application.yaml:3:38: store.version.key is empty", NULL },
 		{ APP("packages: [p]\nstore: {schema: 1}\nsource: {version: S}\n"),
 		  "application.yaml:4:9: source has no \"requires\"", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nupgrade: {}\n"),
+		  "application.yaml:4:1: \"upgrade\" is not a key of application.yaml in this "
+		  "version of kvferry",
+		  NULL },
 		{ APP("packages: [p]\nstore: {schema: 1}\nargs: {as_of: x}\n"),
-		  "application.yaml:4:1: \"args\" is not a key of application.yaml in this "
-		  "version "
-		  "of kvferry",
-		  "Known here: application" },
+		  "application.yaml:4:15: an argument must be a mapping (key: value)", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nargs: {as_of: {type: tiem}}\n"),
+		  "application.yaml:4:22: unknown type \"tiem\"", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nargs: {d: {type: folder}}\n"),
+		  "application.yaml:4:8: the folder has no \"files\", a pattern", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nargs: {d: {type: text, files: x}}\n"),
+		  "application.yaml:4:24: \"files\" is for folders", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nargs: {d: {type: folder, files: x, "
+		      "default: y}}\n"),
+		  "application.yaml:4:36: a folder has no default: without it there are no "
+		  "files",
+		  NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b}]\n"),
+		  "application.yaml:4:10: a check has no \"query\"", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b, query: c}, "
+		      "{code: a, text: b, query: c}]\n"),
+		  "application.yaml:4:40: the check \"a\" stands here twice", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b, query: "
+		      "\"SELECT :'x'\"}]\n"),
+		  "application.yaml:4:10: there is no argument :'x'", "Declare it" },
 		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: [[a]]\n"),
 		  "application.yaml:4:8: a table to drop must be a single value, not a list",
 		  NULL },

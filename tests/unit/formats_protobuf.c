@@ -245,6 +245,66 @@ static void message_tables_follow_from_the_definition(void **state)
 	definition_close(&d);
 }
 
+#define COPIED                                                                                 \
+	"package: p\nversion: 1\nrecords: {r: {table: t, entries: [{partition: x, value: v, "  \
+	"key: k}]}}\nvalues:\n  v:\n    encoding: protobuf\n    from: '{a}'\n    fields:\n"    \
+	"      s: {tag: 1, type: string}\n      n: {tag: 2, type: repeated int32}\n"           \
+	"      m: {tag: 3, type: 'map<string,message>', fields: {t: {tag: 1, type: fixed32}}}\n"
+
+static void a_message_is_copied_if_it_is_one(void **state)
+{
+	static const char no[] = "record r, value \"v\": not a protobuf message of this shape";
+	const struct {
+		struct kvf_cell cell;
+		const char *expected;
+	} list[] = {
+		{ BLOB(""), "" },
+		{ BLOB("\x0a\x01x"), "0a0178" },
+		{ BLOB("\x12\x02\x01\x02\x10\x03"), "120201021003" }, /* packed, and not */
+		{ BLOB("\x7a\x01x"), "7a0178" },                      /* unknown number */
+		{ BLOB("\x1a\x0a\x0a\x01k\x12\x05\x0d\0\0\0\0"), "1a0a0a016b12050d00000000" },
+		{ BLOB("\x1a\x09\x0a\x01k\x12\x05\x0d\0\0\0\0"), no }, /* cut short */
+		{ BLOB("\x1a\x07\x0a\x01k\x12\x02\x08\x01"), no },     /* varint as fixed32 */
+		{ BLOB("\x0a\x01\xff"), no },                          /* not UTF-8 */
+		{ BLOB("\x08\x01"), no },                              /* a number as string */
+		{ BLOB("\x0a\x05x"), no },
+		{ BLOB("\x12\x01\xff"), no },
+		{ BLOB("\xff"), no },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+		value(COPIED, "a", &list[i].cell, 1, list[i].expected);
+}
+
+static void a_null_among_elements_becomes_what_nulls_says(void **state)
+{
+	struct kvf_cell map = TEXT("{\"k\":null}"), list = TEXT("[null,1]");
+
+	(void)state;
+	value(PACKAGE("      a: {tag: 1, type: 'map<string,string>', nulls: ''}\n"), "a", &map, 1,
+	      "0a050a016b1200");
+	value(PACKAGE("      a: {tag: 1, type: repeated int32, nulls: '7'}\n"), "a", &list, 1,
+	      "0a020701");
+	value(PACKAGE("      a: {tag: 1, type: 'map<string,string>'}\n"), "a", &map, 1,
+	      FIELD "a null among the elements");
+}
+
+static void members_of_any_case_are_found(void **state)
+{
+	struct kvf_cell one_each = TEXT("[{\"EFFECT\":\"x\"},{\"effect\":\"y\"}]");
+	struct kvf_cell both = TEXT("[{\"Effect\":\"x\",\"effect\":\"y\"}]");
+	static const char package[] =
+		PACKAGE("      a: {tag: 1, type: repeated message, members: any-case, fields: "
+			"{Effect: {tag: 1, type: string}}}\n");
+
+	(void)state;
+	value(package, "a", &one_each, 1, "0a030a01780a030a0179");
+	value(package, "a", &both, 1,
+	      "record r, member \"Effect\": the JSON member Effect stands there twice");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +316,9 @@ int main(void)
 		cmocka_unit_test(fields_are_sorted_by_tag_and_messages_nest),
 		cmocka_unit_test(a_value_that_protoc_reads),
 		cmocka_unit_test(message_tables_follow_from_the_definition),
+		cmocka_unit_test(a_message_is_copied_if_it_is_one),
+		cmocka_unit_test(a_null_among_elements_becomes_what_nulls_says),
+		cmocka_unit_test(members_of_any_case_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
