@@ -62,6 +62,9 @@ struct kvf_options {
 	uint64_t chunk;             /* --chunk, 0 = 1 MiB */
 	uint64_t max_value;         /* --max-value, 0 = 64 MiB */
 	const char *keep;           /* --keep STREAM */
+	const char *const *args;    /* --arg NAME=VALUE, for -f only */
+	size_t nargs;
+	const char *sides;          /* --sides DIR: for reports beside the stream */
 	int overwrite;              /* --overwrite an output file */
 	enum kvf_existing existing; /* --replace, --merge */
 	int no_verify;              /* --no-verify; recorded */
@@ -113,6 +116,16 @@ struct kvf_difference {
 	uint64_t left_value, right_value; /* value lengths */
 };
 
+/* What a check of the definitions found; nothing found is not listed. */
+#define KVF_CHECK_SAMPLES 20
+struct kvf_report_check {
+	char *package, *code, *text, *hint; /* package "" = the application's; hint or NULL */
+	int error;
+	uint64_t count;
+	char *samples[KVF_CHECK_SAMPLES];
+	size_t nsamples;
+};
+
 struct kvf_report {
 	char run[64];
 	char app[65];
@@ -127,6 +140,8 @@ struct kvf_report {
 	size_t npackages;
 	struct kvf_report_record *records;
 	size_t nrecords;
+	struct kvf_report_check *checks;
+	size_t nchecks;
 	struct kvf_report_step steps[8];
 	size_t nsteps;
 	struct kvf_tail tail;
@@ -149,6 +164,18 @@ struct kvf_report {
 	void *memory;    /* owns the texts and lists above */
 };
 KVF_API void kvf_report_free(struct kvf_report *report);
+
+/*
+ * Give the arguments of `formats` their values, those of o->args or what the
+ * source says, before its records are described.  The verbs below do it
+ * themselves.
+ */
+struct kvf_formats;
+struct kvf_source;
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_give_arguments(const struct kvf_options *o,
+							  struct kvf_source *source,
+							  struct kvf_formats *formats,
+							  struct kvf_err *err);
 
 /* What would happen; writes nothing, takes no lock. */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_plan(const struct kvf_options *o,

@@ -85,6 +85,8 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_EXCLUDE_TABLE: return list_add(&c->exclude, v, a->argc, &c->err);
 	case OPT_SCHEMA: return list_add(&c->schemas, v, a->argc, &c->err);
 	case OPT_PACKAGE: return list_add(&c->packages, v, a->argc, &c->err);
+	case OPT_ARG: return list_add(&c->args, v, a->argc, &c->err);
+	case OPT_SIDES: c->o.sides = v; return KVF_OK;
 	case OPT_LEVEL:
 		st = set_number(c, id, v, -7, 19, &n);
 		c->o.level = (int)n;
@@ -344,6 +346,8 @@ static void hand_over(struct cli *c)
 	c->o.nschemas = c->schemas.n;
 	c->o.packages = c->packages.list;
 	c->o.npackages = c->packages.n;
+	c->o.args = c->args.list;
+	c->o.nargs = c->args.n;
 }
 
 enum kvf_status cli_parse(struct cli *c, int argc, char **argv)
@@ -405,6 +409,7 @@ void cli_release(struct cli *c)
 	free(c->exclude.list);
 	free(c->schemas.list);
 	free(c->packages.list);
+	free(c->args.list);
 	json_decref(c->result);
 	json_decref(c->warnings);
 	cli_progress_free(c->progress);

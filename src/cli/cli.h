@@ -35,7 +35,7 @@ struct cli {
 	struct kvf_err err;
 	struct kvf_report report;
 
-	struct cli_list operands, tables, exclude, schemas, packages;
+	struct cli_list operands, tables, exclude, schemas, packages, args;
 
 	int json, quiet, verbose, exit_code, keys, raw, help, version;
 	const char *app_name, *color;
@@ -166,6 +166,8 @@ const char *cli_verb_near(const char *word);
 KVF_MUST_CHECK enum kvf_status cli_report_text(struct cli *c);
 /* The tables or records that would be read, with their rows. */
 KVF_MUST_CHECK enum kvf_status cli_plan_text(struct cli *c);
+/* What the definitions' checks found. */
+void cli_checks_text(struct cli *c);
 json_t *cli_report_json(struct cli *c);
 json_t *cli_totals_json(struct cli *c, const struct kvf_totals *t);
 json_t *cli_differences_json(struct cli *c);

@@ -22,6 +22,13 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			 "called SCHEMA.TABLE." },
 	[OPT_PACKAGE] = { 'p', "package", "NAME", NULL, "only this package",
 			  "May be repeated." },
+	[OPT_ARG] = { 'a', "arg", "NAME=VALUE", NULL,
+		      "a value for an argument that the definitions declare",
+		      "May be repeated. The values are kept in the stream; they are not for "
+		      "secrets." },
+	[OPT_SIDES] = { 0, "sides", "DIR", "@dir",
+			"where to write the reports that packages make beside the stream",
+			"By default beside the stream, as STREAM.NAME." },
 	[OPT_LEVEL] = { 0, "level", "N", NULL, "zstd level of the stream, -7 to 19 (default 1)",
 			"The entries, the digests and the root do not depend on it." },
 	[OPT_CHUNK] = { 0, "chunk", "SIZE", NULL,

@@ -195,6 +195,51 @@ enum kvf_status cli_plan_text(struct cli *c)
 	return st;
 }
 
+/* ---- checks -------------------------------------------------------------------- */
+
+void cli_checks_text(struct cli *c)
+{
+	char number[32];
+	size_t i, k;
+
+	for (i = 0; i < c->report.nchecks; i++) {
+		const struct kvf_report_check *d = &c->report.checks[i];
+
+		fprintf(c->out, "%snote:%s ", c->paint.yellow, c->paint.off);
+		cli_puts(c->out, d->text);
+		fprintf(c->out, ": %s (", cli_number(d->count, number));
+		for (k = 0; k < d->nsamples && k < (c->verbose ? d->nsamples : 3); k++) {
+			fputs(k ? ", " : "", c->out);
+			cli_puts(c->out, d->samples[k]);
+		}
+		fprintf(c->out, "%s) [%s]\n", k < d->count ? ", ..." : "", d->code);
+	}
+	if (c->report.nchecks)
+		fputc('\n', c->out);
+}
+
+static json_t *checks_json(struct cli *c)
+{
+	json_t *list = cli_json_array(c), *o, *samples;
+	size_t i, k;
+
+	for (i = 0; i < c->report.nchecks; i++) {
+		const struct kvf_report_check *d = &c->report.checks[i];
+
+		o = cli_json_object(c);
+		samples = cli_json_array(c);
+		for (k = 0; k < d->nsamples; k++)
+			cli_json_add(c, samples, cli_json_text(c, d->samples[k]));
+		cli_json_set(c, o, "package", cli_json_text(c, d->package));
+		cli_json_set(c, o, "code", cli_json_text(c, d->code));
+		cli_json_set(c, o, "text", cli_json_text(c, d->text));
+		cli_json_set(c, o, "count", cli_json_u64(c, d->count));
+		cli_json_set(c, o, "samples", samples);
+		cli_json_add(c, list, o);
+	}
+	return list;
+}
+
 /* ---- differences ------------------------------------------------------------- */
 
 static const char *sign(enum kvf_difference_side side)
@@ -369,6 +414,7 @@ json_t *cli_report_json(struct cli *c)
 	cli_json_set(c, o, "in_place", json_boolean(r->in_place));
 	cli_json_set(c, o, "packages", packages_json(c));
 	cli_json_set(c, o, "records", records_json(c));
+	cli_json_set(c, o, "checks", checks_json(c));
 	cli_json_set(c, o, "steps", steps_json(c));
 	cli_json_set(c, o, "entries", cli_json_u64(c, r->tail.entries));
 	cli_json_set(c, o, "bytes", cli_json_u64(c, r->tail.bytes));

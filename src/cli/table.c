@@ -8,7 +8,7 @@
 
 #define SELECTION                                                                              \
 	(OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_SCHEMA) |               \
-	 OPT_BIT(OPT_PACKAGE))
+	 OPT_BIT(OPT_PACKAGE) | OPT_BIT(OPT_ARG))
 #define WRITING                                                                                \
 	(OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_CHUNK) | OPT_BIT(OPT_MAX_VALUE) |                    \
 	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_OVERWRITE) |                    \
@@ -38,7 +38,7 @@ const struct cli_verb cli_verbs[] = {
 	       "tables "
 	       "are not touched."),
 	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | OPT_BIT(OPT_KEEP) |
-		  OPT_BIT(OPT_ALLOW_PARTIAL),
+		  OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_SIDES),
 	  "0 4 5 8 13",
 	  EXAMPLES({ "kvferry migrate sqlite:shop.db sqlite:store.db", "every table as it is" },
 		   { "kvferry migrate -f formats/catalog sqlite:shop.db sqlite:shop.db",
@@ -52,7 +52,8 @@ const struct cli_verb cli_verbs[] = {
 	       "name only when it is complete. With '-' the stream goes to standard output and "
 	       "the "
 	       "report to standard error."),
-	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | OPT_BIT(OPT_MANIFEST),
+	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | OPT_BIT(OPT_MANIFEST) |
+		  OPT_BIT(OPT_SIDES),
 	  "0 3 4 5 64",
 	  EXAMPLES({ "kvferry export sqlite:shop.db shop.kvf", "every table as it is" },
 		   { "kvferry export sqlite:shop.db - | ssh host kvferry import - "
@@ -177,7 +178,7 @@ const struct cli_verb cli_verbs[] = {
 	  "examine package definitions, against a live schema too",
 	  TEXT("Names what is not carried, which keys may collide, and whether the way back is "
 	       "exact. Without SOURCE only what the definitions themselves say is examined."),
-	  0,
+	  OPT_BIT(OPT_ARG),
 	  "0 3",
 	  EXAMPLES({ "kvferry check formats/catalog sqlite:shop.db", "before an upgrade" }),
 	  cli_run_check },

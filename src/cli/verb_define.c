@@ -27,7 +27,7 @@ static void shapes_release(struct shapes *s)
 }
 
 static enum kvf_status describe(struct cli *c, struct kvf_source *source,
-				const struct kvf_formats *formats, struct shapes *s)
+				struct kvf_formats *formats, struct shapes *s)
 {
 	const struct kvf_application *app = kvf_formats_application(formats);
 	enum kvf_status st = KVF_OK;
@@ -36,16 +36,20 @@ static enum kvf_status describe(struct cli *c, struct kvf_source *source,
 	s->list = calloc(app->npackages + 1, sizeof(*s->list));
 	if (!s->list)
 		return kvf_fail_nomem(&c->err);
+	st = kvf_give_arguments(&c->o, source, formats, &c->err);
 	for (p = 0; !st && p < app->npackages; p++) {
 		const struct kvf_package *pkg = app->packages[p];
 
-		s->list[p] = calloc(pkg->nrecords + 1, sizeof(*s->list[p]));
+		s->list[p] = calloc(pkg->nrecords + pkg->nsides + 1, sizeof(*s->list[p]));
 		if (!s->list[p])
 			return kvf_fail_nomem(&c->err);
 		s->n++;
-		for (r = 0; !st && r < pkg->nrecords; r++) {
-			st = kvf_source_describe(source, &pkg->records[r], &s->list[p][r],
-						 &c->err);
+		for (r = 0; !st && r < pkg->nrecords + pkg->nsides; r++) {
+			st = kvf_source_describe(source,
+						 r < pkg->nrecords
+							 ? &pkg->records[r]
+							 : &pkg->sides[r - pkg->nrecords],
+						 &s->list[p][r], &c->err);
 			if (st)
 				st = kvf_formats_blame(formats, p, r, &c->err);
 		}

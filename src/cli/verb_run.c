@@ -121,6 +121,7 @@ static enum kvf_status run(struct cli *c, run_fn *fn)
 		st = cli_report_text(c);
 	if (st)
 		return st;
+	cli_checks_text(c);
 	last_line(c);
 	return KVF_OK;
 }

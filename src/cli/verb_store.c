@@ -337,6 +337,7 @@ static enum kvf_status plan_text(struct cli *c)
 			(unsigned long long)r->from, (unsigned long long)r->schema, r->app);
 	fputs("\n\n", c->out);
 	st = cli_plan_text(c);
+	cli_checks_text(c);
 	if (st)
 		return st;
 	fputc('\n', c->out);

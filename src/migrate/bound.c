@@ -117,7 +117,7 @@ static enum kvf_status bind_definitions(const struct kvf_options *o, struct kvf_
 		return st;
 	b->app = kvf_formats_application(b->formats);
 	kvf_formats_digest(b->formats, b->digest);
-	return KVF_OK;
+	return kvf_arguments(o, b->source, b->formats, &b->memory, &b->args, &b->nargs, err);
 }
 
 static enum kvf_status describe_records(struct kvf_bound *b, struct kvf_err *err)
@@ -131,13 +131,17 @@ static enum kvf_status describe_records(struct kvf_bound *b, struct kvf_err *err
 	for (p = 0; p < np; p++) {
 		const struct kvf_package *pkg = b->app->packages[p];
 		const struct kvf_table **shapes = kvf_arena_zalloc(
-			&b->memory, (pkg->nrecords ? pkg->nrecords : 1) * sizeof(*shapes));
+			&b->memory, (pkg->nrecords + pkg->nsides + 1) * sizeof(*shapes));
 
 		if (!shapes)
 			return kvf_fail_nomem(err);
 		b->shapes[p] = shapes;
-		for (r = 0; r < pkg->nrecords; r++) {
-			st = kvf_source_describe(b->source, &pkg->records[r], &shapes[r], err);
+		for (r = 0; r < pkg->nrecords + pkg->nsides; r++) {
+			st = kvf_source_describe(b->source,
+						 r < pkg->nrecords
+							 ? &pkg->records[r]
+							 : &pkg->sides[r - pkg->nrecords],
+						 &shapes[r], err);
 			if (st)
 				return b->formats ? kvf_formats_blame(b->formats, p, r, err)
 						  : st;
@@ -197,10 +201,13 @@ static enum kvf_status check_version(struct kvf_bound *b, int any_version, struc
 	if (st == KVF_ENOTFOUND) {
 		kvf_fail(err, KVF_EVERSION, "%s: the source has no schema version", app->name);
 		kvf_err_detail(err, "asked by: %s", app->source_version);
-		kvf_err_hint(err,
-			     "This looks like another application's database; %s needs "
-			     "schema version %" PRIu64 ".",
-			     app->name, app->source_requires);
+		if (app->source_otherwise)
+			kvf_err_hint(err, "%s", app->source_otherwise);
+		else
+			kvf_err_hint(err,
+				     "This looks like another application's database; %s "
+				     "needs schema version %" PRIu64 ".",
+				     app->name, app->source_requires);
 		return KVF_EVERSION;
 	}
 	if (st)
@@ -218,7 +225,9 @@ static enum kvf_status check_version(struct kvf_bound *b, int any_version, struc
 		 ", these definitions read version %" PRIu64,
 		 app->name, b->from, app->source_requires);
 	kvf_err_detail(err, "asked by: %s", app->source_version);
-	if (b->from < app->source_requires)
+	if (app->source_otherwise)
+		kvf_err_hint(err, "%s", app->source_otherwise);
+	else if (b->from < app->source_requires)
 		kvf_err_hint(err,
 			     "Upgrade the installation to version %" PRIu64
 			     " first, with the release of %s that brings it.",
@@ -256,8 +265,7 @@ void kvf_bound_close(struct kvf_bound *b)
 	memset(b, 0, sizeof(*b));
 }
 
-/* One cell for a message: short, escaped. */
-static void print_cell(const struct kvf_cell *c, char *buf, size_t size)
+void kvf_cell_print(const struct kvf_cell *c, char *buf, size_t size)
 {
 	switch (c->type) {
 	case KVF_CELL_NULL: snprintf(buf, size, "NULL"); return;
@@ -286,7 +294,7 @@ static void print_row(const struct kvf_record *record, const struct kvf_table *s
 		if (c >= row->ncells)
 			break;
 		name = record->ncolumns ? record->columns[c] : shape->columns[c].name;
-		print_cell(&row->cells[c], text, sizeof(text));
+		kvf_cell_print(&row->cells[c], text, sizeof(text));
 		k = snprintf(buf + at, size - at, "%s%s=%s", at ? ", " : "", name, text);
 		if (k < 0 || (size_t)k >= size - at)
 			break;

@@ -58,6 +58,8 @@ void kvf_bound_head(const struct kvf_options *o, const struct kvf_bound *b,
 		head->features = partial;
 		head->nfeatures = 1;
 	}
+	head->args = b->args;
+	head->nargs = b->nargs;
 	head->version_part = b->app->version_part;
 	head->version_key = b->app->version_key;
 	head->version_started = b->app->version_started;
@@ -164,10 +166,13 @@ static void report_gather(struct kvf_report *r, const struct kvf_gather *f, size
 }
 
 static enum kvf_status export_package(const struct kvf_export_job *job, struct kvf_writer *w,
-				      size_t n, const struct kvf_limits *limits,
-				      struct kvf_meter *meter, struct kvf_err *err)
+				      struct kvf_sides *sides, size_t n,
+				      const struct kvf_limits *limits, struct kvf_meter *meter,
+				      struct kvf_err *err)
 {
 	size_t package = job->bound->selected[n];
+	size_t nsides = job->bound->app->packages[package]->nsides;
+	struct kvf_side *written = calloc(nsides + 1, sizeof(*written));
 	struct kvf_report_package *row = &job->report->packages[n];
 	struct kvf_begin begin;
 	struct kvf_entry entry;
@@ -177,8 +182,11 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 	enum kvf_status st;
 
 	sources = malloc((job->bound->app->packages[package]->nrecords + 1) * sizeof(*sources));
-	if (!sources)
+	if (!sources || !written) {
+		free(sources);
+		free(written);
 		return kvf_fail_nomem(err);
+	}
 	kvf_bound_begin(job->bound, package, n, sources, &begin);
 	st = kvf_gather_open(&gather, job->bound, package, limits, job->scratch, job->env,
 			     meter, err);
@@ -189,7 +197,9 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 	while (!st && !(st = kvf_gather_next(&gather, &entry, err)))
 		st = kvf_writer_put(w, &entry, err);
 	if (st == KVF_EOF)
-		st = kvf_writer_end(w, NULL, 0, &end, err);
+		st = kvf_sides_write(sides, n, written, err);
+	if (!st)
+		st = kvf_writer_end(w, written, nsides, &end, err);
 	if (!st) {
 		report_gather(job->report, &gather, n);
 		row->chunks = end.chunks;
@@ -197,6 +207,7 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 		memcpy(row->r, end.r, sizeof(row->r));
 	}
 	kvf_gather_close(&gather);
+	free(written);
 	free(sources);
 	return st;
 }
@@ -222,6 +233,7 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 	struct kvf_limits limits = kvf_options_limits(job->options);
 	struct kvf_writer_options wo = { .level = job->level, .level_set = 1 };
 	struct kvf_pair notes[8];
+	struct kvf_sides *sides = NULL;
 	struct kvf_writer *w = NULL;
 	struct kvf_meter meter;
 	struct kvf_head head;
@@ -236,9 +248,13 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 	wo.nnotes = make_notes(job->bound, notes, host, sizeof(host), when, sizeof(when));
 	total = expected_rows(job->report, &estimate);
 	kvf_meter_begin(&meter, job->env, "export", job->step, job->steps, total, estimate);
-	st = kvf_writer_open(job->out, &head, &wo, job->env, &w, err);
+	st = kvf_sides_open(job, &sides, err);
+	if (!st)
+		st = kvf_writer_open(job->out, &head, &wo, job->env, &w, err);
 	for (n = 0; !st && n < job->bound->nselected; n++)
-		st = export_package(job, w, n, &limits, &meter, err);
+		st = export_package(job, w, sides, n, &limits, &meter, err);
+	if (!st)
+		st = kvf_sides_commit(sides, err);
 	if (!st)
 		st = kvf_writer_finish(w, &job->report->tail, err);
 	else if (w) {
@@ -250,6 +266,7 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 				 ignored.message);
 	}
 	kvf_writer_close(w);
+	kvf_sides_close(sides);
 	job->report->file_bytes = kvf_output_tell(job->out);
 	kvf_report_step_end(job->report, step, job->report->tail.entries,
 			    job->report->tail.bytes);
@@ -294,6 +311,16 @@ enum kvf_status kvf_open_input(const char *place, struct kvf_input **in, struct 
 	return KVF_EUSAGE;
 }
 
+/* The path of a stream that is a file. */
+static const char *stream_path(const char *place)
+{
+	struct kvf_place p;
+	struct kvf_err ignored;
+
+	return !kvf_place_parse(place, &p, &ignored) && p.kind == KVF_PLACE_STREAM ? p.rest
+										     : NULL;
+}
+
 static enum kvf_status export(const struct kvf_options *o, const struct kvf_env *env,
 			      struct kvf_report *report, struct kvf_err *err)
 {
@@ -317,6 +344,8 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 		st = kvf_bound_open(o, source, 0, &bound, err);
 	if (!st)
 		st = kvf_report_bound(report, &bound, err);
+	if (!st)
+		st = kvf_checks_run(&bound, env, report, err);
 	if (!st && o->dry_run)
 		st = kvf_report_count(report, &bound, err);
 	if (st || o->dry_run)
@@ -329,6 +358,7 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 	job = (struct kvf_export_job){ .options = o,
 				       .bound = &bound,
 				       .out = out,
+				       .path = o->output ? NULL : stream_path(o->target),
 				       .level = o->level_set ? o->level : 1,
 				       .scratch = kvf_scratch_dir(o->target, env, dir,
 								  sizeof(dir)),

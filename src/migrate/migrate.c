@@ -119,6 +119,8 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	}
 	if (!st && r->facts.entries && m->o->existing == KVF_EXISTING_REFUSE)
 		st = compare_with_live(m, store, err);
+	if (!st && !r->already)
+		st = kvf_checks_run(&m->bound, m->env, r, err);
 	if (!st && !r->already && r->in_place && is_upgraded(r) &&
 	    m->bound.app->source_version && m->bound.from != m->bound.app->source_requires) {
 		kvf_fail(err, KVF_EVERSION,

@@ -66,6 +66,8 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 	if (!st)
 		st = kvf_report_bound(report, &bound, err);
 	if (!st)
+		st = kvf_checks_run(&bound, env, report, err);
+	if (!st)
 		st = kvf_report_count(report, &bound, err);
 	if (!st && store)
 		st = kvf_import_preflight(store, bound.app->name, report, err);

@@ -80,6 +80,8 @@ struct kvf_bound {
 	const char **names;                     /* their names, in stream order */
 	size_t nselected;
 	int partial;        /* a selection was made */
+	struct kvf_pair *args; /* for the head: sorted by name */
+	size_t nargs;
 	uint64_t from;      /* schema version that the source has */
 	uint8_t digest[32]; /* of the definitions; 0 without */
 	struct kvf_arena memory;
@@ -93,6 +95,22 @@ KVF_MUST_CHECK enum kvf_status kvf_bound_open(const struct kvf_options *o,
 					      struct kvf_source *source, int any_version,
 					      struct kvf_bound *b, struct kvf_err *err);
 void kvf_bound_close(struct kvf_bound *b);
+/* One cell for a message: short, escaped. */
+void kvf_cell_print(const struct kvf_cell *c, char *buf, size_t size);
+/*
+ * args.c: give the arguments of `formats` (NULL = there are none) their values,
+ * from the options or by asking the source; those that are to be shown go to
+ * *pairs.  KVF_EUSAGE for one that is not declared, KVF_EDECISION without value.
+ */
+KVF_MUST_CHECK enum kvf_status kvf_arguments(const struct kvf_options *o,
+					     struct kvf_source *source,
+					     struct kvf_formats *formats,
+					     struct kvf_arena *memory, struct kvf_pair **pairs,
+					     size_t *npairs, struct kvf_err *err);
+/* checks.c: findings go to the report; KVF_EPREFLIGHT for those of an error. */
+KVF_MUST_CHECK enum kvf_status kvf_checks_run(const struct kvf_bound *b,
+					      const struct kvf_env *env, struct kvf_report *r,
+					      struct kvf_err *err);
 /* The ordinal of an origin says in which part of its record the row is. */
 #define KVF_ORIGIN_PART 48
 /* "products row 17 (sku A-1)": for messages; reads the record again, planned in
@@ -243,12 +261,23 @@ struct kvf_export_job {
 	const struct kvf_options *options;
 	const struct kvf_bound *bound;
 	struct kvf_output *out;
+	const char *path; /* of the stream, where it is a file; or NULL */
 	int level;
 	const char *scratch;
 	const struct kvf_env *env;
 	unsigned step, steps;      /* for progress */
 	struct kvf_report *report; /* packages, records, tail */
 };
+/* sides.c: opened before anything is read, so that a file that may not be
+ * replaced is known early; written with the end of package `n` of the selection
+ * (sides[its nsides]); visible after _commit. */
+struct kvf_sides;
+KVF_MUST_CHECK enum kvf_status kvf_sides_open(const struct kvf_export_job *job,
+					      struct kvf_sides **out, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sides_write(struct kvf_sides *s, size_t n,
+					       struct kvf_side *sides, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_sides_commit(struct kvf_sides *s, struct kvf_err *err);
+void kvf_sides_close(struct kvf_sides *s);
 KVF_MUST_CHECK enum kvf_status kvf_export_run(const struct kvf_export_job *job,
 					      struct kvf_err *err);
 /* plan.c: count the rows of every record that the shapes do not know. */
