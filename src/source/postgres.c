@@ -1,4 +1,5 @@
 /* postgres - the PostgreSQL driver: its table, and what needs no file of its own. */
+#include "source/over.h"
 #include "source/postgres.h"
 
 #include "base/text.h"
@@ -122,7 +123,7 @@ static void postgres_close(struct kvf_source *base)
 			       "carried as bytes",
 			       n, n == 1 ? "" : "s", n == 1 ? "is" : "are",
 			       n == 1 ? "was" : "were");
-	for (i = 0; i < s->nconns; i++)
+	for (i = 0; i < s->nconns && !s->borrowed; i++)
 		PQfinish(s->conns[i]);
 	free(s->settings);
 	kvf_pg_release(&s->pg);
@@ -167,4 +168,29 @@ enum kvf_status kvf_source_postgres_open(const char *place, const struct kvf_env
 	else
 		*out = &s->base;
 	return st;
+}
+
+enum kvf_status kvf_source_over_postgres(const struct kvf_pg *pg, PGconn *conn,
+					 const struct kvf_env *env, struct kvf_source **out,
+					 struct kvf_err *err)
+{
+	struct kvf_postgres *s = calloc(1, sizeof(*s));
+	const char *encoding = PQparameterStatus(conn, "server_encoding");
+
+	*out = NULL;
+	if (!s)
+		return kvf_fail_nomem(err);
+	kvf_source_init(&s->base, &driver, env);
+	kvf_arena_init(&s->arena);
+	atomic_init(&s->not_utf8, 0);
+	s->pg = *pg;
+	s->pg.conninfo = NULL; /* no further connection is made */
+	s->conns[0] = conn;
+	s->nconns = 1;
+	s->borrowed = s->alone = 1;
+	s->version = PQserverVersion(conn);
+	s->sql_ascii = encoding && strcmp(encoding, "SQL_ASCII") == 0;
+	snprintf(s->identity, sizeof(s->identity), "PostgreSQL, %s", pg->name);
+	*out = &s->base;
+	return KVF_OK;
 }

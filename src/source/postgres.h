@@ -71,6 +71,7 @@ struct kvf_postgres {
 	struct kvf_pg pg;
 	PGconn *conns[KVF_POSTGRES_CONNECTIONS];
 	unsigned nconns;
+	int borrowed;       /* the connection is somebody else's */
 	char snapshot[128]; /* exported, or "" */
 	int alone;          /* more connections were refused: do not ask again */
 	int standby;

@@ -10,6 +10,7 @@
  * Everything is set for the transaction only (SET LOCAL), so that it also holds
  * behind a pooler, and stays with nobody else's session.
  */
+#include "source/over.h"
 #include "source/postgres.h"
 
 #include <stdarg.h>
@@ -130,6 +131,16 @@ enum kvf_status kvf_postgres_try(struct kvf_postgres *s, const char *sql, const 
 			"RELEASE SAVEPOINT kvferry"))
 		return st;
 	return kvf_postgres_explain(s, st, e);
+}
+
+enum kvf_status kvf_source_postgres_setup(const struct kvf_pg *pg, PGconn *conn,
+					  struct kvf_err *err)
+{
+	const char *encoding = PQparameterStatus(conn, "server_encoding");
+
+	return kvf_pg_exec(pg, conn, "set up the transaction", err, settings,
+			   encoding && strcmp(encoding, "SQL_ASCII") == 0 ? "SQL_ASCII"
+									  : "UTF8");
 }
 
 /* ---- the snapshot ----------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  *
  * One connection, one read transaction, one thread: a record has one part.
  */
+#include "source/over.h"
 #include "source/sqlite.h"
 
 #include <errno.h>
@@ -319,7 +320,8 @@ static void sqlite_close(struct kvf_source *base)
 {
 	struct kvf_sqlite *s = (struct kvf_sqlite *)base;
 
-	sqlite3_close(s->db);
+	if (!s->borrowed)
+		sqlite3_close(s->db);
 	kvf_sqlite_file_close(&s->guard);
 	kvf_sqlite_scratch_remove(s);
 	kvf_arena_release(&s->arena);
@@ -403,6 +405,29 @@ enum kvf_status kvf_source_sqlite_open(const char *rest, const struct kvf_env *e
 	if (st) {
 		sqlite_close(&s->base);
 		return st;
+	}
+	*out = &s->base;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_source_over_sqlite(struct sqlite3 *db, const char *path,
+				       const struct kvf_env *env, struct kvf_source **out,
+				       struct kvf_err *err)
+{
+	struct kvf_sqlite *s = calloc(1, sizeof(*s));
+
+	*out = NULL;
+	if (!s)
+		return kvf_fail_nomem(err);
+	kvf_source_init(&s->base, &sqlite_driver, env);
+	kvf_arena_init(&s->arena);
+	s->db = db;
+	s->borrowed = 1;
+	s->path = strdup(path);
+	s->identity = sqlite3_mprintf("SQLite %s, %s", sqlite3_libversion(), path);
+	if (!s->path || !s->identity) {
+		sqlite_close(&s->base);
+		return kvf_fail_nomem(err);
 	}
 	*out = &s->base;
 	return KVF_OK;

@@ -58,7 +58,8 @@ struct kvf_sqlite_shape {
 struct kvf_sqlite {
 	struct kvf_source base;
 	sqlite3 *db;
-	char *path; /* absolute, without symlinks */
+	int borrowed; /* the connection is somebody else's */
+	char *path;   /* absolute, without symlinks */
 	char *identity;
 	double busy_since;
 

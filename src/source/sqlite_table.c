@@ -331,6 +331,22 @@ static enum kvf_status add_ddl(struct kvf_sqlite *s, struct kvf_table *t, const 
 	" AND lower(tbl_name) IN (SELECT lower(name) FROM sqlite_schema WHERE type = 'view')"  \
 	" ORDER BY type = 'view' DESC, rowid"
 
+/* Where AUTOINCREMENT stands, as the statement that says so. */
+#define SEQUENCE_OF_TABLE                                                                      \
+	"SELECT 'sequence-value', name, 'INSERT INTO sqlite_sequence(name, seq) VALUES('"      \
+	" || quote(name) || ', ' || seq || ')' FROM sqlite_sequence"                           \
+	" WHERE name = ?1 COLLATE NOCASE AND typeof(seq) = 'integer'"
+
+static enum kvf_status add_sequence(struct kvf_sqlite *s, struct kvf_table *t, size_t *room,
+				    struct kvf_err *err)
+{
+	/* SQLite makes the table when the first one needs it. */
+	if (sqlite3_table_column_metadata(s->db, "main", "sqlite_sequence", "seq", NULL, NULL,
+					  NULL, NULL, NULL))
+		return KVF_OK;
+	return add_ddl(s, t, SEQUENCE_OF_TABLE, room, err);
+}
+
 /* ---- one table ------------------------------------------------------------------------ */
 
 /* What ANALYZE left: how many rows there were then. */
@@ -372,6 +388,8 @@ enum kvf_status kvf_sqlite_read_table(struct kvf_sqlite *s, const char *name, un
 		st = read_uniques(s, t, &pk_index, err);
 	if (!st)
 		st = add_ddl(s, t, DDL_OF_TABLE, &room, err);
+	if (!st)
+		st = add_sequence(s, t, &room, err);
 	if (!st && (t->flags & KVF_TABLE_VIRTUAL))
 		st = key_of_virtual(s, t, err);
 	find_nullable_key(t, pk_index);
