@@ -67,6 +67,7 @@ struct kvf_options {
 	const char *sides;          /* --sides DIR: for reports beside the stream */
 	int overwrite;              /* --overwrite an output file */
 	enum kvf_existing existing; /* --replace, --merge */
+	int as_tables;              /* --as tables: import to relational tables */
 	int no_verify;              /* --no-verify; recorded */
 	int dry_run;
 	int allow_partial;       /* --allow-partial */
@@ -107,6 +108,11 @@ struct kvf_report_step {
 	uint64_t entries, bytes;
 };
 
+/* What a stream says of a table and an import to tables did not make. */
+struct kvf_report_lost {
+	char *table, *kind, *name, *why;
+};
+
 enum kvf_difference_side { KVF_ONLY_LEFT, KVF_ONLY_RIGHT, KVF_VALUES_DIFFER };
 struct kvf_difference {
 	enum kvf_difference_side side;
@@ -142,6 +148,8 @@ struct kvf_report {
 	size_t nrecords;
 	struct kvf_report_check *checks;
 	size_t nchecks;
+	struct kvf_report_lost *lost;
+	size_t nlost;
 	struct kvf_report_step steps[8];
 	size_t nsteps;
 	struct kvf_tail tail;
@@ -185,7 +193,8 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_plan(const struct kvf_options *o,
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_export(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
 	   struct kvf_err *err);
-/* Stream (source place or o->input) -> store, verified, then published. */
+/* Stream (source place or o->input) -> store, verified, then published.  With
+ * o->as_tables: tables that were carried as they are -> tables again. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_import(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
 	   struct kvf_err *err);

@@ -118,6 +118,11 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 		c->o.expect_root = v;
 		return KVF_OK;
 	case OPT_TABLE_NAME: c->o.table = v; return KVF_OK;
+	case OPT_AS:
+		if (strcmp(v, "store") != 0 && strcmp(v, "tables") != 0)
+			return bad_value(c, id, v, "what an import makes");
+		c->o.as_tables = strcmp(v, "tables") == 0;
+		return KVF_OK;
 	case OPT_APP: c->app_name = v; return KVF_OK;
 	case OPT_COLOR:
 		if (strcmp(v, "auto") != 0 && strcmp(v, "always") != 0 &&

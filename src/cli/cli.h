@@ -168,6 +168,8 @@ KVF_MUST_CHECK enum kvf_status cli_report_text(struct cli *c);
 KVF_MUST_CHECK enum kvf_status cli_plan_text(struct cli *c);
 /* What the definitions' checks found. */
 void cli_checks_text(struct cli *c);
+/* What an import to tables did not make. */
+void cli_lost_text(struct cli *c);
 json_t *cli_report_json(struct cli *c);
 json_t *cli_totals_json(struct cli *c, const struct kvf_totals *t);
 json_t *cli_differences_json(struct cli *c);

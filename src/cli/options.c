@@ -68,6 +68,14 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_NO_VERIFY] = { 0, "no-verify", NULL, NULL,
 			    "publish without reading the store back",
 			    "Recorded in the history." },
+	[OPT_AS] = { 0, "as", "WHAT", "store tables",
+		     "import to a key-value store (default), or back to relational tables",
+		     "'tables' needs a stream that was exported without -f. The tables are "
+		     "made "
+		     "as they were, loaded, read back and compared in one transaction; a table "
+		     "that holds rows already is refused. --table, --exclude-table and "
+		     "--schema "
+		     "choose tables of the stream." },
 	[OPT_ALLOW_PARTIAL] = { 0, "allow-partial", NULL, NULL,
 				"accept a stream that holds a selection; no version is bumped",
 				NULL },

@@ -133,8 +133,27 @@ enum kvf_status cli_report_text(struct cli *c)
 				(double)r->tail.bytes / (double)r->file_bytes);
 		fputc('\n', c->out);
 	}
+	cli_lost_text(c);
 	steps(c);
 	return KVF_OK;
+}
+
+void cli_lost_text(struct cli *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->report.nlost; i++) {
+		const struct kvf_report_lost *l = &c->report.lost[i];
+
+		fprintf(c->out, "%snot restored%s: %s ", c->paint.yellow, c->paint.off,
+			l->kind);
+		cli_puts(c->out, l->name);
+		fputs(" of table ", c->out);
+		cli_puts(c->out, l->table);
+		fputs(": ", c->out);
+		cli_puts(c->out, l->why);
+		fputc('\n', c->out);
+	}
 }
 
 /* ---- what would be read ------------------------------------------------------- */
@@ -380,6 +399,24 @@ static json_t *steps_json(struct cli *c)
 	return list;
 }
 
+static json_t *lost_json(struct cli *c)
+{
+	json_t *list = cli_json_array(c), *o;
+	size_t i;
+
+	for (i = 0; i < c->report.nlost; i++) {
+		const struct kvf_report_lost *l = &c->report.lost[i];
+
+		o = cli_json_object(c);
+		cli_json_set(c, o, "table", cli_json_text(c, l->table));
+		cli_json_set(c, o, "kind", cli_json_text(c, l->kind));
+		cli_json_set(c, o, "name", cli_json_text(c, l->name));
+		cli_json_set(c, o, "why", cli_json_text(c, l->why));
+		cli_json_add(c, list, o);
+	}
+	return list;
+}
+
 static json_t *merge_json(struct cli *c)
 {
 	const struct kvf_merge_stats *m = &c->report.merge;
@@ -426,5 +463,7 @@ json_t *cli_report_json(struct cli *c)
 	cli_json_set(c, o, "file_bytes", cli_json_u64(c, r->file_bytes));
 	if (c->o.existing == KVF_EXISTING_MERGE)
 		cli_json_set(c, o, "merge", merge_json(c));
+	if (c->o.as_tables)
+		cli_json_set(c, o, "not_restored", lost_json(c));
 	return o;
 }

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SELECTION                                                                              \
-	(OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_SCHEMA) |               \
-	 OPT_BIT(OPT_PACKAGE) | OPT_BIT(OPT_ARG))
+#define SELECTION_OF_TABLES                                                                    \
+	(OPT_BIT(OPT_TABLE) | OPT_BIT(OPT_EXCLUDE_TABLE) | OPT_BIT(OPT_SCHEMA))
+#define SELECTION (SELECTION_OF_TABLES | OPT_BIT(OPT_PACKAGE) | OPT_BIT(OPT_ARG))
 #define WRITING                                                                                \
 	(OPT_BIT(OPT_LEVEL) | OPT_BIT(OPT_CHUNK) | OPT_BIT(OPT_MAX_VALUE) |                    \
 	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_OVERWRITE) |                    \
@@ -67,14 +67,19 @@ const struct cli_verb cli_verbs[] = {
 	       "digest, "
 	       "and published together with the schema version in one transaction. A store "
 	       "that "
-	       "holds other data is refused unless --replace or --merge says what to do."),
-	  PUBLISHING | OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_ALLOW_PARTIAL) |
-		  OPT_BIT(OPT_EXPECT_ROOT) | OPT_BIT(OPT_MANIFEST) | OPT_BIT(OPT_MAX_VALUE) |
-		  OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
+	       "holds other data is refused unless --replace or --merge says what to do.",
+	       "With --as tables, tables that were carried as they are become tables again, "
+	       "verified and committed in one transaction."),
+	  PUBLISHING | SELECTION_OF_TABLES | OPT_BIT(OPT_AS) | OPT_BIT(OPT_FORMATS) |
+		  OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_EXPECT_ROOT) |
+		  OPT_BIT(OPT_MANIFEST) | OPT_BIT(OPT_MAX_VALUE) | OPT_BIT(OPT_MEMORY) |
+		  OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
 	  "0 5 6 7 8 13",
 	  EXAMPLES({ "kvferry import shop.kvf sqlite:store.db", "a new store" },
 		   { "kvferry import --replace shop.kvf sqlite:store.db",
-		     "in place of what the store holds" }),
+		     "in place of what the store holds" },
+		   { "kvferry import --as tables shop.kvf sqlite:shop.db",
+		     "tables that were carried as they are, as tables again" }),
 	  cli_run_import },
 	{ "backup",
 	  { { "STORE", "@place", 0 }, { "STREAM", "@file", 0 } },

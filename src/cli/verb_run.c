@@ -65,6 +65,15 @@ static void last_line(struct cli *c)
 		fprintf(f, "%s\n", c->paint.off);
 		return;
 	}
+	if (c->o.as_tables) {
+		fprintf(f, "restored: %s %s of %s %s verified (count, bytes, digest) in ",
+			number, cli_plural(entries, "row", "rows"),
+			cli_number(r->nrecords, size),
+			cli_plural(r->nrecords, "table", "tables"));
+		cli_puts(f, to);
+		fprintf(f, "%s\n", c->paint.off);
+		return;
+	}
 	if (!r->published)
 		fprintf(f, "not published: ");
 	else if (r->partial)
@@ -115,9 +124,10 @@ static enum kvf_status run(struct cli *c, run_fn *fn)
 	}
 	if (c->quiet)
 		return KVF_OK;
-	if (c->o.dry_run && c->report.nrecords)
+	if (c->o.dry_run && c->report.nrecords) {
 		st = cli_plan_text(c);
-	else if (!c->report.already && !c->o.dry_run)
+		cli_lost_text(c);
+	} else if (!c->report.already && !c->o.dry_run)
 		st = cli_report_text(c);
 	if (st)
 		return st;
@@ -142,6 +152,14 @@ enum kvf_status cli_run_import(struct cli *c)
 {
 	enum kvf_status st = cli_stream_in(c, c->operands.list[0]);
 
+	if (!st && !c->o.as_tables && (c->o.ntables || c->o.nexclude_tables || c->o.nschemas)) {
+		st = kvf_fail(&c->err, KVF_EUSAGE, "--%s chooses tables to restore",
+			      c->o.ntables           ? "table"
+			      : c->o.nexclude_tables ? "exclude-table"
+						     : "schema");
+		kvf_err_hint(&c->err, "It goes with --as tables; the store's table has the "
+				      "option --table-name.");
+	}
 	return st ? st : run(c, kvf_import);
 }
 

@@ -358,7 +358,7 @@ enum kvf_status kvf_import(const struct kvf_options *o, const struct kvf_env *en
 		st = kvf_refuse_same_file(operands, 2, err);
 	if (st)
 		return st;
-	if (o->formats) {
+	if (o->formats && !o->as_tables) {
 		st = kvf_formats_load(o->formats, &formats, err);
 		if (st)
 			return st;
@@ -368,7 +368,9 @@ enum kvf_status kvf_import(const struct kvf_options *o, const struct kvf_env *en
 	job.app = formats ? kvf_formats_application(formats) : o->application;
 	if (!in)
 		st = kvf_open_input(o->source, &in, err);
-	if (!st) {
+	if (!st && o->as_tables) {
+		st = kvf_import_tables(o, env, in, report, err);
+	} else if (!st) {
 		job.options = o;
 		job.env = env;
 		job.in = in;

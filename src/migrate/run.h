@@ -12,6 +12,7 @@
  *   units.c    what a store keeps of    ledger.c   history
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
+ *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
  */
 #ifndef KVF_RUN_H
 #define KVF_RUN_H
@@ -305,6 +306,10 @@ struct kvf_import_job {
 	void *ctx;
 };
 KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);
+/* tables.c: a stream of exactly carried tables into tables again. */
+KVF_MUST_CHECK enum kvf_status
+kvf_import_tables(const struct kvf_options *o, const struct kvf_env *env, struct kvf_input *in,
+		  struct kvf_report *report, struct kvf_err *err);
 /*
  * Everything that refuses a store before anything is written.  `app` is the
  * application that wants to write.  Fills facts and control of the report.

@@ -14,7 +14,7 @@ for f in src/*/*.c src/*/*.h; do
     for inc in $(sed -n 's/^[ \t]*#[ \t]*include[ \t]*[<"]\([^>"]*\)[>"].*/\1/p' "$f"); do
         case $inc in
         kvferry/*) to=$(module_of "${inc#kvferry/}");;
-        base/*|io/*|par/*|pg/*|value/*|sort/*|stream/*|source/*|store/*|formats/*|migrate/*|cli/*) to=${inc%%/*};;
+        base/*|io/*|par/*|pg/*|value/*|sort/*|stream/*|source/*|store/*|formats/*|restore/*|migrate/*|cli/*) to=${inc%%/*};;
         *) continue;;
         esac
         case $allowed in *" $to "*) ;; *) echo "$f: $m may not include $inc ($to)"; bad=1;; esac
