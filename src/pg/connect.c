@@ -292,17 +292,12 @@ enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf
 		st = wait_for_connection(pg, conn, err);
 	if (!st && PQstatus(conn) != CONNECTION_OK)
 		st = not_connected(pg, conn, err);
-	if (!st) {
-		PQsetNoticeReceiver(conn, ignore_notice, NULL);
-		st = kvf_pg_exec(pg, conn, "set up the session", err,
-				 "SET idle_in_transaction_session_timeout = 0;"
-				 "SET client_min_messages = warning;%s",
-				 pg->reading ? "SET default_transaction_read_only = on" : "");
-	}
 	if (st) {
 		PQfinish(conn);
 		return st;
 	}
+	/* Nothing is set for the session: behind a pooler it is not ours alone. */
+	PQsetNoticeReceiver(conn, ignore_notice, NULL);
 	*out = conn;
 	return KVF_OK;
 }

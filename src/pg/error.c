@@ -1,6 +1,8 @@
 /* error - what an error of PostgreSQL means to a person. */
 #include "pg/pg.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +41,8 @@ static const struct {
 
 int kvf_pg_stopped(const struct kvf_pg *pg)
 {
+	if (pg->deadline > 0 && kvf_monotonic() >= pg->deadline)
+		return 1;
 	return pg->env && pg->env->stopped && pg->env->stopped(pg->env->ctx);
 }
 

@@ -24,9 +24,11 @@ struct kvf_pg {
 	const struct kvf_pg_dialect *dialect; /* by the scheme; never NULL */
 	const struct kvf_env *env;            /* asked while we wait; NULL = never (workers) */
 	enum kvf_status side; /* KVF_ESOURCE or KVF_ETARGET: what a failure becomes */
-	int reading;          /* connections refuse to write */
+	int reading;          /* every transaction of ours is read-only */
 	double patience;      /* seconds that a silent server has, once we are asked to
 				 stop, before a statement is cancelled */
+	double deadline;      /* of the monotonic clock: from then on it is as if we had
+				 been asked to stop; 0 = none */
 	const char *port;     /* where the place has none; NULL = libpq's */
 	char *conninfo;       /* may hold a password: never printed */
 	char name[256];       /* "SCHEME://HOST:PORT/DB": for messages */

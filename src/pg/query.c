@@ -58,11 +58,20 @@ static void cancel(PGconn *conn)
 	PQfreeCancel(c);
 }
 
+/* Seconds in which the server has to answer when a statement is cancelled. */
+#define CANCEL_S 2
+
 /* A wait for the server; begin with zeros. */
 struct wait {
 	double since;  /* when we were first asked to stop */
 	int cancelled; /* the statement */
 };
+
+/* The server does not even answer a cancel. */
+static int is_hopeless(const struct kvf_pg *pg, const struct wait *w)
+{
+	return w->cancelled && kvf_monotonic() - w->since > pg->patience + CANCEL_S;
+}
 
 /* Look at the socket for a moment, and take what has come; 0 if the connection is
  * lost.  When somebody wants us to stop, the statement is cancelled. */
@@ -86,16 +95,23 @@ static int look(const struct kvf_pg *pg, PGconn *conn, short events, struct wait
 	return 1;
 }
 
-/* Wait until a result can be had without blocking; 0 if the connection is lost. */
-static int wait_for_result(const struct kvf_pg *pg, PGconn *conn)
+/* Wait until a result can be had without blocking. */
+static enum kvf_status wait_for_result(const struct kvf_pg *pg, PGconn *conn, const char *doing,
+				       struct kvf_err *err)
 {
 	struct wait w = { 0 };
 	int left;
 
-	while ((left = PQflush(conn)) >= 0 && (left || PQisBusy(conn)))
+	while ((left = PQflush(conn)) >= 0 && (left || PQisBusy(conn))) {
 		if (!look(pg, conn, (short)(POLLIN | (left ? POLLOUT : 0)), &w))
-			return 0;
-	return left >= 0;
+			break;
+		if (is_hopeless(pg, &w))
+			return kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
+	}
+	/* Of a lost connection there may still be a result, which says more. */
+	if (PQisBusy(conn) && PQstatus(conn) == CONNECTION_OK)
+		return kvf_pg_fail(pg, conn, NULL, doing, err);
+	return KVF_OK;
 }
 
 static int is_good(const PGresult *res)
@@ -125,8 +141,10 @@ static enum kvf_status take_results(const struct kvf_pg *pg, PGconn *conn, const
 	enum kvf_status st = KVF_OK;
 
 	for (;;) {
-		if (!wait_for_result(pg, conn) && PQstatus(conn) == CONNECTION_OK)
-			return PQclear(kept), kvf_pg_fail(pg, conn, NULL, doing, err);
+		enum kvf_status waited = wait_for_result(pg, conn, doing, err);
+
+		if (waited)
+			return PQclear(kept), waited;
 		res = PQgetResult(conn);
 		if (!res)
 			break;
@@ -151,14 +169,12 @@ static enum kvf_status take_results(const struct kvf_pg *pg, PGconn *conn, const
 	return st;
 }
 
-enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *sql,
-			     const struct kvf_pg_args *args, const char *doing, PGresult **res,
-			     struct kvf_err *err)
+static enum kvf_status send(const struct kvf_pg *pg, PGconn *conn, const char *sql,
+			    const struct kvf_pg_args *args, const char *doing, PGresult **res,
+			    struct kvf_err *err)
 {
 	int sent;
 
-	if (res)
-		*res = NULL;
 	if (args)
 		sent = PQsendQueryParams(conn, sql, args->n, NULL, args->value, args->len,
 					 args->format, 1);
@@ -167,6 +183,27 @@ enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *
 	if (!sent)
 		return kvf_pg_fail(pg, conn, NULL, doing, err);
 	return take_results(pg, conn, doing, res, err);
+}
+
+/* Who reads writes nothing, and it is the server that sees to it. */
+enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *sql,
+			     const struct kvf_pg_args *args, const char *doing, PGresult **res,
+			     struct kvf_err *err)
+{
+	enum kvf_status st;
+	int wrap = pg->reading && PQtransactionStatus(conn) == PQTRANS_IDLE &&
+		   strncmp(sql, "BEGIN", 5) != 0;
+
+	if (res)
+		*res = NULL;
+	if (!wrap)
+		return send(pg, conn, sql, args, doing, res, err);
+	st = send(pg, conn, "BEGIN READ ONLY", NULL, doing, NULL, err);
+	if (!st)
+		st = send(pg, conn, sql, args, doing, res, err);
+	if (PQtransactionStatus(conn) != PQTRANS_IDLE)
+		(void)!send(pg, conn, "ROLLBACK", NULL, doing, NULL, NULL);
+	return st;
 }
 
 enum kvf_status kvf_pg_exec(const struct kvf_pg *pg, PGconn *conn, const char *doing,
@@ -308,11 +345,14 @@ enum kvf_status kvf_pg_copy_get(const struct kvf_pg *pg, PGconn *conn, char **pi
 	enum kvf_status st;
 	int n;
 
-	while ((n = PQgetCopyData(conn, piece, 1)) == 0)
+	while ((n = PQgetCopyData(conn, piece, 1)) == 0) {
+		if (is_hopeless(pg, &w))
+			return kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
 		if (!look(pg, conn, POLLIN, &w)) {
 			n = -2;
 			break;
 		}
+	}
 	*len = n > 0 ? (size_t)n : 0;
 	if (n > 0)
 		return KVF_OK;

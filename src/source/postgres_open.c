@@ -13,12 +13,15 @@
 #include "source/over.h"
 #include "source/postgres.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define OLDEST 120000
+#define JOIN_S 5 /* seconds */
 
 /* The texts that the server makes of values depend on these.  row_security
  * off: a policy that would hide rows is an error. */
@@ -146,14 +149,14 @@ enum kvf_status kvf_source_postgres_setup(const struct kvf_pg *pg, PGconn *conn,
 /* ---- the snapshot ----------------------------------------------------------------------- */
 
 /* Take a snapshot, or join the one of that name. */
-static enum kvf_status begin_on(const struct kvf_postgres *s, PGconn *conn,
-				const char *snapshot, struct kvf_err *err)
+static enum kvf_status begin_on(const struct kvf_postgres *s, const struct kvf_pg *pg,
+				PGconn *conn, const char *snapshot, struct kvf_err *err)
 {
 	char join[200] = "";
 
 	if (*snapshot)
 		snprintf(join, sizeof(join), "SET TRANSACTION SNAPSHOT '%s';", snapshot);
-	return kvf_pg_exec(&s->pg, conn, "begin to read", err,
+	return kvf_pg_exec(pg, conn, "begin to read", err,
 			   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;%s%s", join,
 			   s->settings);
 }
@@ -194,7 +197,7 @@ static enum kvf_status export_snapshot(struct kvf_postgres *s, struct kvf_err *e
 		       "one connection only, because the snapshot cannot be shared: %s",
 		       st ? why.message : "the server gave it no name");
 	st = kvf_pg_exec(&s->pg, s->conns[0], "begin again", err, "ROLLBACK");
-	return st ? st : begin_on(s, s->conns[0], "", err);
+	return st ? st : begin_on(s, &s->pg, s->conns[0], "", err);
 }
 
 enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
@@ -218,7 +221,7 @@ enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
 	}
 	st = check_server(s, s->conns[0], err);
 	if (!st)
-		st = begin_on(s, s->conns[0], "", err);
+		st = begin_on(s, &s->pg, s->conns[0], "", err);
 	if (!st)
 		st = export_snapshot(s, err);
 	if (!st)
@@ -230,6 +233,23 @@ enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
 	return st;
 }
 
+/* One more connection.  A pooler may let us wait for what our first connection
+ * holds: that is not worth more than a few seconds. */
+static enum kvf_status join(const struct kvf_postgres *s, PGconn **conn, struct kvf_err *err)
+{
+	struct kvf_pg pg = s->pg;
+	enum kvf_status st;
+
+	pg.deadline = kvf_monotonic() + JOIN_S;
+	st = kvf_pg_connect(&pg, conn, err);
+	if (!st)
+		st = begin_on(s, &pg, *conn, s->snapshot, err);
+	if (st == KVF_EINTERRUPTED && !kvf_source_stopped(&s->base))
+		st = kvf_fail(err, KVF_ESOURCE, "%s: no other connection within %d seconds",
+			      s->pg.name, JOIN_S);
+	return st;
+}
+
 enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n, struct kvf_err *err)
 {
 	PGconn *conn = NULL;
@@ -237,9 +257,7 @@ enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n, struct kvf
 	enum kvf_status st;
 
 	while (!s->alone && s->nconns < n && s->nconns < KVF_POSTGRES_CONNECTIONS) {
-		st = kvf_pg_connect(&s->pg, &conn, &why);
-		if (!st)
-			st = begin_on(s, conn, s->snapshot, &why);
+		st = join(s, &conn, &why);
 		if (!st) {
 			s->conns[s->nconns++] = conn;
 			continue;
@@ -262,5 +280,5 @@ enum kvf_status kvf_postgres_fresh(const struct kvf_postgres *s, PGconn **out,
 {
 	enum kvf_status st = kvf_pg_connect(&s->pg, out, err);
 
-	return st ? st : begin_on(s, *out, "", err);
+	return st ? st : begin_on(s, &s->pg, *out, "", err);
 }

@@ -213,6 +213,13 @@ enum kvf_status kvf_pgs_copy_live(struct kvf_pgs *s, struct kvf_err *err);
 
 /* ---- postgres_stage.c ------------------------------------------------------ */
 
+/* Begin a transaction that writes, with our limits.  What is only staged need not
+ * be durable at once; what is published must. */
+enum kvf_pgs_commit { KVF_PGS_STAGED, KVF_PGS_DURABLE };
+enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+				    const char *begin, enum kvf_pgs_commit commit,
+				    struct kvf_err *err);
+
 /*
  * The fence: in the open transaction, make sure that we hold the store in
  * `state`, and that nobody takes it until the transaction is over; else KVF_EBUSY.

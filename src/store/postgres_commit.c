@@ -42,10 +42,7 @@ enum kvf_status kvf_pgs_seal(struct kvf_store *base, const uint8_t root[32],
 
 	kvf_pgs_stop_loading(s);
 	/* What was staged becomes durable with this transaction. */
-	st = kvf_pg_exec(&s->pg, s->conn, "set up the session", err,
-			 "SET synchronous_commit = on");
-	if (!st)
-		st = kvf_pgs_begin(s, &s->pg, s->conn, KVF_RUN_STAGING, "UPDATE", err);
+	st = kvf_pgs_begin(s, &s->pg, s->conn, KVF_RUN_STAGING, "UPDATE", err);
 	if (st)
 		return st;
 	kvf_pg_bytes(&a, (struct kvf_bytes){ root, 32 });
@@ -102,9 +99,10 @@ static enum kvf_status fence(struct kvf_pgs *s, struct kvf_err *err)
 	enum kvf_status st;
 
 	kvf_pg_number(&a, (int64_t)s->base.epoch);
-	st = kvf_pg_ask(&s->pg, s->conn, &epoch,
-			"SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 FOR SHARE",
-			&a, err);
+	st = kvf_pg_ask(
+		&s->pg, s->conn, &epoch,
+		"SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 FOR SHARE", &a,
+		err);
 	if (st || epoch)
 		return st;
 	st = kvf_pgs_read_control(s, s->conn, &c, err);
@@ -127,7 +125,7 @@ enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
 				s->pg.name);
 	if (!epoch)
 		return kvf_pgs_insert_ledger(s, row, err);
-	st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "BEGIN");
+	st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
 	if (!st)
 		st = fence(s, err);
 	if (!st)
@@ -149,14 +147,17 @@ void kvf_pgs_note_failure(struct kvf_store *base, const char *why)
 	if (kvf_pgs_ready(s, NULL))
 		return;
 	/* Who holds the control row is not waited for: it is a note only. */
-	(void)!kvf_pg_exec(&s->quiet, s->conn, "set up the session", NULL,
-			   "SET lock_timeout = 200");
+	if (kvf_pg_exec(&s->quiet, s->conn, "begin to write", NULL,
+			"BEGIN; SET LOCAL lock_timeout = 200"))
+		return;
 	kvf_pg_text(&a, why);
 	kvf_pg_number(&a, (int64_t)base->epoch);
 	(void)!kvf_pg_query(&s->quiet, s->conn,
 			    "UPDATE kvferry.control SET why = $1, lease = 0 WHERE epoch = $2"
 			    " AND state IN ('STAGING', 'SEALED')",
 			    &a, "write", NULL, NULL);
+	/* COMMIT of a transaction that has failed rolls it back. */
+	(void)!kvf_pg_exec(&s->quiet, s->conn, "commit", NULL, "COMMIT");
 }
 
 /* ---- commit ------------------------------------------------------------------------ */
@@ -368,7 +369,7 @@ static enum kvf_status find_out(struct kvf_pgs *s, enum kvf_status lost, struct 
 		st = kvf_pgs_ready(s, NULL);
 		if (!st)
 			st = kvf_pg_exec(&s->quiet, s->conn, "read", NULL,
-					 "SET lock_timeout = %d; BEGIN; SELECT 1 FROM"
+					 "BEGIN; SET LOCAL lock_timeout = %d; SELECT 1 FROM"
 					 " kvferry.control FOR UPDATE; ROLLBACK",
 					 KVF_PGS_LOCK_MS);
 		if (!st)

@@ -172,16 +172,6 @@ static enum kvf_status copy_in(struct kvf_pgs *s, PGconn *conn, const char *into
 	return st;
 }
 
-static enum kvf_status connect_loader(struct kvf_pgs *s, PGconn **conn, struct kvf_err *err)
-{
-	enum kvf_status st = kvf_pg_connect(&s->worker, conn, err);
-
-	return st ? st
-		  : kvf_pg_exec(&s->worker, *conn, "set up the session", err,
-				"SET synchronous_commit = off; SET lock_timeout = %d",
-				KVF_PGS_LOCK_MS);
-}
-
 static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_err *err)
 {
 	struct kvf_pgs *s = ctx;
@@ -194,7 +184,7 @@ static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_e
 	if (!err)
 		err = &local;
 	if (!*conn)
-		st = connect_loader(s, conn, err);
+		st = kvf_pg_connect(&s->worker, conn, err);
 	if (!st)
 		st = kvf_pgs_begin(s, &s->worker, *conn, KVF_RUN_STAGING, "SHARE", err);
 	if (st)

@@ -181,8 +181,8 @@ enum kvf_status kvf_pgs_copy_live(struct kvf_pgs *s, struct kvf_err *err)
 		 " FROM %s WHERE (partition_key, key) <> ($1::bytea, $2::bytea) AND"
 		 " (partition_key, key) <> ($3::bytea, $4::bytea) ORDER BY partition_key, key",
 		 s->staged, s->live);
-	st = kvf_pg_exec(&s->pg, s->conn, "copy the live entries", err,
-			 "BEGIN ISOLATION LEVEL REPEATABLE READ");
+	st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN ISOLATION LEVEL REPEATABLE READ",
+				 KVF_PGS_STAGED, err);
 	if (!st)
 		st = kvf_pgs_guard(s, &s->pg, s->conn, KVF_RUN_STAGING, "SHARE", err);
 	if (!st)

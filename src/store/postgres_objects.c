@@ -92,18 +92,20 @@ enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct 
 				 " EXTERNAL");
 	/* Data that are there become generation 1, made by nobody we know. */
 	if (!st && oid)
-		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
-			 "INSERT INTO kvferry.generations VALUES"
-			 " (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0, '', NULL)");
+		st = kvf_pg_exec(
+			&s->pg, s->conn, "write", err,
+			"INSERT INTO kvferry.generations VALUES"
+			" (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0, '', NULL)");
 	kvf_pg_text(&a, s->schema);
 	kvf_pg_text(&a, s->table);
 	kvf_pg_number(&a, oid != 0);
 	kvf_pg_number(&a, KVF_CONTROL_FORMAT);
 	if (!st)
-		st = kvf_pg_query(&s->pg, s->conn,
-				  "INSERT INTO kvferry.control (id, format, live_schema, live,"
-				  " epoch, state, active) VALUES (1, $4, $1, $2, 1, 'IDLE', $3)",
-				  &a, "write", NULL, err);
+		st = kvf_pg_query(
+			&s->pg, s->conn,
+			"INSERT INTO kvferry.control (id, format, live_schema, live,"
+			" epoch, state, active) VALUES (1, $4, $1, $2, 1, 'IDLE', $3)",
+			&a, "write", NULL, err);
 	return st;
 }
 

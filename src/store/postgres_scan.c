@@ -120,7 +120,8 @@ enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn 
 	memset(g, 0, sizeof(*g));
 	if (!st)
 		st = kvf_pg_exec(&s->pg, *conn, "begin to read", err,
-				 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+				 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+				 "SET LOCAL idle_in_transaction_session_timeout = 0");
 	if (st)
 		return st;
 	st = kvf_pgs_read_control(s, *conn, &c, err);

@@ -36,10 +36,25 @@ enum kvf_status kvf_pgs_guard(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn
 	return st ? st : kvf_store_superseded(&c, err);
 }
 
+/* Set for the transaction only: behind a pooler the session is others' as well. */
+enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
+				    const char *begin, enum kvf_pgs_commit commit,
+				    struct kvf_err *err)
+{
+	(void)s;
+	return kvf_pg_exec(pg, conn, "begin to write", err,
+			   "%s; SET LOCAL lock_timeout = %d;"
+			   "SET LOCAL idle_in_transaction_session_timeout = 0;"
+			   "SET LOCAL synchronous_commit = %s",
+			   begin, KVF_PGS_LOCK_MS, commit == KVF_PGS_DURABLE ? "on" : "off");
+}
+
 enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
 			      enum kvf_run_state state, const char *lock, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_pg_exec(pg, conn, "begin to write", err, "BEGIN");
+	enum kvf_pgs_commit commit =
+		strcmp(lock, "SHARE") == 0 ? KVF_PGS_STAGED : KVF_PGS_DURABLE;
+	enum kvf_status st = kvf_pgs_begin_write(s, pg, conn, "BEGIN", commit, err);
 
 	if (!st)
 		st = kvf_pgs_guard(s, pg, conn, state, lock, err);
@@ -84,12 +99,13 @@ static enum kvf_status write_owner(struct kvf_pgs *s, const struct kvf_claim *cl
 	kvf_pg_text(&a, claim->tool);
 	kvf_pg_number(&a, (int64_t)seen);
 	kvf_pg_number(&a, (int64_t)active);
-	st = kvf_pg_query(&s->pg, s->conn,
-			  "UPDATE kvferry.control SET epoch = $1, state = 'STAGING', stage = $2,"
-			  " run = $3, host = $4, pid = $5, pid_start = $6, started = $7,"
-			  " beat = $7, lease = $8, step = 'load', tool = $9, why = ''"
-			  " WHERE id = 1 AND epoch = $10 AND active = $11",
-			  &a, "write", &res, err);
+	st = kvf_pg_query(
+		&s->pg, s->conn,
+		"UPDATE kvferry.control SET epoch = $1, state = 'STAGING', stage = $2,"
+		" run = $3, host = $4, pid = $5, pid_start = $6, started = $7,"
+		" beat = $7, lease = $8, step = 'load', tool = $9, why = ''"
+		" WHERE id = 1 AND epoch = $10 AND active = $11",
+		&a, "write", &res, err);
 	if (!st && kvf_pg_changed(res) != 1)
 		st = kvf_fail(err, KVF_EBUSY, "%s: another run took the store", s->pg.name);
 	PQclear(res);
@@ -245,10 +261,10 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	/* One after the other through here: then creating is no race, and the
 	 * control row that we read is the last one. */
 	if (!st)
+		st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
+	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
-				 "SET synchronous_commit = on; SET lock_timeout = %d; BEGIN;"
-				 "SELECT pg_catalog.pg_advisory_xact_lock(30248004668781177)",
-				 KVF_PGS_LOCK_MS);
+				 "SELECT pg_catalog.pg_advisory_xact_lock(30248004668781177)");
 	if (!st)
 		st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
@@ -302,9 +318,6 @@ enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy, struct kvf_err *
 		st = kvf_pgs_create_stage(s, err);
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
-	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conn, "set up the session", err,
-				 "SET synchronous_commit = off");
 	s->copy_live = copy;
 	/* In one table two would be in each other's way, and leave its index half
 	 * empty.  A batch that merges has a table that two could not have at once. */

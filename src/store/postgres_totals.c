@@ -8,6 +8,8 @@
  */
 #include "store/postgres.h"
 
+#include "base/text.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 /* Blocks in a range (16 MiB), and the version from which on they can be asked for. */
 #define RANGE_BLOCKS 2048
 #define TID_RANGES_SINCE 140000
+#define JOIN_S 5 /* seconds */
 
 struct range {
 	int relation; /* row of `relations` */
@@ -123,33 +126,46 @@ static enum kvf_status cut(struct job *j, const char *table, struct kvf_err *err
 	return KVF_OK;
 }
 
-/* Connections beside the first, which see what it sees. */
-static enum kvf_status open_readers(struct job *j, PGconn *first, unsigned threads,
-				    struct kvf_err *err)
+/* One that sees what the first one sees.  A pooler may let us wait for what our
+ * other connections hold: that is not worth more than a few seconds. */
+static enum kvf_status open_reader(struct job *j, PGconn **conn, struct kvf_err *err)
+{
+	struct kvf_pg pg = j->s->pg;
+	enum kvf_status st;
+
+	pg.deadline = kvf_monotonic() + JOIN_S;
+	st = kvf_pg_connect(&pg, conn, err);
+	if (!st)
+		st = kvf_pg_exec(&pg, *conn, "share a snapshot", err,
+				 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+				 "SET LOCAL idle_in_transaction_session_timeout = 0;"
+				 "SET TRANSACTION SNAPSHOT '%s'",
+				 j->snapshot);
+	if (!st)
+		return st;
+	PQfinish(*conn);
+	*conn = NULL;
+	return st;
+}
+
+/* Connections beside the first.  Where there are no more to be had, or nothing can
+ * be shared, those that are there have to do. */
+static enum kvf_status open_readers(struct job *j, unsigned threads, struct kvf_err *err)
 {
 	static const struct kvf_pg_args none;
+	struct kvf_err why;
 	PGresult *res;
 	enum kvf_status st =
-		kvf_pg_query(&j->s->pg, first, "SELECT pg_catalog.pg_export_snapshot()", &none,
-			     "share a snapshot", &res, err);
+		kvf_pg_query(&j->s->pg, j->conn[0], "SELECT pg_catalog.pg_export_snapshot()",
+			     &none, "share a snapshot", &res, err);
 
 	if (st)
 		return st;
 	kvf_pg_get_text(res, 0, 0, j->snapshot, sizeof(j->snapshot));
 	PQclear(res);
-	for (j->threads = 0; j->threads < threads && !st; j->threads += !st) {
-		PGconn **conn = &j->conn[j->threads];
-
-		st = kvf_pg_connect(&j->s->pg, conn, err);
-		if (!st)
-			st = kvf_pg_exec(&j->s->pg, *conn, "share a snapshot", err,
-					 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-					 "SET TRANSACTION SNAPSHOT '%s'",
-					 j->snapshot);
-		if (st)
-			PQfinish(*conn);
-	}
-	return st;
+	while (j->threads < threads && !(st = open_reader(j, &j->conn[j->threads], &why)))
+		j->threads++;
+	return st ? kvf_store_stopped(&j->s->base, err) : KVF_OK;
 }
 
 /* Let the pool add up all ranges; this thread asks whether to stop. */
@@ -199,16 +215,15 @@ enum kvf_status kvf_pgs_add_up(struct kvf_pgs *s, PGconn *conn, const char *tabl
 		threads = KVF_PGS_READERS;
 	if (threads > j->nranges)
 		threads = (unsigned)j->nranges;
-	if (!st && threads > 1) {
-		st = open_readers(j, conn, threads, err);
-		if (!st)
-			st = run(j, err);
-		while (j->threads)
-			PQfinish(j->conn[--j->threads]);
-	} else {
+	if (!st && threads > 1)
+		st = open_readers(j, threads, err);
+	if (!st && j->threads > 1)
+		st = run(j, err);
+	else
 		for (i = 0; i < j->nranges && !st; i++)
 			st = add_range(j, 0, &j->ranges[i], err);
-	}
+	while (j->threads > 1) /* the first one is the caller's */
+		PQfinish(j->conn[--j->threads]);
 	for (i = 0; i < j->nranges && !st; i++)
 		kvf_totals_merge(t, &j->ranges[i].t);
 	PQclear(j->relations);

@@ -46,8 +46,12 @@ need_base() {
 has_server() {
     ls /usr/lib/postgresql/*/bin/initdb || "$(pg_config --bindir)/initdb" --version
 }
+has_pooler() {
+    PATH=$PATH:/usr/sbin command -v pgbouncer
+}
 need_optional() {
     need postgresql has_server
+    need pgbouncer has_pooler
 }
 need_peers() {
     need pgcopydb command -v pgcopydb
