@@ -250,6 +250,8 @@ enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *s
 					  : bind_tables(o, b, err);
 	if (!st)
 		st = check_version(b, any_version, err);
+	if (!st && !any_version)
+		st = kvf_checks_first(b, err);
 	if (!st)
 		st = describe_records(b, err);
 	if (!st)

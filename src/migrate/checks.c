@@ -115,13 +115,31 @@ static enum kvf_status ask_all(const struct kvf_bound *b, const struct kvf_env *
 	return st;
 }
 
+enum kvf_status kvf_checks_first(const struct kvf_bound *b, struct kvf_err *err)
+{
+	const struct kvf_application *app = b->app;
+	struct kvf_report r; /* for what is found, which ends up in the error */
+	enum kvf_status st;
+	size_t i;
+
+	st = kvf_report_init(&r, err);
+	for (i = 0; !st && i < app->nchecks; i++)
+		if (app->checks[i].error)
+			st = ask_all(b, NULL, "", &app->checks[i], 1, &r, err);
+	kvf_report_free(&r);
+	return st;
+}
+
 enum kvf_status kvf_checks_run(const struct kvf_bound *b, const struct kvf_env *env,
 			       struct kvf_report *r, struct kvf_err *err)
 {
 	const struct kvf_application *app = b->app;
-	enum kvf_status st = ask_all(b, env, "", app->checks, app->nchecks, r, err);
+	enum kvf_status st = KVF_OK;
 	size_t i;
 
+	for (i = 0; !st && i < app->nchecks; i++)
+		if (!app->checks[i].error)
+			st = ask_all(b, env, "", &app->checks[i], 1, r, err);
 	for (i = 0; !st && i < b->nselected; i++) {
 		const struct kvf_package *p = app->packages[b->selected[i]];
 

@@ -108,7 +108,9 @@ KVF_MUST_CHECK enum kvf_status kvf_arguments(const struct kvf_options *o,
 					     struct kvf_formats *formats,
 					     struct kvf_arena *memory, struct kvf_pair **pairs,
 					     size_t *npairs, struct kvf_err *err);
-/* checks.c: findings go to the report; KVF_EPREFLIGHT for those of an error. */
+/* checks.c: findings go to the report; KVF_EPREFLIGHT for those of an error.  The
+ * application's own errors come first, before a record is described. */
+KVF_MUST_CHECK enum kvf_status kvf_checks_first(const struct kvf_bound *b, struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status kvf_checks_run(const struct kvf_bound *b,
 					      const struct kvf_env *env, struct kvf_report *r,
 					      struct kvf_err *err);

@@ -41,6 +41,7 @@ need_base() {
     need python3 test -x /usr/bin/python3
     need python3-msgpack /usr/bin/python3 -c 'import msgpack'
     need protobuf-compiler command -v protoc
+    need python3-protobuf /usr/bin/python3 -c 'import google.protobuf'
 }
 # What tests can do without: they are skipped then, and say so.
 has_server() {
