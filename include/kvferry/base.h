@@ -140,7 +140,8 @@ struct kvf_totals {
 	uint8_t m[16];  /* multiset digest, big-endian (stream-v1, Digests) */
 };
 
-enum kvf_log_level { KVF_LOG_ERROR, KVF_LOG_WARN, KVF_LOG_INFO, KVF_LOG_DEBUG };
+/* NOTE: one line that everybody should see, such as that a run is resumed. */
+enum kvf_log_level { KVF_LOG_ERROR, KVF_LOG_WARN, KVF_LOG_NOTE, KVF_LOG_INFO, KVF_LOG_DEBUG };
 
 /* Add one entry to `t`.  To begin, zero the struct. */
 KVF_API void kvf_totals_add(struct kvf_totals *t, const struct kvf_entry *entry);

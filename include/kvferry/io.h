@@ -46,6 +46,17 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_input_pread(struct kvf_input *in, uin
 						       void *buf, size_t want, size_t *got,
 						       struct kvf_err *err);
 
+/*
+ * While a read waits for bytes that somebody else has to bring, call `idle` about
+ * once a second; what it returns but KVF_OK ends the read.  NULL: call nobody.
+ */
+typedef enum kvf_status kvf_idle_fn(void *ctx, struct kvf_err *err);
+KVF_API void kvf_input_on_idle(struct kvf_input *in, kvf_idle_fn *idle, void *ctx);
+
+/* Read from the beginning again.  KVF_EUSAGE unless kvf_input_seekable(). */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_input_rewind(struct kvf_input *in,
+							struct kvf_err *err);
+
 /* Non-zero if the input can be read at any offset; *size is then its length. */
 KVF_API int kvf_input_seekable(const struct kvf_input *in, uint64_t *size);
 

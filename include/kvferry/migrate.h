@@ -71,6 +71,8 @@ struct kvf_options {
 	int no_verify;              /* --no-verify; recorded */
 	int dry_run;
 	int allow_partial;       /* --allow-partial */
+	unsigned lock_wait;      /* --lock-wait SECONDS for the run that holds the store */
+	int takeover;            /* --takeover: whoever holds the store loses it */
 	const char *expect_root; /* --expect-root HEX */
 	const char *manifest;    /* export, backup: write; import, verify of
 						   * one stream: must match */
@@ -154,6 +156,7 @@ struct kvf_report {
 	size_t nsteps;
 	struct kvf_tail tail;
 	uint64_t file_bytes; /* size of the stream written or read */
+	uint64_t resumed;    /* chunks that an earlier run had brought already */
 	struct kvf_merge_stats merge;
 	/* verify and diff */
 	int equal;
@@ -166,6 +169,9 @@ struct kvf_report {
 	struct kvf_store_facts facts;
 	struct kvf_control control; /* status and plan; zero if there is none */
 	int has_control;
+	double lock_until;     /* of --lock-wait; 0 = it has not begun */
+	uint64_t silent_epoch; /* an owner who gave no sign of life while we watched, */
+	int64_t silent_beat;   /* and his last one */
 	char **warnings;
 	size_t nwarnings;
 	char note[1024]; /* KVFN of a stream that was read */
@@ -222,8 +228,11 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_diff(const struct kvf_options *o,
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
 		 struct kvf_report *report, struct kvf_err *err);
-/* Is the run that the control row names still at work, as far as one can tell
- * from this machine? */
+/*
+ * Is the run that the control row names still at work, as far as one can tell from
+ * this machine?  Not if it has let go, nor if its process on this host is gone; a
+ * run on another host is believed.
+ */
 KVF_API int kvf_owner_alive(const struct kvf_control *c);
 /* Each row of the ledger of o->target, oldest first, to `row`. */
 KVF_API KVF_MUST_CHECK enum kvf_status

@@ -242,9 +242,10 @@ kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_cla
 KVF_API int kvf_claim_continues(const struct kvf_claim *claim, const struct kvf_generation *g);
 
 /*
- * The owner is alive, and at `step`: compare-and-set on run and epoch.  KVF_EBUSY
- * when superseded.  What kvf_store_chunk() left open is committed first.  Cheap
- * enough for once in a few seconds; where others hold the file it is left out.
+ * The owner is alive, and at `step`: compare-and-set on the epoch.  KVF_EBUSY when
+ * superseded.  May be called as often as one likes between chunks: it writes when a
+ * quarter of the lease is over, or the step is a new one.  Where others hold the
+ * file it is left out.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_beat(struct kvf_store *s, const char *step, struct kvf_err *err);

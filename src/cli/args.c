@@ -104,6 +104,10 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 		st = set_number(c, id, v, 1, 10000, &n);
 		c->o.partitions = (unsigned)n;
 		return st;
+	case OPT_LOCK_WAIT:
+		st = set_number(c, id, v, 0, 31536000, &n);
+		c->o.lock_wait = (unsigned)n;
+		return st;
 	case OPT_CHUNK: return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
 	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
 	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);
@@ -140,6 +144,7 @@ static void set_flag(struct cli *c, enum cli_opt id)
 	case OPT_OVERWRITE: c->o.overwrite = 1; break;
 	case OPT_REPLACE: c->o.existing = KVF_EXISTING_REPLACE; break;
 	case OPT_MERGE: c->o.existing = KVF_EXISTING_MERGE; break;
+	case OPT_TAKEOVER: c->o.takeover = 1; break;
 	case OPT_NO_VERIFY: c->o.no_verify = 1; break;
 	case OPT_ALLOW_PARTIAL: c->o.allow_partial = 1; break;
 	case OPT_QUICK: c->o.quick = 1; break;

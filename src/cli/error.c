@@ -74,7 +74,9 @@ void cli_log(void *ctx, enum kvf_log_level level, const char *message)
 		cli_warn(c, message);
 		return;
 	}
-	if (c->verbose < (level == KVF_LOG_INFO ? 1 : 2) || (c->json && c->stream_on_stdout))
+	if (level == KVF_LOG_NOTE ? c->quiet || c->json
+				  : c->verbose < (level == KVF_LOG_INFO ? 1 : 2) ||
+					    (c->json && c->stream_on_stdout))
 		return;
 	f = begin(c);
 	fputs("kvferry: ", f);

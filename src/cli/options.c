@@ -76,6 +76,15 @@ const struct cli_option cli_options[OPT_COUNT] = {
 		     "that holds rows already is refused. --table, --exclude-table and "
 		     "--schema "
 		     "choose tables of the stream." },
+	[OPT_LOCK_WAIT] = { 0, "lock-wait", "SECONDS", NULL,
+			    "wait for the run that holds the store (default: not at all)",
+			    "Without it a second run ends at once with 8 and names the holder. "
+			    "While it waits it takes over from a run that gives no sign of life "
+			    "for its whole lease, 60 seconds." },
+	[OPT_TAKEOVER] = { 0, "takeover", NULL, NULL,
+			   "take the store from the run that holds it, alive or not",
+			   "That run stops with 8 and changes nothing any more; what it has "
+			   "staged is gone on with where it is of the same stream." },
 	[OPT_ALLOW_PARTIAL] = { 0, "allow-partial", NULL, NULL,
 				"accept a stream that holds a selection; no version is bumped",
 				NULL },

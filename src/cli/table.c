@@ -16,6 +16,7 @@
 #define PUBLISHING                                                                             \
 	(OPT_BIT(OPT_REPLACE) | OPT_BIT(OPT_MERGE) | OPT_BIT(OPT_TABLE_NAME) |                 \
 	 OPT_BIT(OPT_PARTITIONS) | OPT_BIT(OPT_NO_VERIFY))
+#define HOLDING (OPT_BIT(OPT_LOCK_WAIT) | OPT_BIT(OPT_TAKEOVER))
 #define COMPARING                                                                              \
 	(OPT_BIT(OPT_FORMATS) | SELECTION | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_MAX_VALUE) | \
 	 OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_LIMIT))
@@ -37,9 +38,9 @@ const struct cli_verb cli_verbs[] = {
 	       "SOURCE and STORE may be the same SQLite file: an upgrade in place. The legacy "
 	       "tables "
 	       "are not touched."),
-	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | OPT_BIT(OPT_KEEP) |
+	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | HOLDING | OPT_BIT(OPT_KEEP) |
 		  OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_SIDES),
-	  "0 4 5 8 13",
+	  "0 4 5 8 9 13",
 	  EXAMPLES({ "kvferry migrate sqlite:shop.db sqlite:store.db", "every table as it is" },
 		   { "kvferry migrate -f formats/catalog sqlite:shop.db sqlite:shop.db",
 		     "an application's packages, in place" }),
@@ -70,11 +71,11 @@ const struct cli_verb cli_verbs[] = {
 	       "holds other data is refused unless --replace or --merge says what to do.",
 	       "With --as tables, tables that were carried as they are become tables again, "
 	       "verified and committed in one transaction."),
-	  PUBLISHING | SELECTION_OF_TABLES | OPT_BIT(OPT_AS) | OPT_BIT(OPT_FORMATS) |
+	  PUBLISHING | HOLDING | SELECTION_OF_TABLES | OPT_BIT(OPT_AS) | OPT_BIT(OPT_FORMATS) |
 		  OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_EXPECT_ROOT) |
 		  OPT_BIT(OPT_MANIFEST) | OPT_BIT(OPT_MAX_VALUE) | OPT_BIT(OPT_MEMORY) |
 		  OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
-	  "0 5 6 7 8 13",
+	  "0 5 6 7 8 9 13",
 	  EXAMPLES({ "kvferry import shop.kvf sqlite:store.db", "a new store" },
 		   { "kvferry import --replace shop.kvf sqlite:store.db",
 		     "in place of what the store holds" },

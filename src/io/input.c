@@ -48,6 +48,20 @@ enum kvf_status kvf_input_pread(struct kvf_input *in, uint64_t offset, void *buf
 	return KVF_OK;
 }
 
+void kvf_input_on_idle(struct kvf_input *in, kvf_idle_fn *idle, void *ctx)
+{
+	in->idle = idle;
+	in->idle_ctx = ctx;
+}
+
+enum kvf_status kvf_input_rewind(struct kvf_input *in, struct kvf_err *err)
+{
+	if (!in->seekable)
+		return kvf_fail(err, KVF_EUSAGE, "%s can be read only once, from front to back",
+				in->name);
+	return in->ops->rewind(in, err);
+}
+
 int kvf_input_seekable(const struct kvf_input *in, uint64_t *size)
 {
 	*size = in->seekable ? in->size : 0;
@@ -104,12 +118,30 @@ static size_t at_most(size_t want)
 	return want > 0x7ffff000 ? 0x7ffff000 : want;
 }
 
+/* Somebody wants to be called while we wait: until there is something to read. */
+static enum kvf_status wait_for_bytes(struct fd_input *in, struct kvf_err *err)
+{
+	struct pollfd p = { .fd = in->fd, .events = POLLIN };
+	enum kvf_status st = KVF_OK;
+
+	while (!st && poll(&p, 1, KVF_IDLE_MS) == 0)
+		st = in->base.idle(in->base.idle_ctx, err);
+	return st; /* what else poll() has to say, read() says too */
+}
+
 static enum kvf_status fd_read(struct kvf_input *base, void *buf, size_t want, size_t *got,
 			       struct kvf_err *err)
 {
 	struct fd_input *in = (struct fd_input *)base;
+	enum kvf_status st;
 	ssize_t n;
 
+	*got = 0;
+	if (base->idle && !S_ISREG(in->st.st_mode)) {
+		st = wait_for_bytes(in, err);
+		if (st)
+			return st;
+	}
 	do
 		n = read(in->fd, buf, at_most(want));
 	while (n < 0 && try_again(in->fd));
@@ -139,6 +171,13 @@ static enum kvf_status fd_pread(struct kvf_input *base, uint64_t offset, void *b
 	return KVF_OK;
 }
 
+static enum kvf_status fd_rewind(struct kvf_input *base, struct kvf_err *err)
+{
+	if (lseek(((struct fd_input *)base)->fd, 0, SEEK_SET) == 0)
+		return KVF_OK;
+	return kvf_fail_errno(err, KVF_ESOURCE, errno, "cannot rewind %s", base->name);
+}
+
 static int fd_changed(const struct kvf_input *base)
 {
 	const struct fd_input *in = (const struct fd_input *)base;
@@ -166,7 +205,7 @@ static void fd_close(struct kvf_input *base)
 	free(in);
 }
 
-static const struct input_ops fd_ops = { fd_read, fd_pread, fd_changed, fd_close };
+static const struct input_ops fd_ops = { fd_read, fd_pread, fd_rewind, fd_changed, fd_close };
 
 static enum kvf_status new_fd_input(const char *name, struct fd_input **out,
 				    struct kvf_err *err)
@@ -288,6 +327,13 @@ static enum kvf_status memory_read(struct kvf_input *base, void *buf, size_t wan
 	return st;
 }
 
+static enum kvf_status memory_rewind(struct kvf_input *base, struct kvf_err *err)
+{
+	(void)err;
+	((struct memory_input *)base)->at = 0;
+	return KVF_OK;
+}
+
 static int memory_changed(const struct kvf_input *base)
 {
 	(void)base;
@@ -299,8 +345,8 @@ static void memory_close(struct kvf_input *base)
 	free(base);
 }
 
-static const struct input_ops memory_ops = { memory_read, memory_pread, memory_changed,
-					     memory_close };
+static const struct input_ops memory_ops = { memory_read, memory_pread, memory_rewind,
+					     memory_changed, memory_close };
 
 enum kvf_status kvf_input_memory(struct kvf_bytes data, const char *name,
 				 struct kvf_input **out, struct kvf_err *err)

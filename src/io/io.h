@@ -20,6 +20,8 @@ struct input_ops {
 	/* The same at an offset; called only when `seekable`. */
 	enum kvf_status (*pread)(struct kvf_input *in, uint64_t offset, void *buf, size_t want,
 				 size_t *got, struct kvf_err *err);
+	/* To the beginning; called only when `seekable`. */
+	enum kvf_status (*rewind)(struct kvf_input *in, struct kvf_err *err);
 	int (*changed)(const struct kvf_input *in);
 	void (*close)(struct kvf_input *in); /* frees `in`, but not its name */
 };
@@ -29,7 +31,12 @@ struct kvf_input {
 	char *name;
 	int seekable;
 	uint64_t size; /* when seekable */
+	kvf_idle_fn *idle; /* see kvf_input_on_idle() */
+	void *idle_ctx;
 };
+
+/* Milliseconds of waiting after which idle is called. */
+#define KVF_IDLE_MS 1000
 
 struct output_ops {
 	enum kvf_status (*write)(struct kvf_output *out, const void *buf, size_t len,

@@ -6,9 +6,11 @@
  */
 #include "io/io.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct ring {
 	pthread_mutex_t lock;
@@ -42,6 +44,7 @@ static void ring_free(struct ring *r)
 
 static struct ring *ring_new(size_t cap)
 {
+	pthread_condattr_t monotonic;
 	struct ring *r;
 
 	if (cap == 0)
@@ -55,8 +58,14 @@ static struct ring *ring_new(size_t cap)
 	r->cap = cap;
 	if (pthread_mutex_init(&r->lock, NULL))
 		goto no_lock;
-	if (pthread_cond_init(&r->bytes, NULL))
+	if (pthread_condattr_init(&monotonic))
 		goto no_bytes;
+	if (pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) ||
+	    pthread_cond_init(&r->bytes, &monotonic)) {
+		pthread_condattr_destroy(&monotonic);
+		goto no_bytes;
+	}
+	pthread_condattr_destroy(&monotonic);
 	if (pthread_cond_init(&r->room, NULL))
 		goto no_room;
 	return r;
@@ -84,6 +93,27 @@ static size_t take_bytes(struct ring *r, uint8_t *to, size_t want)
 	return n;
 }
 
+/* Wait for a change.  Called with the lock, which idle is called without. */
+static enum kvf_status wait_for_bytes(struct kvf_input *base, struct ring *r,
+				      struct kvf_err *err)
+{
+	enum kvf_status st;
+	struct timespec t;
+
+	if (!base->idle) {
+		pthread_cond_wait(&r->bytes, &r->lock);
+		return KVF_OK;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += KVF_IDLE_MS / 1000;
+	if (pthread_cond_timedwait(&r->bytes, &r->lock, &t) != ETIMEDOUT)
+		return KVF_OK;
+	pthread_mutex_unlock(&r->lock);
+	st = base->idle(base->idle_ctx, err);
+	pthread_mutex_lock(&r->lock);
+	return st;
+}
+
 static enum kvf_status pipe_read(struct kvf_input *base, void *buf, size_t want, size_t *got,
 				 struct kvf_err *err)
 {
@@ -92,8 +122,12 @@ static enum kvf_status pipe_read(struct kvf_input *base, void *buf, size_t want,
 
 	*got = 0;
 	pthread_mutex_lock(&r->lock);
-	while (r->used == 0 && !r->complete && !r->no_writer)
-		pthread_cond_wait(&r->bytes, &r->lock);
+	while (!st && r->used == 0 && !r->complete && !r->no_writer)
+		st = wait_for_bytes(base, r, err);
+	if (st) {
+		pthread_mutex_unlock(&r->lock);
+		return st;
+	}
 	if (r->used > 0) {
 		*got = take_bytes(r, buf, want);
 		pthread_cond_signal(&r->room);
@@ -114,6 +148,11 @@ static enum kvf_status pipe_pread(struct kvf_input *base, uint64_t offset, void 
 	(void)want;
 	*got = 0;
 	return kvf_fail(err, KVF_EUSAGE, "%s has no offsets", base->name);
+}
+
+static enum kvf_status pipe_to_start(struct kvf_input *base, struct kvf_err *err)
+{
+	return kvf_fail(err, KVF_EUSAGE, "%s cannot be rewound", base->name);
 }
 
 static int pipe_changed(const struct kvf_input *base)
@@ -139,7 +178,7 @@ static void pipe_input_close(struct kvf_input *base)
 	free(base);
 }
 
-static const struct input_ops input_ops = { pipe_read, pipe_pread, pipe_changed,
+static const struct input_ops input_ops = { pipe_read, pipe_pread, pipe_to_start, pipe_changed,
 					    pipe_input_close };
 
 /* ---- the writing end ----------------------------------------------------------- */

@@ -7,7 +7,7 @@
  *        -> seal -> commit: the only point at which anything becomes visible
  *
  * Whatever fails before the commit leaves the live data as they were; the next
- * run discards the stage.  Whatever fails in the commit is unknown until the
+ * run of the same stream goes on with the stage.  Whatever fails in the commit is unknown until the
  * control row has been read again.
  */
 #include "migrate/import.h"
@@ -211,6 +211,8 @@ static enum kvf_status allocate(struct kvf_import *im, struct kvf_err *err)
 {
 	size_t n = im->head->npackages ? im->head->npackages : 1;
 
+	kvf_units_release(&im->units);
+	free(im->package_roots);
 	im->units.begins = calloc(n, sizeof(*im->units.begins));
 	im->package_roots = calloc(n, 32);
 	if (!im->units.begins || !im->package_roots)
@@ -231,30 +233,34 @@ static void fill_report(struct kvf_import *im)
 				kvf_input_name(im->job->in));
 }
 
-/* Everything up to the point where the store is ours. */
-static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err *err)
+enum kvf_status kvf_import_read(struct kvf_import *im, struct kvf_err *err)
 {
-	const struct kvf_options *o = im->job->options;
-	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
 	struct kvf_reader_options ro;
-	struct kvf_report *r = im->job->report;
 	enum kvf_status st;
-	uint64_t size;
 
 	memset(&ro, 0, sizeof(ro));
-	ro.caps = kvf_options_limits(o);
+	ro.caps = kvf_options_limits(im->job->options);
 	ro.allow_features_partial = 1; /* check_features() says it better */
-	*done = 0;
-	st = kvf_expected_root(o, &im->expected, err);
-	if (!st)
-		st = kvf_reader_open(im->job->in, &ro, im->job->env, &im->reader, err);
+	st = kvf_reader_open(im->job->in, &ro, im->job->env, &im->reader, err);
 	if (st)
 		return st;
 	im->head = kvf_reader_head(im->reader);
-	fill_report(im);
-	st = allocate(im, err);
+	return allocate(im, err);
+}
+
+/* Everything up to the first look at what the store holds. */
+static enum kvf_status open_both(struct kvf_import *im, struct kvf_err *err)
+{
+	const struct kvf_options *o = im->job->options;
+	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
+	enum kvf_status st = kvf_expected_root(o, &im->expected, err);
+
 	if (!st)
-		st = check_features(im, err);
+		st = kvf_import_read(im, err);
+	if (st)
+		return st;
+	fill_report(im);
+	st = check_features(im, err);
 	if (!st)
 		st = check_application(im, err);
 	if (!st)
@@ -267,7 +273,20 @@ static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err 
 				    &im->store, err);
 	}
 	if (!st)
-		st = kvf_import_preflight(im->store, im->head->app, r, err);
+		kvf_import_claim(im);
+	return st;
+}
+
+/* May this stream go into the store as it is now, or is there nothing to do? */
+static enum kvf_status look(struct kvf_import *im, int *done, struct kvf_err *err)
+{
+	const struct kvf_options *o = im->job->options;
+	struct kvf_report *r = im->job->report;
+	enum kvf_status st;
+	uint64_t size;
+
+	*done = 0;
+	st = kvf_import_preflight(im->store, o, im->job->env, im->head->app, r, err);
 	if (st)
 		return st;
 	if (kvf_input_seekable(im->job->in, &size) && r->facts.free < size) {
@@ -285,20 +304,72 @@ static enum kvf_status prepare(struct kvf_import *im, int *done, struct kvf_err 
 	}
 	im->merge = o->existing == KVF_EXISTING_MERGE && r->facts.has_table;
 	*done = o->dry_run;
-	return im->job->may_begin ? im->job->may_begin(im->job->ctx, im->store, err) : KVF_OK;
+	return kvf_import_unfinished(im, err);
+}
+
+/*
+ * Make the store ours.  Another run may be quicker between our look and the
+ * acquire: whoever waits for the store looks again.
+ */
+static enum kvf_status take_store(struct kvf_import *im, int *done, struct kvf_err *err)
+{
+	struct kvf_import_job *job = im->job;
+	enum kvf_status st = look(im, done, err);
+
+	if (!st && !*done && job->may_begin)
+		st = job->may_begin(job->ctx, im->store, err);
+	while (!st && !*done) {
+		st = kvf_import_acquire(im, err);
+		if (st != KVF_EBUSY || im->acquired ||
+		    kvf_monotonic() >= job->report->lock_until)
+			break;
+		kvf_err_clear(err);
+		st = look(im, done, err);
+	}
+	return st;
+}
+
+/* All chunks into the stage; from the beginning again where it held another stream. */
+static enum kvf_status load(struct kvf_import *im, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_import_load(im, err);
+	int again;
+
+	if (!im->another)
+		return st;
+	st = kvf_import_again(im, &again, err);
+	return st || !again ? st : kvf_import_load(im, err);
+}
+
+/*
+ * A stage that did not stand the proof is not gone on with: whoever acquires
+ * without `resume` leaves it behind.
+ */
+static void give_up_stage(struct kvf_import *im)
+{
+	struct kvf_err ignored;
+
+	im->claim.resume = 0;
+	if (kvf_store_acquire(im->store, im->control.epoch, &im->claim, &im->control, &ignored))
+		kvf_logf(im->job->env, KVF_LOG_DEBUG, "the stage stays: %s", ignored.message);
 }
 
 static void note_failure(struct kvf_import *im, enum kvf_status st, struct kvf_err *err)
 {
-	if (!im->acquired)
+	if (!im->acquired || st == KVF_EBUSY) /* superseded: nothing is ours any more */
 		return;
+	if (st == KVF_EMISMATCH)
+		give_up_stage(im);
 	kvf_store_note_failure(im->store, err->message);
 	kvf_ledger_failure(im->store, im->job->report, st, err);
 	if (!*err->detail)
 		kvf_err_detail(err, "Nothing was published; the live data are as they were.");
 	if (!*err->hint)
 		kvf_err_hint(err,
-			     "Run the same command again: it discards the unfinished stage.");
+			     im->merge || st == KVF_EMISMATCH
+				     ? "Run the same command again: it begins anew."
+				     : "Run the same command again: it goes on where this run "
+				       "stopped.");
 }
 
 enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
@@ -307,29 +378,30 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 	struct kvf_import im;
 	enum kvf_status st;
 	size_t i, step;
-	int done;
+	int done = 0;
 
 	memset(&im, 0, sizeof(im));
 	im.job = job;
 	im.exact_packages = 1;
 	if (!*r->run)
 		kvf_run_id(r->run, sizeof(r->run));
-	st = prepare(&im, &done, err);
+	job->start_over = 0;
+	st = open_both(&im, err);
+	if (!st)
+		st = take_store(&im, &done, err);
 	if (st || done)
-		goto out;
+		goto failed;
 	step = kvf_report_step(r, "load");
 	kvf_meter_begin(&im.meter, job->env, "load", job->step, job->steps, job->total, 0);
-	st = kvf_import_acquire(&im, err);
-	if (!st)
-		st = kvf_import_load(&im, err);
+	st = load(&im, err);
 	kvf_report_step_end(r, step, im.totals.entries, im.totals.bytes);
 	if (!st)
 		st = kvf_import_prove(&im, err);
 	if (!st)
 		st = publish(&im, err);
+failed:
 	if (st)
 		note_failure(&im, st, err);
-out:
 	for (i = 0; im.reader && i < kvf_reader_warnings(im.reader); i++)
 		kvf_report_warn(r, "%s", kvf_reader_warning(im.reader, i));
 	kvf_units_release(&im.units);

@@ -5,40 +5,37 @@
 #include "base/text.h"
 
 #include <string.h>
-#include <unistd.h>
 
 enum kvf_status kvf_import_acquire(struct kvf_import *im, struct kvf_err *err)
 {
-	struct kvf_report *r = im->job->report;
-	struct kvf_bytes unit = kvf_reader_head_unit(im->reader);
-	struct kvf_claim claim;
-	char host[256] = "";
+	const struct kvf_report *r = im->job->report;
 	enum kvf_status st;
 
-	memset(&claim, 0, sizeof(claim));
-	if (gethostname(host, sizeof(host) - 1))
-		host[0] = '\0';
-	claim.run = r->run;
-	claim.host = host;
-	claim.tool = KVF_VERSION;
-	claim.app = im->head->app;
-	claim.pid = getpid();
-	claim.pid_start = kvf_pid_start(getpid());
-	claim.now = kvf_now_us();
-	claim.active = r->has_control ? r->control.active : 0;
-	kvf_sha256(unit.ptr, unit.len, claim.stream);
-	claim.version_part = im->head->version_part;
-	claim.version_key = im->head->version_key;
-	claim.version_started = im->head->version_started;
-	st = kvf_store_acquire(im->store, r->has_control ? r->control.epoch : 0, &claim,
+	im->claim.now = kvf_now_us();
+	im->claim.active = r->has_control ? r->control.active : 0;
+	st = kvf_store_acquire(im->store, r->has_control ? r->control.epoch : 0, &im->claim,
 			       &im->control, err);
 	if (st)
 		return st;
 	im->acquired = 1;
 	st = kvf_store_stage(im->store, im->merge, err);
 	if (!st)
-		st = kvf_store_keep_unit(im->store, "head", 0, unit, err);
+		st = kvf_import_resume(im, err);
+	if (!st)
+		st = kvf_store_keep_unit(im->store, "head", 0, kvf_reader_head_unit(im->reader),
+					 err);
 	return st;
+}
+
+/* While the stream is waited for: bring in what is there, and say that we live. */
+static enum kvf_status on_idle(void *ctx, struct kvf_err *err)
+{
+	struct kvf_import *im = ctx;
+	enum kvf_status st = kvf_check_stop(im->job->env, err);
+
+	if (!st)
+		st = kvf_store_flush(im->store, err);
+	return st ? st : kvf_store_beat(im->store, "load", err);
 }
 
 /* Would a backup of the store put this entry back into package n? */
@@ -59,7 +56,8 @@ static enum kvf_status put_chunk(struct kvf_import *im, const struct kvf_chunk *
 {
 	const struct kvf_head *h = im->head;
 	struct kvf_entry e;
-	enum kvf_status st = KVF_OK;
+	int applied;
+	enum kvf_status st = kvf_import_is_applied(im, &chunk->info, &applied, err);
 	size_t at = 0;
 
 	while (!st && kvf_chunk_next(chunk, &at, &e)) {
@@ -75,11 +73,15 @@ static enum kvf_status put_chunk(struct kvf_import *im, const struct kvf_chunk *
 		}
 		if (im->exact_packages && h->npackages > 1 && !goes_back(im, &e, chunk->info.n))
 			im->exact_packages = 0;
-		st = kvf_store_put(im->store, &e, err);
+		if (!applied)
+			st = kvf_store_put(im->store, &e, err);
 	}
+	if (!st && !applied)
+		st = kvf_store_chunk(im->store, &chunk->info, err);
+	if (!st)
+		st = kvf_store_beat(im->store, "load", err);
 	if (st)
 		return st;
-	st = kvf_store_chunk(im->store, &chunk->info, err);
 	kvf_totals_merge(&im->totals, &chunk->info.totals);
 	kvf_meter_add(&im->meter, chunk->info.totals.entries, chunk->info.totals.bytes);
 	return st;
@@ -116,6 +118,7 @@ enum kvf_status kvf_import_load(struct kvf_import *im, struct kvf_err *err)
 	struct kvf_item item;
 	enum kvf_status st;
 
+	kvf_input_on_idle(im->job->in, on_idle, im);
 	while (!(st = kvf_reader_next(im->reader, &item, err))) {
 		switch (item.type) {
 		case KVF_ITEM_BEGIN: st = begin_package(im, &item, err); break;
@@ -126,9 +129,12 @@ enum kvf_status kvf_import_load(struct kvf_import *im, struct kvf_err *err)
 		if (!st)
 			st = kvf_check_stop(im->job->env, err);
 		if (st)
-			return st;
+			break;
 	}
+	kvf_input_on_idle(im->job->in, NULL, NULL);
+	if (st != KVF_EOF)
+		return st;
 	kvf_meter_send(&im->meter);
 	im->job->report->tail = im->tail;
-	return st == KVF_EOF ? kvf_store_flush(im->store, err) : st;
+	return kvf_store_flush(im->store, err);
 }

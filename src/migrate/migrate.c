@@ -32,6 +32,7 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
+	int start_over;  /* the stage of an earlier run was of other data */
 	int64_t changes; /* of the store, when our own writes began: in place */
 };
 
@@ -101,14 +102,14 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	if (st == KVF_ENOTFOUND)
 		st = kvf_preflight_new(m->o, m->env, r, err);
 	else if (!st)
-		st = kvf_import_preflight(store, "", r, err);
+		st = kvf_import_preflight(store, m->o, m->env, "", r, err);
 	if (st)
 		goto out;
 	st = kvf_bound_open(m->o, m->source, r->in_place && is_upgraded(r), &m->bound, err);
 	if (!st)
 		st = kvf_report_bound(r, &m->bound, err);
 	if (!st && store)
-		st = kvf_import_preflight(store, m->bound.app->name, r, err);
+		st = kvf_import_preflight(store, m->o, m->env, m->bound.app->name, r, err);
 	if (!st && m->bound.partial && !m->o->allow_partial) {
 		kvf_fail(err, KVF_EPREFLIGHT, "a selection of the source was asked for");
 		kvf_err_detail(err, "Nothing was changed.");
@@ -230,13 +231,18 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 				      .steps = 4,
 				      .may_begin = may_begin,
 				      .may_publish = may_publish,
+				      .own_stream = 1,
 				      .ctx = m };
 	size_t i;
+
+	enum kvf_status st;
 
 	for (i = 0; i < m->report->nrecords; i++)
 		if (m->report->records[i].rows != UINT64_MAX)
 			job.total += m->report->records[i].rows;
-	return kvf_import_run(&job, err);
+	st = kvf_import_run(&job, err);
+	m->start_over = job.start_over;
+	return st;
 }
 
 /* What the exporter counted belongs into the one report of the run. */
@@ -271,7 +277,7 @@ static void join_reports(struct migrate *m)
 static int exporter_is_cause(const struct migrate *m, enum kvf_status imported,
 			     enum kvf_status exported)
 {
-	if (!exported || m->report->published)
+	if (!exported || m->report->published || m->start_over)
 		return 0;
 	if (!imported)
 		return 1;
@@ -315,6 +321,26 @@ out:
 	m->out = NULL;
 	kvf_input_close(in);
 	return st;
+}
+
+/*
+ * The source has changed since the run whose stage was there: what is read is read
+ * again, from the same snapshot, into a fresh stage.
+ */
+static enum kvf_status again(struct migrate *m, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	kvf_logf(m->env, KVF_LOG_NOTE,
+		 "starting over: the unfinished run read other data from the source");
+	kvf_err_clear(err);
+	kvf_serial_go_on(m->serial);
+	kvf_report_free(&m->exported);
+	m->report->nsteps = 0;
+	st = kvf_report_init(&m->exported, err);
+	if (!st)
+		st = kvf_report_bound(&m->exported, &m->bound, err);
+	return st ? st : through_pipe(m, err);
 }
 
 /* --keep: into a file that stays. */
@@ -394,6 +420,8 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		st = kvf_serial_new(env, &m.serial, err);
 	if (!st)
 		m.env = kvf_serial_env(m.serial);
+	if (!st && o->lock_wait)
+		st = kvf_await_place(o->target, o, m.env, report, err);
 	if (!st)
 		st = kvf_refuse_same_file(sources, 2, err);
 	if (!st)
@@ -415,6 +443,8 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		st = through_scratch(&m, err);
 	else
 		st = through_pipe(&m, err);
+	if (st && m.start_over)
+		st = again(&m, err);
 	join_reports(&m);
 out:
 	kvf_report_free(&m.exported);

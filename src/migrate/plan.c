@@ -58,7 +58,7 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 	if (st == KVF_ENOTFOUND)
 		st = kvf_preflight_new(o, env, report, err);
 	else if (!st)
-		st = kvf_import_preflight(store, "", report, err);
+		st = kvf_import_preflight(store, o, env, "", report, err);
 	if (st)
 		goto out;
 	report->in_place = kvf_source_is_place(source, o->target);
@@ -70,7 +70,7 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 	if (!st)
 		st = kvf_report_count(report, &bound, err);
 	if (!st && store)
-		st = kvf_import_preflight(store, bound.app->name, report, err);
+		st = kvf_import_preflight(store, o, env, bound.app->name, report, err);
 	if (st)
 		goto out;
 	estimate_space(report);

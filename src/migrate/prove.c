@@ -116,7 +116,9 @@ static enum kvf_status verify_totals(struct kvf_import *im, struct kvf_err *err)
 	step = kvf_report_step(r, "verify");
 	kvf_meter_begin(&im->meter, im->job->env, "verify", im->job->step + 1, im->job->steps,
 			want.entries, 0);
-	st = kvf_store_totals(im->store, KVF_SCAN_STAGE, &r->right, err);
+	st = kvf_store_beat(im->store, "verify", err);
+	if (!st)
+		st = kvf_store_totals(im->store, KVF_SCAN_STAGE, &r->right, err);
 	if (!st && !kvf_totals_equal(&want, &r->right)) {
 		kvf_fail(err, KVF_EMISMATCH, "the store does not hold what the stream held");
 		kvf_err_detail(err,

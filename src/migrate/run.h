@@ -13,6 +13,7 @@
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
+ *   holder.c   who has the store            resume.c   a stage that is there already
  */
 #ifndef KVF_RUN_H
 #define KVF_RUN_H
@@ -306,6 +307,13 @@ struct kvf_import_job {
 	enum kvf_status (*may_begin)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	enum kvf_status (*may_publish)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	void *ctx;
+	/* The stream is made by this very command: when it is another one than that of
+	 * the unfinished run, the source has changed, and the run begins again. */
+	int own_stream;
+	/* Out: the chunks of the unfinished run are of another stream, which cannot be
+	 * read again from its beginning.  Nothing was published; the same job once
+	 * more starts over. */
+	int start_over;
 };
 KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);
 /* tables.c: a stream of exactly carried tables into tables again. */
@@ -314,11 +322,30 @@ kvf_import_tables(const struct kvf_options *o, const struct kvf_env *env, struct
 		  struct kvf_report *report, struct kvf_err *err);
 /*
  * Everything that refuses a store before anything is written.  `app` is the
- * application that wants to write.  Fills facts and control of the report.
+ * application that wants to write.  Fills facts and control of the report.  Waits
+ * for a run that holds the store, as the options say.
  */
-KVF_MUST_CHECK enum kvf_status kvf_import_preflight(struct kvf_store *store, const char *app,
-						    struct kvf_report *report,
-						    struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_import_preflight(struct kvf_store *store, const struct kvf_options *o,
+		     const struct kvf_env *env, const char *app, struct kvf_report *report,
+		     struct kvf_err *err);
+/* holder.c: who has the store, and when another run may take it. */
+/*
+ * May the store be acquired from the owner in report->control, which was just
+ * read?  KVF_OK if he has let go or is dead, if --takeover says so, or as soon as
+ * he was seen to give no sign of life for his whole lease, on our own clock; waits
+ * for that, and for his end, up to o->lock_wait seconds in all.  KVF_EBUSY names
+ * him.  report->control and has_control are then what was read last.
+ */
+KVF_MUST_CHECK enum kvf_status kvf_await_store(struct kvf_store *store,
+					       const struct kvf_options *o,
+					       const struct kvf_env *env,
+					       struct kvf_report *report, struct kvf_err *err);
+/* The same for a place, where there may be no store yet, before anything else is
+ * opened: so that no snapshot is held while we wait. */
+KVF_MUST_CHECK enum kvf_status kvf_await_place(const char *place, const struct kvf_options *o,
+					       const struct kvf_env *env,
+					       struct kvf_report *report, struct kvf_err *err);
 /* The same for o->target, where there is no store yet; nothing is created. */
 KVF_MUST_CHECK enum kvf_status
 kvf_preflight_new(const struct kvf_options *o, const struct kvf_env *env,

@@ -89,6 +89,13 @@ void kvf_serial_stop(struct kvf_serial *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void kvf_serial_go_on(struct kvf_serial *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stop = 0;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void kvf_serial_free(struct kvf_serial *s)
 {
 	if (!s)

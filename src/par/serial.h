@@ -16,6 +16,8 @@ const struct kvf_env *kvf_serial_env(const struct kvf_serial *s);
 void kvf_serial_only(struct kvf_serial *s, const char *step);
 /* From now on everybody who asks is told to stop: the other side has ended. */
 void kvf_serial_stop(struct kvf_serial *s);
+/* That is over: the next ones to ask go on. */
+void kvf_serial_go_on(struct kvf_serial *s);
 void kvf_serial_free(struct kvf_serial *s);
 
 #endif

@@ -47,6 +47,9 @@ struct kvf_store {
 	uint64_t epoch;                              /* ours, from acquire on */
 	uint64_t puts;                               /* entries since the last chunk ended */
 	struct kvf_marks marks;                      /* ... and theirs */
+	uint32_t lease;                              /* of our claim, in seconds */
+	char step[32];                               /* of the last beat, and when it was */
+	double beaten;
 	struct kvf_err failed;                       /* sticky, from put to commit */
 	uint8_t version_part[256], version_key[256]; /* of our claim */
 	size_t version_part_len, version_key_len;
@@ -85,7 +88,8 @@ struct kvf_store_ops {
 	 * transaction is left; commit says in err->detail what readers see. */
 	enum kvf_status (*acquire)(struct kvf_store *s, uint64_t seen_epoch,
 				   const struct kvf_claim *claim, struct kvf_err *err);
-	/* Never waits for a lock that this run's own readers may hold. */
+	/* In no transaction, or in one that it commits.  Never waits for a lock
+	 * that this run's own readers may hold. */
 	enum kvf_status (*beat)(struct kvf_store *s, const char *step, struct kvf_err *err);
 	enum kvf_status (*stage)(struct kvf_store *s, int copy_live, struct kvf_err *err);
 	enum kvf_status (*put)(struct kvf_store *s, const struct kvf_entry *entry,
@@ -177,6 +181,10 @@ int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes 
 
 /* Has the embedder asked to stop?  KVF_EINTERRUPTED, with a message. */
 enum kvf_status kvf_store_stopped(const struct kvf_store *s, struct kvf_err *err);
+
+/* The same for a thread that waits for others to read the data; where it is our
+ * own stage that they read, the owner is alive (kvf_store_beat()). */
+enum kvf_status kvf_store_reading(struct kvf_store *s, struct kvf_err *err);
 
 /* "IDLE" ... to the state; -1 for anything else. */
 int kvf_run_state_parse(const char *name);

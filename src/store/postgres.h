@@ -72,7 +72,6 @@ struct kvf_pgs {
 	struct kvf_pool *pool;
 	PGconn *loader[KVF_PGS_LOADERS];
 	struct kvf_pgs_batch *batch, *idle; /* being filled; empty ones */
-	double beat, beat_every;            /* when we last said that we live; how often */
 	struct kvf_merge_stats merge;
 	struct kvf_buf value;    /* of get and unit */
 	struct kvf_arena ledger; /* texts of the last ledger row */

@@ -273,8 +273,6 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 		return give_up(s, st);
 	base->epoch = epoch;
 	s->stage = stage;
-	s->beat = kvf_monotonic();
-	s->beat_every = claim->lease / 4.0;
 	memset(&s->merge, 0, sizeof(s->merge));
 	return KVF_OK;
 }
@@ -300,7 +298,6 @@ enum kvf_status kvf_pgs_beat(struct kvf_store *base, const char *step, struct kv
 			st = kvf_store_superseded(&c, err);
 	}
 	PQclear(res);
-	s->beat = kvf_monotonic();
 	return st;
 }
 
@@ -365,16 +362,6 @@ static enum kvf_status check_size(const struct kvf_entry *e, struct kvf_err *err
 	return st;
 }
 
-/* Hand a full batch over.  Now and then, say that we are alive. */
-static enum kvf_status send_full(struct kvf_pgs *s, struct kvf_err *err)
-{
-	enum kvf_status st = kvf_pgs_send(s, err);
-
-	if (st || kvf_monotonic() - s->beat < s->beat_every)
-		return st;
-	return kvf_pgs_beat(&s->base, "load", err);
-}
-
 enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entry,
 			    struct kvf_err *err)
 {
@@ -399,7 +386,7 @@ enum kvf_status kvf_pgs_chunk(struct kvf_store *base, const struct kvf_chunk_inf
 	if (!st)
 		st = kvf_pgs_batch_chunk(b, s->stage, info, marks, err);
 	if (!st && b->rows.len >= KVF_PGS_BATCH_BYTES)
-		st = send_full(s, err);
+		st = kvf_pgs_send(s, err);
 	return st ? give_up(s, st) : KVF_OK;
 }
 

@@ -187,7 +187,7 @@ static enum kvf_status run(struct job *j, struct kvf_err *err)
 		if (!st)
 			st = kvf_pool_take(pool, &done, err);
 		if (!st)
-			st = kvf_store_stopped(&j->s->base, err);
+			st = kvf_store_reading(&j->s->base, err);
 	}
 	atomic_store(&j->stop, 1);
 	kvf_pool_free(pool, NULL);
@@ -220,8 +220,11 @@ enum kvf_status kvf_pgs_add_up(struct kvf_pgs *s, PGconn *conn, const char *tabl
 	if (!st && j->threads > 1)
 		st = run(j, err);
 	else
-		for (i = 0; i < j->nranges && !st; i++)
-			st = add_range(j, 0, &j->ranges[i], err);
+		for (i = 0; i < j->nranges && !st; i++) {
+			st = kvf_store_reading(&s->base, err);
+			if (!st)
+				st = add_range(j, 0, &j->ranges[i], err);
+		}
 	while (j->threads > 1) /* the first one is the caller's */
 		PQfinish(j->conn[--j->threads]);
 	for (i = 0; i < j->nranges && !st; i++)

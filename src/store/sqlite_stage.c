@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+/* What the slowest disk reads in a second, for quiet_time(). */
+#define SCAN_BYTES_PER_S (16 << 20)
+
 /* ---- transactions ------------------------------------------------------------ */
 
 void kvf_lite_rollback(struct kvf_lite *s)
@@ -49,8 +52,8 @@ enum kvf_status kvf_lite_begin(struct kvf_lite *s, enum kvf_run_state state,
 				      "BEGIN IMMEDIATE");
 	if (!st && !s->stmt[KVF_LITE_GUARD])
 		st = kvf_lite_prepare(s, s->db, &s->stmt[KVF_LITE_GUARD], err,
-				      "UPDATE kvferry_control SET beat = ?3 WHERE id = 1 AND"
-				      " epoch = ?1 AND state = ?2");
+				      "UPDATE kvferry_control SET beat = ?3, lease = ?4 WHERE"
+				      " id = 1 AND epoch = ?1 AND state = ?2");
 	if (!st)
 		st = kvf_lite_run(s, s->stmt[KVF_LITE_BEGIN], "begin to write", err);
 	if (st)
@@ -59,6 +62,7 @@ enum kvf_status kvf_lite_begin(struct kvf_lite *s, enum kvf_run_state state,
 	sqlite3_bind_int64(guard, 1, (int64_t)s->base.epoch);
 	sqlite3_bind_text(guard, 2, kvf_run_state_name(state), -1, SQLITE_STATIC);
 	sqlite3_bind_int64(guard, 3, kvf_now_us());
+	sqlite3_bind_int64(guard, 4, s->base.lease);
 	st = kvf_lite_run(s, guard, "write", err);
 	if (!st && sqlite3_changes(s->db) != 1)
 		st = lost(s, err);
@@ -287,6 +291,23 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 }
 
 /*
+ * Seconds until we are heard again.  In a rollback database a scan of the stage
+ * keeps everybody from writing, us as well: it asks for its time beforehand.
+ */
+static int64_t quiet_time(struct kvf_lite *s, const char *step)
+{
+	int64_t bytes = 0;
+
+	if (strcmp(step, "verify") != 0 ||
+	    kvf_lite_number(s, s->db, &bytes, NULL,
+			    "SELECT coalesce(sum(bytes), 0) FROM kvferry_progress WHERE"
+			    " gen = %lld",
+			    (long long)s->stage))
+		bytes = 0;
+	return (int64_t)s->base.lease + bytes / SCAN_BYTES_PER_S;
+}
+
+/*
  * Our own readers may hold what the commit needs (a scan of the stage in a
  * rollback database), and so may others: then there is no beat this time.
  */
@@ -294,16 +315,19 @@ enum kvf_status kvf_lite_beat(struct kvf_store *base, const char *step, struct k
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	sqlite3_stmt *stmt;
-	enum kvf_status st;
+	enum kvf_status st = kvf_lite_flush(base, err);
 
-	st = kvf_lite_prepare(s, s->db, &stmt, err,
-			      "UPDATE kvferry_control SET beat = ?1, step = ?2 WHERE id = 1 AND"
-			      " epoch = ?3 AND state IN ('STAGING', 'SEALED')");
+	if (!st)
+		st = kvf_lite_prepare(s, s->db, &stmt, err,
+				      "UPDATE kvferry_control SET beat = ?1, step = ?2, lease ="
+				      " ?4 WHERE id = 1 AND epoch = ?3 AND state IN ('STAGING',"
+				      " 'SEALED')");
 	if (st)
 		return st;
 	sqlite3_bind_int64(stmt, 1, kvf_now_us());
 	sqlite3_bind_text(stmt, 2, step, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(stmt, 3, (int64_t)base->epoch);
+	sqlite3_bind_int64(stmt, 4, quiet_time(s, step));
 	s->hasty = 1;
 	st = kvf_lite_run(s, stmt, "write", err);
 	if (st && (sqlite3_errcode(s->db) & 0xff) == SQLITE_BUSY) {

@@ -213,7 +213,7 @@ static enum kvf_status run(struct job *j, struct kvf_err *err)
 			st = kvf_pool_submit(pool, &j->ranges[i++], err);
 		if (!st)
 			st = kvf_pool_take(pool, &done, err);
-		stopped = st ? KVF_OK : kvf_store_stopped(&j->s->base, err);
+		stopped = st ? KVF_OK : kvf_store_reading(&j->s->base, err);
 		if (stopped)
 			st = stopped;
 	}

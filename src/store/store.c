@@ -8,6 +8,7 @@
  */
 #include "store/driver.h"
 
+#include "base/text.h"
 #include "pg/pg.h"
 
 #include <assert.h>
@@ -122,9 +123,17 @@ static inline enum kvf_status may(const struct kvf_store *s, enum kvf_store_phas
 	return KVF_OK;
 }
 
-/* Remember a failure of the write path. */
-static enum kvf_status keep(struct kvf_store *s, enum kvf_status st, const struct kvf_err *err)
+/*
+ * Remember a failure of the write path.  Whoever took the store from us may have
+ * ended our connections too: then that is the reason.
+ */
+static enum kvf_status keep(struct kvf_store *s, enum kvf_status st, struct kvf_err *err)
 {
+	struct kvf_control now;
+
+	if (st == KVF_ETARGET && s->epoch && !s->ops->control(s, &now, NULL) &&
+	    now.epoch != s->epoch)
+		st = kvf_store_superseded(&now, err);
 	if (st) {
 		if (err)
 			s->failed = *err;
@@ -412,6 +421,9 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 		return st;
 	kvf_err_clear(&s->failed);
 	s->phase = KVF_PHASE_ACQUIRED;
+	s->lease = whole.lease;
+	s->beaten = kvf_monotonic();
+	snprintf(s->step, sizeof(s->step), "load");
 	s->puts = 0;
 	kvf_marks_release(&s->marks);
 	kvf_marks_init(&s->marks);
@@ -429,15 +441,23 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 
 enum kvf_status kvf_store_beat(struct kvf_store *s, const char *step, struct kvf_err *err)
 {
-	enum kvf_status st;
+	int ours = s->phase >= KVF_PHASE_ACQUIRED && s->phase <= KVF_PHASE_SEALED;
+	enum kvf_status st = may(s, ours ? s->phase : KVF_PHASE_STAGING, "beat", err);
 
-	if (s->phase == KVF_PHASE_STAGING)
-		st = kvf_store_flush(s, err);
-	else
-		st = may(s, s->phase == KVF_PHASE_SEALED ? KVF_PHASE_SEALED
-							 : KVF_PHASE_ACQUIRED,
-			 "beat", err);
-	return st ? st : keep(s, s->ops->beat(s, step, err), err);
+	if (st || s->puts)
+		return st;
+	if (kvf_monotonic() - s->beaten < s->lease / 4.0 && strcmp(step, s->step) == 0)
+		return KVF_OK;
+	s->beaten = kvf_monotonic();
+	snprintf(s->step, sizeof(s->step), "%s", step);
+	return keep(s, s->ops->beat(s, step, err), err);
+}
+
+enum kvf_status kvf_store_reading(struct kvf_store *s, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_store_stopped(s, err);
+
+	return st || s->phase != KVF_PHASE_STAGING ? st : kvf_store_beat(s, "verify", err);
 }
 
 enum kvf_status kvf_store_stage(struct kvf_store *s, int copy_live, struct kvf_err *err)
