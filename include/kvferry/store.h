@@ -53,9 +53,11 @@ struct kvf_store_facts {
 	int has_control;   /* kvferry's own objects are there */
 	uint64_t entries;  /* live entries, counted without the version record */
 	uint64_t size;     /* bytes on disk, or 0 */
-	uint64_t free;     /* bytes free where it lies, UINT64_MAX = unknown */
+	uint64_t free;     /* bytes free where it lies, UINT64_MAX = unknown ... */
+	char where[192];   /* ... and then where to look: "tablespace pg_default", or "" */
 	int writable;      /* permissions allow writing */
-	char blocker[512]; /* why a publication would be refused (triggers,
+	char needs[640];   /* what a run must be allowed to do here, for people, or "" */
+	char blocker[768]; /* why a publication would be refused (triggers,
 				    foreign layout ...), or "" */
 };
 KVF_API KVF_MUST_CHECK enum kvf_status

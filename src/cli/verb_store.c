@@ -34,7 +34,9 @@ static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
 	cli_json_set(c, o, "size", cli_json_u64(c, f->size));
 	cli_json_set(c, o, "free",
 		     f->free == UINT64_MAX ? json_null() : cli_json_u64(c, f->free));
+	cli_json_set(c, o, "where", cli_json_text(c, f->where));
 	cli_json_set(c, o, "writable", json_boolean(f->writable));
+	cli_json_set(c, o, "needs", cli_json_text(c, f->needs));
 	cli_json_set(c, o, "blocker", cli_json_text(c, f->blocker));
 	return o;
 }
@@ -345,8 +347,14 @@ static enum kvf_status plan_text(struct cli *c)
 		fprintf(c->out, "space   about %s needed", cli_size(r->need_bytes, need));
 		if (r->free_bytes != UINT64_MAX)
 			fprintf(c->out, ", %s free", cli_size(r->free_bytes, have));
+		else if (*r->facts.where)
+			fprintf(c->out, " in %s; what is free there the server does not tell",
+				r->facts.where);
 		fputc('\n', c->out);
 	}
+	if (*r->facts.needs)
+		fprintf(c->out, "rights  the user has all that is needed: %s\n",
+			r->facts.needs);
 	if (r->already)
 		fprintf(c->out,
 			"%snothing to do: the store holds exactly these data already%s\n",

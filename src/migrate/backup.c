@@ -67,6 +67,11 @@ static enum kvf_status open_store(struct backup *b, struct kvf_err *err)
 	if (st)
 		return st == KVF_ENOTFOUND ? (err->status = KVF_ESOURCE) : st;
 	kvf_report_name(r->source, sizeof(r->source), "%s", kvf_store_identity(b->store));
+	/* Where that may not be read, nobody knows which table it is. */
+	if (r->facts.has_control)
+		st = kvf_store_control(b->store, &r->control, err);
+	if (st && st != KVF_ENOTFOUND)
+		return st;
 	if (!r->facts.has_table || !r->facts.table_fits) {
 		kvf_fail(err, KVF_ESOURCE, "there is no key-value store to back up");
 		kvf_err_detail(err, "%s", r->source);

@@ -38,6 +38,14 @@ enum kvf_status kvf_preflight_new(const struct kvf_options *o, const struct kvf_
 	return st;
 }
 
+static enum kvf_status refuse_blocked(const struct kvf_store *store,
+				      const struct kvf_report *report, struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EPREFLIGHT, "%s", report->facts.blocker);
+	kvf_err_detail(err, "%s. Nothing was changed.", kvf_store_identity(store));
+	return KVF_EPREFLIGHT;
+}
+
 enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_options *o,
 				     const struct kvf_env *env, const char *app,
 				     struct kvf_report *report, struct kvf_err *err)
@@ -45,8 +53,12 @@ enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_o
 	/* First the control row, then the data: what is published between the two
 	 * looks is seen here, or makes the acquire fail. */
 	enum kvf_status st = kvf_store_control(store, &report->control, err);
+	struct kvf_err other;
 
 	report->has_control = st == KVF_OK;
+	if (st == KVF_ETARGET && !kvf_store_inspect(store, &report->facts, &other) &&
+	    *report->facts.blocker)
+		return refuse_blocked(store, report, err); /* and that may be why */
 	if (st && st != KVF_ENOTFOUND)
 		return st;
 	if (report->has_control) {
@@ -68,11 +80,8 @@ enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_o
 		return KVF_ESTREAM;
 	}
 	report->live = report->has_control ? report->control.ver : 0;
-	if (*report->facts.blocker) {
-		kvf_fail(err, KVF_EPREFLIGHT, "%s", report->facts.blocker);
-		kvf_err_detail(err, "%s. Nothing was changed.", report->target);
-		return KVF_EPREFLIGHT;
-	}
+	if (*report->facts.blocker)
+		return refuse_blocked(store, report, err);
 	if (report->facts.exists && !report->facts.writable) {
 		kvf_fail(err, KVF_EPREFLIGHT, "the store cannot be written");
 		kvf_err_detail(err, "%s is read-only. Nothing was changed.", report->target);

@@ -60,7 +60,7 @@ struct kvf_pgs {
 	struct kvf_env worker_env;
 	atomic_int halt;
 	PGconn *conn;
-	int table_given;
+	int table_given, blind;          /* the control row, which names it, may not be read */
 	char schema[64], table[64];      /* of the live table */
 	char live[2 * KVF_PG_QUOTED];    /* the same, quoted */
 	unsigned partitions;             /* asked for; 0 = as they are */

@@ -46,11 +46,11 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int working,
 	if (!st && !has)
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->pg.name);
 	if (!st)
+		st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
+	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
-				 "SET synchronous_commit = on; SET lock_timeout = %d; BEGIN;"
 				 "SET LOCAL search_path = pg_catalog;"
-				 "SELECT 1 FROM kvferry.control WHERE id = 1 FOR UPDATE",
-				 KVF_PGS_LOCK_MS);
+				 "SELECT 1 FROM kvferry.control WHERE id = 1 FOR UPDATE");
 	if (!st)
 		st = kvf_pgs_read_control(s, s->conn, c, err);
 	if (!st && (c->epoch != seen || at_work(c) != working))
@@ -79,7 +79,7 @@ static enum kvf_status find_out(struct kvf_pgs *s, const struct kvf_ledger_row *
 		st = kvf_pgs_ready(s, NULL);
 		if (!st)
 			st = kvf_pg_exec(&s->quiet, s->conn, "read", NULL,
-					 "SET lock_timeout = %d; BEGIN; SELECT 1 FROM"
+					 "BEGIN; SET LOCAL lock_timeout = %d; SELECT 1 FROM"
 					 " kvferry.control FOR UPDATE; ROLLBACK",
 					 KVF_PGS_LOCK_MS);
 		if (!st)

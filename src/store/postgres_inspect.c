@@ -4,6 +4,7 @@
  * table of another layout, and objects that a publication would leave behind
  * with the old table.
  */
+#include "pg/dialect.h"
 #include "store/postgres.h"
 
 #include <stdio.h>
@@ -40,36 +41,91 @@ static enum kvf_status find_read_only(struct kvf_pgs *s, char *buf, size_t size,
 		&none, buf, size, err);
 }
 
-/* Every privilege that a run will need and does not have. */
-static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, char *buf,
-					       size_t size, struct kvf_err *err)
+/*
+ * Every privilege that a run needs, and whether the user has it.  $1 is the live
+ * table, $2 its schema.  To replace a view takes CREATE in its schema, and to hand
+ * a table on to its owner takes that the owner could have created it.
+ */
+static const char privileges[] =
+	"WITH live AS (SELECT c.oid, relowner, relnamespace FROM pg_class c WHERE"
+	" oid = $1::int8::oid), kept AS (SELECT oid, nspname, nspowner FROM pg_namespace WHERE"
+	" nspname ~ '^kvferry(_g[0-9]+)?$'), views AS (SELECT DISTINCT v.oid, v.relnamespace,"
+	" v.relowner FROM pg_class v JOIN pg_rewrite r ON r.ev_class = v.oid JOIN pg_depend d"
+	" ON d.objid = r.oid AND d.classid = 'pg_rewrite'::regclass AND d.refclassid ="
+	" 'pg_class'::regclass JOIN live ON d.refobjid = live.oid WHERE v.relkind = 'v')"
+	" SELECT string_agg(what, ', ' ORDER BY n), string_agg(what, ', ' ORDER BY n) FILTER"
+	" (WHERE NOT coalesce(has, false)) FROM ("
+	"SELECT 1 AS n, 'CREATE on database ' || quote_ident(current_database()) AS what,"
+	" has_database_privilege(current_database(), 'CREATE') AS has UNION ALL"
+	" SELECT 2, 'CREATE on tablespace ' || quote_ident(spcname),"
+	" has_tablespace_privilege(oid, 'CREATE') FROM pg_tablespace WHERE"
+	" spcname = current_setting('default_tablespace') UNION ALL"
+	" SELECT 3, 'USAGE on language plpgsql', has_language_privilege(oid, 'USAGE')"
+	" FROM pg_language WHERE lanname = 'plpgsql' AND NOT EXISTS (SELECT 1 FROM kept)"
+	" UNION ALL SELECT 4, p.name || ' on schema ' || quote_ident(nspname),"
+	" has_schema_privilege(oid, p.name) FROM pg_namespace, (VALUES ('USAGE'), ('CREATE'))"
+	" p(name) WHERE nspname = $2 OR p.name = 'CREATE' AND oid IN (SELECT relnamespace"
+	" FROM views) UNION ALL"
+	" SELECT 5, 'ownership of table ' || quote_ident(nspname) || '.' ||"
+	" quote_ident(relname), pg_has_role(c.relowner, 'USAGE') FROM pg_class c JOIN"
+	" pg_namespace s ON s.oid = c.relnamespace WHERE c.oid IN (SELECT oid FROM live UNION"
+	" SELECT inhrelid FROM pg_inherits, live WHERE inhparent = live.oid) OR c.relkind IN"
+	" ('r', 'p') AND NOT c.relispartition AND c.relnamespace IN (SELECT oid FROM kept)"
+	" AND NOT pg_has_role(c.relowner, 'USAGE') UNION ALL"
+	" SELECT 6, 'ownership of view ' || quote_ident(nspname) || '.' || "
+	"quote_ident(relname),"
+	" pg_has_role(v.relowner, 'USAGE') FROM views v JOIN pg_class c ON c.oid = v.oid JOIN"
+	" pg_namespace s ON s.oid = c.relnamespace UNION ALL"
+	" SELECT 7, 'ownership of schema ' || quote_ident(nspname), pg_has_role(nspowner,"
+	" 'USAGE') FROM kept UNION ALL"
+	" SELECT 8, 'CREATE on schema ' || quote_ident(nspname) || ' for ' ||"
+	" pg_get_userbyid(relowner) || ', who owns the table', has_schema_privilege(relowner,"
+	" relnamespace, 'CREATE') FROM live JOIN pg_namespace s ON s.oid = relnamespace WHERE"
+	" pg_get_userbyid(relowner) <> current_user AND NOT (SELECT rolsuper FROM pg_roles"
+	" WHERE rolname = current_user)) m";
+
+/* What a run needs, to `needs` unless that is NULL; what of it is missing, to buf. */
+static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, char *needs,
+					       size_t needs_size, char *buf, size_t size,
+					       struct kvf_err *err)
 {
-	static const char sql[] =
-		"SELECT string_agg(what, ', ') FROM ("
-		"SELECT 'CREATE on database ' || quote_ident(current_database()) AS what"
-		" WHERE NOT has_database_privilege(current_database(), 'CREATE') UNION ALL"
-		" SELECT p.name || ' on schema ' || quote_ident(nspname) FROM pg_namespace,"
-		" (VALUES ('CREATE'), ('USAGE')) p(name) WHERE nspname = $2 AND NOT"
-		" has_schema_privilege(oid, p.name) UNION ALL"
-		" SELECT 'ownership of ' || CASE relkind WHEN 'v' THEN 'view ' ELSE 'table ' "
-		"END"
-		" || oid::regclass FROM pg_class WHERE relkind IN ('r', 'p', 'v') AND"
-		" (oid = $1::int8::oid OR relkind = 'v' AND oid IN (SELECT r.ev_class FROM"
-		" pg_rewrite r JOIN pg_depend d ON d.objid = r.oid AND"
-		" d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass"
-		" WHERE d.refobjid = $1::int8::oid)) AND NOT pg_has_role(relowner, 'USAGE')"
-		" UNION ALL SELECT 'ownership of schema ' || nspname FROM pg_namespace WHERE"
-		" nspname ~ '^kvferry(_g[0-9]+)?$' AND NOT pg_has_role(nspowner, 'USAGE')) m";
 	struct kvf_pg_args a = { 0 };
-	char list[384];
+	char list[640] = "";
+	PGresult *res;
 	enum kvf_status st;
 
 	kvf_pg_number(&a, live);
 	kvf_pg_text(&a, s->schema);
-	st = ask_text(s, sql, &a, list, sizeof(list), err);
+	st = kvf_pg_query(&s->pg, s->conn, privileges, &a, "read", &res, err);
+	if (!st && needs)
+		kvf_pg_get_text(res, 0, 0, needs, needs_size);
+	if (!st)
+		kvf_pg_get_text(res, 0, 1, list, sizeof(list));
+	PQclear(res);
 	if (!st && list[0])
-		snprintf(buf, size, "user \"%.63s\" lacks privileges: %s", PQuser(s->conn),
-			 list);
+		snprintf(buf, size,
+			 "user \"%.63s\" lacks privileges: %s; let an administrator grant "
+			 "them, or connect as another user",
+			 PQuser(s->conn), list);
+	return st;
+}
+
+/* The schema of the live table has to be there. */
+static enum kvf_status find_missing_schema(struct kvf_pgs *s, char *buf, size_t size,
+					   struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	int64_t n;
+	enum kvf_status st;
+
+	kvf_pg_text(&a, s->schema);
+	st = kvf_pg_ask(&s->pg, s->conn, &n,
+			"SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = $1", &a,
+			err);
+	if (!st && !n)
+		snprintf(buf, size,
+			 "there is no schema \"%.63s\" for table \"%.63s\"; create it",
+			 s->schema, s->table);
 	return st;
 }
 
@@ -193,7 +249,9 @@ enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *bu
 	if (!st)
 		st = find_read_only(s, buf, size, err);
 	if (!st && !buf[0])
-		st = find_missing_privileges(s, oid, buf, size, err);
+		st = find_missing_schema(s, buf, size, err);
+	if (!st && !buf[0])
+		st = find_missing_privileges(s, oid, NULL, 0, buf, size, err);
 	if (!st && !buf[0])
 		st = check_live_name(s, buf, size, err);
 	if (st || buf[0] || !oid)
@@ -235,12 +293,65 @@ static enum kvf_status leave_record_out(struct kvf_store *base, uint64_t *entrie
 	return KVF_OK;
 }
 
+/* May the user read the live table and what kvferry keeps? */
+static enum kvf_status may_count(struct kvf_pgs *s, int64_t live, int64_t *may,
+				 struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+
+	kvf_pg_number(&a, live);
+	return kvf_pg_ask(
+		&s->pg, s->conn, may,
+		"SELECT bool_and(has_schema_privilege(n.oid, 'USAGE') AND"
+		" has_table_privilege(c.oid, 'SELECT')) FROM pg_class c JOIN"
+		" pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::int8::oid"
+		" OR n.nspname = 'kvferry' AND c.relname IN ('control', 'generations')",
+		&a, err);
+}
+
+/* A server does not tell what is free; where its files are, it does. */
+static enum kvf_status find_place(struct kvf_pgs *s, char *buf, size_t size,
+				  struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+
+	return ask_text(s,
+			"SELECT 'tablespace ' || t.spcname || CASE WHEN"
+			" pg_tablespace_location(t.oid) <> '' THEN ' (' ||"
+			" pg_tablespace_location(t.oid) || ')' ELSE '' END FROM pg_tablespace t"
+			" WHERE t.spcname = current_setting('default_tablespace') OR"
+			" current_setting('default_tablespace') = '' AND t.oid = (SELECT"
+			" dattablespace FROM pg_database WHERE datname = current_database())",
+			&none, buf, size, err);
+}
+
+/* What is there: entries, and bytes of the whole database. */
+static enum kvf_status measure(struct kvf_pgs *s, int64_t live, struct kvf_store_facts *f,
+			       struct kvf_err *err)
+{
+	char sql[512];
+	int64_t n = 0;
+	enum kvf_status st = may_count(s, live, &n, err);
+
+	if (st || !n)
+		return st;
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", s->live);
+	st = kvf_pg_ask(&s->pg, s->conn, &n, sql, NULL, err);
+	f->entries = (uint64_t)n;
+	if (!st)
+		st = kvf_pg_ask(&s->pg, s->conn, &n,
+				"SELECT pg_catalog.pg_database_size(current_database())", NULL,
+				err);
+	f->size = (uint64_t)n;
+	return st ? st : leave_record_out(&s->base, &f->entries, err);
+}
+
 enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *f,
 				struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
-	char why[sizeof(f->blocker)] = "", sql[512];
-	int64_t n = 0;
+	char why[sizeof(f->blocker)] = "", ignored[sizeof(f->blocker)];
+	int64_t oid = 0;
 	enum kvf_status st = kvf_pgs_ready(s, err);
 
 	if (!st)
@@ -250,20 +361,17 @@ enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *
 				     sizeof(f->blocker), err);
 	if (!st)
 		st = kvf_pgs_touched(s, s->conn, &f->has_control, err);
+	if (!st)
+		st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
+	if (!st)
+		st = find_missing_privileges(s, oid, f->needs, sizeof(f->needs), ignored,
+					     sizeof(ignored), err);
+	if (!st && !s->pg.dialect->paged)
+		st = find_place(s, f->where, sizeof(f->where), err);
 	if (st)
 		return st;
 	f->exists = 1;
 	f->writable = !why[0];
-	f->free = UINT64_MAX; /* a server does not tell */
-	if (!f->table_fits)
-		return KVF_OK;
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", s->live);
-	st = kvf_pg_ask(&s->pg, s->conn, &n, sql, NULL, err);
-	f->entries = (uint64_t)n;
-	if (!st)
-		st = kvf_pg_ask(&s->pg, s->conn, &n,
-				"SELECT pg_catalog.pg_database_size(current_database())", NULL,
-				err);
-	f->size = (uint64_t)n;
-	return st ? st : leave_record_out(base, &f->entries, err);
+	f->free = UINT64_MAX;
+	return f->table_fits ? measure(s, oid, f, err) : KVF_OK;
 }

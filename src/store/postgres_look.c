@@ -241,10 +241,13 @@ enum kvf_status kvf_pgs_get(struct kvf_store *base, struct kvf_bytes part, struc
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pg_args a = { 0 };
 	char sql[512];
+	struct kvf_control c;
 	PGresult *res;
 	int64_t oid = 0;
 	enum kvf_status st = kvf_pgs_ready(s, err);
 
+	if (!st && s->blind) /* which table is meant is not known */
+		st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (!st)
 		st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
 	if (!st && !oid)

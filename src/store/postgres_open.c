@@ -113,11 +113,19 @@ static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
 	static const struct kvf_pg_args none;
 	PGresult *res = NULL;
 	enum kvf_status st = KVF_OK;
-	int has = 0;
+	int64_t has = 0;
 
+	/* Where it may not be read, every use of it will say so. */
 	if (!s->table_given)
-		st = kvf_pgs_touched(s, s->conn, &has, err);
-	if (!st && has) {
+		st = kvf_pg_ask(&s->pg, s->conn, &has,
+				"SELECT CASE WHEN has_schema_privilege(n.oid, 'USAGE') AND"
+				" has_table_privilege(c.oid, 'SELECT') THEN 1 ELSE -1 END"
+				" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
+				"n.oid = c.relnamespace WHERE"
+				" n.nspname = 'kvferry' AND c.relname = 'control'",
+				&none, err);
+	s->blind = has < 0;
+	if (!st && has > 0) {
 		st = kvf_pg_query(&s->pg, s->conn,
 				  "SELECT live_schema, live FROM kvferry.control WHERE id = 1",
 				  &none, "read", &res, err);
