@@ -329,6 +329,8 @@ struct kvf_ledger_row {
 
 /*
  * a6 Commit: the only commit point.  In one transaction: CAS epoch and SEALED;
+ * the live entries are those that the acquire saw (else KVF_EPREFLIGHT: what was
+ * written since would be lost);
  * live table -> previous generation, stage -> live; version record and
  * user_version := schema (left alone when the claim's app is ""), the record
  * only where the claim names one and version_done is not empty; state LIVE;
@@ -339,6 +341,16 @@ struct kvf_ledger_row {
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_done,
 		 const struct kvf_ledger_row *row, struct kvf_err *err);
+
+/*
+ * From now on kvf_store_commit() asks `look` in its transaction, when nobody else
+ * can write to the store any more: any status but KVF_OK gives the commit up,
+ * and is its status.  `look` may ask kvf_store_changes(), and may not write.
+ */
+KVF_API void kvf_store_before_commit(struct kvf_store *s,
+				     enum kvf_status (*look)(void *ctx, struct kvf_store *s,
+							     struct kvf_err *err),
+				     void *ctx);
 
 /* After commit: drop what is no longer needed (older generations, progress). */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err);

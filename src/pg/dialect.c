@@ -66,6 +66,8 @@ const struct kvf_pg_dialect kvf_pg_cockroach = {
 	.estimate =
 		"SELECT reltuples::int8, NULL FROM pg_catalog.pg_class WHERE oid IN (%s, %s)"
 		" AND reltuples > 0",
+	.live_mark = "SELECT coalesce(max(crdb_internal_mvcc_timestamp)::text, ''), count(*)"
+		     " FROM %s",
 	.split = "ALTER TABLE %s SPLIT AT VALUES (%s, %s) WITH EXPIRATION '1 hour'",
 };
 

@@ -53,6 +53,8 @@ struct kvf_pg_dialect {
 	const char *create;   /* kind, name, sql of the statements of a table: its name
 				 (%s); NULL = as the catalogue of PostgreSQL has it */
 	const char *estimate; /* rows and bytes of a table, by its oid (%s, twice) */
+	const char *live_mark; /* a text that every write into a table (%s) changes, and
+				  its rows; NULL: its rows have an xmin */
 	const char *split;    /* a table (%s) before a key (%s, %s: partition, key);
 				 NULL = the server decides alone */
 };

@@ -54,6 +54,9 @@ struct kvf_store {
 	uint8_t version_part[256], version_key[256]; /* of our claim */
 	size_t version_part_len, version_key_len;
 	char identity[512];
+	/* Called by kvf_store_last_look(). */
+	enum kvf_status (*last_look)(void *ctx, struct kvf_store *s, struct kvf_err *err);
+	void *last_look_ctx;
 };
 
 struct kvf_cursor {
@@ -178,6 +181,10 @@ uint64_t kvf_control_gen(const struct kvf_control *c, enum kvf_scan which);
 /* Is this the record at (vpart, vkey)?  Never, where there is none. */
 int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes vpart,
 		  struct kvf_bytes vkey);
+
+/* In the transaction of a commit, when it keeps all others out: does the caller
+ * still want it?  Any status but KVF_OK gives the transaction up. */
+enum kvf_status kvf_store_last_look(struct kvf_store *s, struct kvf_err *err);
 
 /* Has the embedder asked to stop?  KVF_EINTERRUPTED, with a message. */
 enum kvf_status kvf_store_stopped(const struct kvf_store *s, struct kvf_err *err);

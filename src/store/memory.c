@@ -521,6 +521,8 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 	struct kvf_mem_line *l;
 	int found;
 
+	if (!st)
+		st = kvf_store_last_look(base, err);
 	if (st)
 		return st;
 	l = kvf_mem_line_new(row);

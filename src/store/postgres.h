@@ -10,6 +10,7 @@
  *   postgres_stage.c    acquire, stage, put, chunk
  *   postgres_load.c     batches into the stage, by COPY, on other connections
  *   postgres_merge.c    batches whose keys may be there already
+ *   postgres_live.c     were the live data changed meanwhile?
  *   postgres_commit.c   seal, commit, gc
  *   postgres_back.c     abort, rollback, cleanup
  *
@@ -50,6 +51,12 @@ struct kvf_pgs_batch {
 	uint64_t entries;
 };
 
+/* What the live table was when the store was acquired. */
+struct kvf_pgs_live {
+	char *mark; /* which transactions had ended, or the latest write; malloc'd */
+	uint64_t rows;
+};
+
 struct kvf_pgs {
 	struct kvf_store base;
 	struct kvf_pg pg;    /* asks env whether to stop; `conn` is its */
@@ -73,6 +80,7 @@ struct kvf_pgs {
 	PGconn *loader[KVF_PGS_LOADERS];
 	struct kvf_pgs_batch *batch, *idle; /* being filled; empty ones */
 	struct kvf_merge_stats merge;
+	struct kvf_pgs_live live_before;
 	struct kvf_buf value;    /* of get and unit */
 	struct kvf_arena ledger; /* texts of the last ledger row */
 };
@@ -243,6 +251,15 @@ enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint
 				  struct kvf_bytes unit, struct kvf_err *err);
 enum kvf_status kvf_pgs_flush(struct kvf_store *base, struct kvf_err *err);
 void kvf_pgs_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m);
+
+/* ---- postgres_live.c ------------------------------------------------------- */
+
+void kvf_pgs_live_release(struct kvf_pgs_live *l);
+/* In the transaction of the acquire, at its end. */
+enum kvf_status kvf_pgs_live_begin(struct kvf_pgs *s, struct kvf_err *err);
+/* In the transaction of the commit, when nobody else can write to the live table:
+ * KVF_EPREFLIGHT if somebody did since the acquire. */
+enum kvf_status kvf_pgs_live_check(struct kvf_pgs *s, struct kvf_err *err);
 
 /* ---- postgres_commit.c ----------------------------------------------------- */
 

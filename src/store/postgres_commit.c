@@ -232,6 +232,8 @@ static enum kvf_status retire_live(struct kvf_pgs *s, const struct kvf_control *
 		st = kvf_pgs_blocker(s, &has, &fits, why, sizeof(why), err);
 	if (!st && why[0])
 		return kvf_fail(err, KVF_ETARGET, "%s: %s", s->pg.name, why);
+	if (!st)
+		st = kvf_pgs_live_check(s, err);
 	snprintf(sql, sizeof(sql), "SELECT EXISTS (SELECT 1 FROM %s)", s->live);
 	if (!st)
 		st = kvf_pg_ask(&s->pg, s->conn, &filled, sql, NULL, err);
@@ -305,6 +307,8 @@ static enum kvf_status swap(struct kvf_pgs *s, const struct kvf_control *c, uint
 		st = kvf_pgs_remember(s, oid, &statements, err);
 	if (!st && oid)
 		st = retire_live(s, c, oid, prev, err);
+	else if (!st) /* ... and it was not there before either? */
+		st = kvf_pgs_live_check(s, err);
 	if (!st)
 		st = install(s, err);
 	if (!st)
@@ -351,7 +355,9 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 				       : KVF_PREV_NOTHING,
 				 (long long)schema, (long long)kvf_now_us(),
 				 (long long)s->stage);
-	return st ? st : kvf_pgs_insert_ledger(s, row, err);
+	if (!st)
+		st = kvf_pgs_insert_ledger(s, row, err);
+	return st ? st : kvf_store_last_look(&s->base, err);
 }
 
 /*

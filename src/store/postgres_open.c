@@ -41,6 +41,7 @@ static void close_store(struct kvf_store *base)
 	kvf_pgs_free_batches(s);
 	PQfinish(s->conn);
 	kvf_pg_release(&s->pg);
+	kvf_pgs_live_release(&s->live_before);
 	kvf_buf_release(&s->value);
 	kvf_arena_release(&s->ledger);
 	free(s);

@@ -268,6 +268,8 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	if (!st)
 		st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
+		st = kvf_pgs_live_begin(s, err);
+	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
 		return give_up(s, st);

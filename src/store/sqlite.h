@@ -9,6 +9,7 @@
  *   sqlite_totals.c   totals of a whole table, read by several threads
  *   sqlite_batch.c    many entries into a table with one statement
  *   sqlite_stage.c    acquire, stage, put, chunk: transactions that can be lost
+ *   sqlite_live.c     were the live data changed meanwhile?
  *   sqlite_commit.c   seal, commit, gc: those that cannot
  *   sqlite_back.c     abort, rollback, cleanup
  */
@@ -72,6 +73,8 @@ struct kvf_lite {
 	int hasty;         /* do not wait for locks */
 	struct kvf_lite_batch batch;
 	struct kvf_merge_stats merge;
+	int64_t data_version;    /* when the store was acquired */
+	struct kvf_totals live;  /* of the live table then */
 	struct kvf_buf value;    /* of get and unit */
 	struct kvf_arena ledger; /* texts of the last ledger row */
 };
@@ -217,6 +220,14 @@ enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uin
 				   struct kvf_bytes unit, struct kvf_err *err);
 enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err);
 void kvf_lite_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m);
+
+/* ---- sqlite_live.c --------------------------------------------------------- */
+
+/* In the transaction of the acquire. */
+enum kvf_status kvf_lite_live_begin(struct kvf_lite *s, struct kvf_err *err);
+/* In the transaction of the commit: KVF_EPREFLIGHT if the live data are others
+ * than they were at the acquire. */
+enum kvf_status kvf_lite_live_check(struct kvf_lite *s, struct kvf_err *err);
 
 /* ---- sqlite_commit.c ------------------------------------------------------- */
 

@@ -355,7 +355,12 @@ enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,
 
 	if (st)
 		return st;
-	st = publish(s, schema, version_done, row, err);
+	/* From here on nobody else writes to the file. */
+	st = kvf_lite_live_check(s, err);
+	if (!st)
+		st = kvf_store_last_look(base, err);
+	if (!st)
+		st = publish(s, schema, version_done, row, err);
 	if (st) {
 		kvf_lite_rollback(s);
 		return st;

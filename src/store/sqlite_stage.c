@@ -280,6 +280,8 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 		return st;
 	st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
+		st = kvf_lite_live_begin(s, err);
+	if (!st)
 		st = kvf_lite_end(s, err);
 	if (st)
 		return give_up(s, st);

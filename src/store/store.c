@@ -586,6 +586,20 @@ enum kvf_status kvf_store_commit(struct kvf_store *s, uint64_t schema,
 	return st;
 }
 
+void kvf_store_before_commit(struct kvf_store *s,
+			     enum kvf_status (*look)(void *ctx, struct kvf_store *s,
+						     struct kvf_err *err),
+			     void *ctx)
+{
+	s->last_look = look;
+	s->last_look_ctx = ctx;
+}
+
+enum kvf_status kvf_store_last_look(struct kvf_store *s, struct kvf_err *err)
+{
+	return s->last_look ? s->last_look(s->last_look_ctx, s, err) : KVF_OK;
+}
+
 enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err)
 {
 	enum kvf_status st = may(s, KVF_PHASE_DONE, "gc", err);
