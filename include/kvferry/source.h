@@ -85,6 +85,17 @@ KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_rows_open(struct kvf_source *s, const struct kvf_record *record, unsigned part,
 	      struct kvf_rows **out, struct kvf_err *err);
 
+/*
+ * The same in small parts, of which at most *at_once are open at a time: for
+ * readers that want to begin with what lies first.  Parts follow each other as
+ * the rows lie in the source.  *at_once (at least 1) may become fewer.  A driver
+ * that has no small parts plans as kvf_source_plan() does.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_plan_small(struct kvf_source *s,
+							     const struct kvf_record *record,
+							     unsigned *at_once, unsigned *parts,
+							     struct kvf_err *err);
+
 /* The next row, valid until the next call; KVF_EOF after the last one.  Errors
  * and the end are sticky.  Rows must be closed before their source. */
 KVF_API KVF_MUST_CHECK enum kvf_status

@@ -146,6 +146,31 @@ static enum kvf_status read_record(struct kvf_gather *g, size_t r, struct kvf_er
 	return st == KVF_EREJECT ? reject(g, err) : st;
 }
 
+/* Straight into the writer, as it comes or from a window of small parts. */
+static enum kvf_status read_straight(struct kvf_gather *g, int declared, struct kvf_err *err)
+{
+	const struct kvf_record *record =
+		&g->bound->app->packages[g->package]->records[g->record];
+	unsigned at_once = kvf_thread_count(g->env), parts = 1;
+	enum kvf_status st = KVF_OK;
+
+	g->straight = 1;
+	g->disorder = 0;
+	if (!declared)
+		st = kvf_source_plan_small(g->bound->source, record, &at_once, &parts, err);
+	if (st || parts == 1) {
+		if (!st)
+			st = read_record(g, g->record, err);
+		g->straight = 0;
+		return st;
+	}
+	g->straight = 0;
+	g->reading.record = (uint32_t)g->record;
+	if (g->meter)
+		kvf_meter_at(g->meter, record->table ? record->table : record->name);
+	return kvf_gather_window(g, at_once, parts, err);
+}
+
 /*
  * Try to read the next record straight into the writer.  KVF_OK and *done = 0
  * when that is not possible, with everything as it was.
@@ -164,11 +189,8 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 		entries = g->meter->p.entries;
 		bytes = g->meter->p.bytes;
 	}
-	g->straight = 1;
-	g->disorder = 0;
-	st = read_record(g, g->record, err);
-	g->straight = 0;
-	if (!st) {
+	st = read_straight(g, declared, err);
+	if (!st && !g->disorder) {
 		*done = 1;
 		g->record++;
 		return KVF_OK;
@@ -192,16 +214,14 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 	return kvf_writer_rewind(g->writer, err);
 }
 
-/* Is it worth trying?  With several records in one package it hardly ever is, and
- * what can be read in parts is sorted sooner than read by one. */
-static int may_stream(const struct kvf_gather *g, unsigned parts)
+/* Is it worth trying?  With several records in one package it hardly ever is. */
+static int may_stream(const struct kvf_gather *g)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
 
 	if (!g->writer || !(g->bound->exact || pkg->nrecords == 1))
 		return 0;
-	return (g->can_rewind && parts == 1) ||
-	       (pkg->nrecords == 1 && pkg->records[g->record].ordered);
+	return g->can_rewind || (pkg->nrecords == 1 && pkg->records[g->record].ordered);
 }
 
 /* `n` sorters that share the memory. */
@@ -308,7 +328,7 @@ enum kvf_status kvf_gather_next(struct kvf_gather *g, struct kvf_entry *entry,
 			if (st)
 				return st;
 			g->parts = 1;
-			if (may_stream(g, parts)) {
+			if (may_stream(g)) {
 				st = stream_record(g, &done, err);
 				if (st)
 					return st;

@@ -6,6 +6,7 @@
  *   bound.c    definitions + source     gather.c     rows -> entries in stream order
  *   export.c   tables -> stream         import.c   stream -> store: the protocol
  *   gather_parts.c  parts of a record at once
+ *   gather_window.c  small parts, merged as they come
  *   migrate.c  both, through a pipe     backup.c   store -> stream
  *   side.c     entries of any place     verify.c   two places compared
  *                              verify_stream.c  one stream checked
@@ -139,6 +140,9 @@ struct kvf_gather {
 				      may go there at once */
 	int can_rewind;              /* ... and what went there can be taken back */
 	int straight, disorder;      /* under way; and it did not ascend */
+	int may_restart, restart;    /* set by the caller: what went there and cannot be
+				      taken back may be thrown away as a whole; and
+				      it must be, before the same is tried again */
 	size_t record;               /* next record to read */
 	struct kvf_sorter *sorter;   /* NULL: read before going on */
 	struct kvf_sorter **sorters; /* while reading: one for each part that is read
@@ -176,6 +180,15 @@ KVF_MUST_CHECK enum kvf_status kvf_gather_read_parts(struct kvf_gather *g, unsig
 						     struct kvf_err *err);
 /* Finish all sorters, each in a thread, and join them to the first. */
 KVF_MUST_CHECK enum kvf_status kvf_gather_join(struct kvf_gather *g, struct kvf_err *err);
+
+/*
+ * gather_window.c: read record g->record in small parts, several at once, and
+ * merge neighbours straight into the writer.  g->disorder when its rows do not lie
+ * nearly in the order of their keys, or do not fit otherwise: then all that went to
+ * the writer has to be taken back.
+ */
+KVF_MUST_CHECK enum kvf_status kvf_gather_window(struct kvf_gather *g, unsigned at_once,
+						 unsigned parts, struct kvf_err *err);
 
 /* ---- units.c: the head, begin and end units that a store keeps ---------------- */
 

@@ -112,6 +112,37 @@ void kvf_sorter_free(struct kvf_sorter *s)
 	free(s);
 }
 
+/* Nothing is in memory. */
+static void begin_run(struct kvf_sorter *s)
+{
+	kvf_memory_reset(&s->mem, s->block_size);
+	s->used = 0;
+	s->seq = 0;
+	s->shared = SIZE_MAX;
+	s->last = NULL;
+	s->ascending = 1;
+}
+
+void kvf_sorter_reset(struct kvf_sorter *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nothers; i++)
+		kvf_sorter_free(s->others[i]);
+	s->nothers = 0;
+	kvf_merge_free(s->merge);
+	s->merge = NULL;
+	kvf_runs_release(&s->runs);
+	kvf_spill_free(s->spill);
+	s->spill = NULL;
+	s->open = s->joined = 0;
+	s->max.len = s->flagged.len = 0;
+	s->ordinal = 0;
+	s->in_order = 1;
+	memset(&s->stats, 0, sizeof(s->stats));
+	begin_run(s);
+}
+
 void kvf_sorter_stats(const struct kvf_sorter *s, struct kvf_sorter_stats *stats)
 {
 	struct kvf_sorter_stats more;
@@ -255,12 +286,7 @@ static enum kvf_status spill_run(struct kvf_sorter *s, struct kvf_err *err)
 		st = remember_max(s, last, err);
 	if (st)
 		return st;
-	kvf_memory_reset(&s->mem, s->block_size);
-	s->used = 0;
-	s->seq = 0;
-	s->shared = SIZE_MAX;
-	s->last = NULL;
-	s->ascending = 1;
+	begin_run(s);
 	return KVF_OK;
 }
 

@@ -63,6 +63,9 @@ KVF_MUST_CHECK enum kvf_status kvf_sorter_join(struct kvf_sorter *s,
 KVF_MUST_CHECK enum kvf_status kvf_sorter_next(struct kvf_sorter *s, struct kvf_entry *entry,
 					       struct kvf_origin *origin, struct kvf_err *err);
 
+/* Forget all entries, in whatever state: as new, but for the memory it has. */
+void kvf_sorter_reset(struct kvf_sorter *s);
+
 void kvf_sorter_stats(const struct kvf_sorter *s, struct kvf_sorter_stats *stats);
 void kvf_sorter_free(struct kvf_sorter *s);
 

@@ -41,6 +41,9 @@ struct kvf_source_driver {
 	/* *parts >= 1 is the wish; the driver lowers it, never raises it. */
 	enum kvf_status (*plan)(struct kvf_source *s, const struct kvf_record *record,
 				unsigned *parts, struct kvf_err *err);
+	/* NULL where there are no small parts. */
+	enum kvf_status (*plan_small)(struct kvf_source *s, const struct kvf_record *record,
+				      unsigned *at_once, unsigned *parts, struct kvf_err *err);
 
 	/* Allocates its own struct with a struct kvf_rows first, which the
 	 * wrapper fills. */

@@ -123,6 +123,21 @@ static enum kvf_status memory_plan(struct kvf_source *s, const struct kvf_record
 	return KVF_OK;
 }
 
+/* Small parts have two rows. */
+static enum kvf_status memory_plan_small(struct kvf_source *s, const struct kvf_record *record,
+					 unsigned *at_once, unsigned *parts,
+					 struct kvf_err *err)
+{
+	const struct kvf_memory_table *t = NULL;
+	enum kvf_status st = find_table((struct memory *)s, record, &t, err);
+
+	(void)at_once; /* any number of threads may read them */
+	if (st)
+		return st;
+	*parts = t->nrows > 2 ? (unsigned)(t->nrows / 2) : 1;
+	return memory_plan(s, record, parts, err);
+}
+
 /* Which of the table's columns the record wants. */
 static enum kvf_status pick_columns(struct memory_rows *r, const struct kvf_record *record,
 				    const struct kvf_table *shape, struct kvf_err *err)
@@ -244,6 +259,7 @@ static const struct kvf_source_driver memory_driver = {
 	.count = memory_count,
 	.scalar = memory_scalar,
 	.plan = memory_plan,
+	.plan_small = memory_plan_small,
 	.rows_open = memory_rows_open,
 	.rows_next = memory_rows_next,
 	.rows_close = memory_rows_close,

@@ -126,6 +126,7 @@ static void postgres_close(struct kvf_source *base)
 	for (i = 0; i < s->nconns && !s->borrowed; i++)
 		PQfinish(s->conns[i]);
 	free(s->settings);
+	free(s->cuts);
 	kvf_pg_release(&s->pg);
 	kvf_arena_release(&s->arena);
 	free(s);
@@ -138,6 +139,7 @@ static const struct kvf_source_driver driver = {
 	.count = postgres_count,
 	.scalar = postgres_scalar,
 	.plan = kvf_postgres_plan,
+	.plan_small = kvf_postgres_plan_small,
 	.rows_open = kvf_postgres_rows_open,
 	.rows_next = kvf_postgres_rows_next,
 	.rows_close = kvf_postgres_rows_close,

@@ -13,7 +13,7 @@
  *   postgres_freeze.c  triggers that refuse writes; who else could write
  *
  * The first connection holds the snapshot and everything but rows goes through
- * it; part i of a record is read on connection i.
+ * it; a part of a record is read on whichever connection is free.
  */
 #ifndef KVF_SOURCE_POSTGRES_H
 #define KVF_SOURCE_POSTGRES_H
@@ -96,7 +96,8 @@ struct kvf_postgres {
 	const struct kvf_record *planned;
 	const struct kvf_postgres_shape *planned_shape;
 	unsigned parts;
-	uint64_t cuts[KVF_POSTGRES_CONNECTIONS + 1];
+	uint64_t *cuts;
+	atomic_flag busy[KVF_POSTGRES_CONNECTIONS]; /* rows come over it */
 	atomic_ullong not_utf8; /* texts carried as bytes, not yet reported */
 };
 
@@ -168,6 +169,9 @@ unsigned kvf_postgres_parts(const struct kvf_postgres *s, const struct kvf_recor
 			    const struct kvf_postgres_shape *shape);
 enum kvf_status kvf_postgres_plan(struct kvf_source *s, const struct kvf_record *record,
 				  unsigned *parts, struct kvf_err *err);
+enum kvf_status kvf_postgres_plan_small(struct kvf_source *s, const struct kvf_record *record,
+					unsigned *at_once, unsigned *parts,
+					struct kvf_err *err);
 /*
  * The statement that reads one part of a record, or counts it all; types[] of
  * the columns that it yields, in the arena of nobody: free() it.

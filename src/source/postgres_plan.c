@@ -19,6 +19,8 @@
 #define SQL_MAX (16u << 20)
 #define TID_RANGES 140000 /* the first server that scans a range of blocks */
 #define PART_BLOCKS 512   /* no part is smaller: 4 MiB */
+#define FILE_BLOCKS 64    /* ... nor takes less than that of each partition, on average */
+#define PARTS_MAX 16384
 
 /* ---- the statement ------------------------------------------------------------------ */
 
@@ -101,7 +103,7 @@ static enum kvf_status add_where(const struct kvf_postgres *s, const struct kvf_
 	const char *word = " WHERE ";
 	enum kvf_status st = KVF_OK;
 
-	assert(part < parts && parts <= KVF_POSTGRES_CONNECTIONS);
+	assert(part < parts);
 	if (part > 0) {
 		st = kvf_buf_printf(sql, err, "%st.ctid >= '(%" PRIu64 ",0)'::tid", word,
 				    cuts[part]);
@@ -233,10 +235,11 @@ static uint64_t cut_at(const uint64_t *blocks, size_t n, uint64_t largest, uint6
 	return low;
 }
 
-/* Cut the files of a table into s->parts or fewer ranges. */
-static void cut(struct kvf_postgres *s, const uint64_t *blocks, size_t n)
+/* Cut the files of a table into at most `wish` ranges of `least` blocks or more. */
+static enum kvf_status cut(struct kvf_postgres *s, const uint64_t *blocks, size_t n,
+			   unsigned wish, uint64_t least, struct kvf_err *err)
 {
-	uint64_t total = 0, largest = 0;
+	uint64_t total = 0, largest = 0, *cuts;
 	unsigned i;
 	size_t k;
 
@@ -244,21 +247,27 @@ static void cut(struct kvf_postgres *s, const uint64_t *blocks, size_t n)
 		total += blocks[k];
 		largest = blocks[k] > largest ? blocks[k] : largest;
 	}
-	if (s->parts > total / PART_BLOCKS)
-		s->parts = (unsigned)(total / PART_BLOCKS);
-	if (s->parts < 1)
-		s->parts = 1;
-	for (i = 0; i < s->parts; i++)
-		s->cuts[i] = cut_at(blocks, n, largest, total * i / s->parts);
+	if (wish > total / least)
+		wish = (unsigned)(total / least);
+	if (wish < 1)
+		wish = 1;
+	cuts = realloc(s->cuts, wish * sizeof(*cuts));
+	if (!cuts)
+		return kvf_fail_nomem(err);
+	s->cuts = cuts;
+	s->parts = wish;
+	for (i = 0; i < wish; i++)
+		cuts[i] = cut_at(blocks, n, largest, total * i / wish);
+	return KVF_OK;
 }
 
 /* How many blocks have the files of the table now?  Later ones hold no row of
  * the snapshot, and the last part has no end anyway. */
 static enum kvf_status cut_table(struct kvf_postgres *s, const struct kvf_postgres_shape *shape,
-				 struct kvf_err *err)
+				 unsigned wish, struct kvf_err *err)
 {
 	PGresult *res = NULL;
-	uint64_t *blocks;
+	uint64_t *blocks, least = PART_BLOCKS;
 	enum kvf_status st;
 	int i, n;
 
@@ -281,12 +290,14 @@ static enum kvf_status cut_table(struct kvf_postgres *s, const struct kvf_postgr
 	for (i = 0; i < n; i++) {
 		blocks[i] = strtoull(PQgetvalue(res, i, 0), NULL, 10);
 		if (strcmp(PQgetvalue(res, i, 1), "heap") != 0)
-			s->parts = 1; /* foreign partitions and the like have no blocks */
+			wish = 1; /* foreign partitions and the like have no blocks */
 	}
-	cut(s, blocks, (size_t)n);
+	if (n > PART_BLOCKS / FILE_BLOCKS) /* each part looks into every file */
+		least = FILE_BLOCKS * (uint64_t)n;
+	st = cut(s, blocks, (size_t)n, wish, least, err);
 	free(blocks);
 	PQclear(res);
-	return KVF_OK;
+	return st;
 }
 
 unsigned kvf_postgres_parts(const struct kvf_postgres *s, const struct kvf_record *record,
@@ -295,33 +306,50 @@ unsigned kvf_postgres_parts(const struct kvf_postgres *s, const struct kvf_recor
 	return s->planned == record && s->planned_shape == shape ? s->parts : 1;
 }
 
+/* Up to `wish` parts; of so many, or fewer, that *at_once can be read together. */
+static enum kvf_status plan(struct kvf_postgres *s, const struct kvf_record *record,
+			    unsigned *at_once, unsigned wish, struct kvf_err *err)
+{
+	struct kvf_postgres_shape *shape = NULL;
+	enum kvf_status st = kvf_postgres_shape(s, record, &shape, err);
+
+	s->planned = NULL;
+	s->parts = 1;
+	if (!st)
+		st = lock(s, shape, err);
+	if (st)
+		return st;
+	if (s->version >= TID_RANGES && shape->oid && strchr("rpm", shape->relkind) && wish > 1)
+		st = cut_table(s, shape, wish, err);
+	if (!st && s->parts > 1)
+		st = kvf_postgres_more(s, *at_once < s->parts ? *at_once : s->parts, err);
+	if (*at_once > s->nconns)
+		*at_once = s->nconns;
+	s->planned = st ? NULL : record;
+	s->planned_shape = shape;
+	return st;
+}
+
 enum kvf_status kvf_postgres_plan(struct kvf_source *base, const struct kvf_record *record,
 				  unsigned *parts, struct kvf_err *err)
 {
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
-	struct kvf_postgres_shape *shape = NULL;
-	enum kvf_status st = kvf_postgres_shape(s, record, &shape, err);
+	unsigned at_once = *parts;
+	enum kvf_status st = plan(s, record, &at_once, at_once, err);
 
-	if (st)
-		return st;
-	st = lock(s, shape, err);
-	s->parts = s->version < TID_RANGES || !shape->oid || !strchr("rpm", shape->relkind)
-			   ? 1
-			   : *parts;
-	if (s->parts > KVF_POSTGRES_CONNECTIONS)
-		s->parts = KVF_POSTGRES_CONNECTIONS;
-	s->cuts[0] = 0;
-	if (!st && s->parts > 1)
-		st = cut_table(s, shape, err);
-	if (!st && s->parts > 1) {
-		st = kvf_postgres_more(s, s->parts, err);
-		if (!st && s->nconns < s->parts) {
-			s->parts = s->nconns;
-			st = cut_table(s, shape, err);
-		}
-	}
-	s->planned = st ? NULL : record;
-	s->planned_shape = shape;
+	if (!st && s->parts > at_once) /* fewer connections than were hoped for */
+		st = plan(s, record, &at_once, at_once, err);
+	*parts = s->parts;
+	return st;
+}
+
+enum kvf_status kvf_postgres_plan_small(struct kvf_source *base,
+					const struct kvf_record *record, unsigned *at_once,
+					unsigned *parts, struct kvf_err *err)
+{
+	struct kvf_postgres *s = (struct kvf_postgres *)base;
+	enum kvf_status st = plan(s, record, at_once, PARTS_MAX, err);
+
 	*parts = s->parts;
 	return st;
 }

@@ -32,6 +32,7 @@ struct postgres_rows {
 	struct kvf_rows base;
 	struct kvf_postgres *s;
 	PGconn *conn;
+	atomic_flag *busy; /* of the connection */
 	char doing[300];
 	struct kvf_buf buf;  /* what has arrived ... */
 	size_t pos;          /* ... and was used up to here */
@@ -338,6 +339,8 @@ void kvf_postgres_rows_close(struct kvf_rows *base)
 	report_texts(r);
 	if (!r->over && PQstatus(r->conn) == CONNECTION_OK)
 		leave(r);
+	if (r->busy)
+		atomic_flag_clear(r->busy);
 	kvf_buf_release(&r->buf);
 	kvf_buf_release(&r->made);
 	free(r->types);
@@ -367,6 +370,22 @@ static enum kvf_status start(struct postgres_rows *r, const struct kvf_buf *sql,
 	return kvf_postgres_explain(r->s, st, err);
 }
 
+/* A connection over which no rows come. */
+static enum kvf_status take_connection(struct postgres_rows *r, struct kvf_err *err)
+{
+	struct kvf_postgres *s = r->s;
+	unsigned i;
+
+	for (i = 0; i < s->nconns; i++) {
+		if (atomic_flag_test_and_set(&s->busy[i]))
+			continue;
+		r->conn = s->conns[i];
+		r->busy = &s->busy[i];
+		return KVF_OK;
+	}
+	return kvf_fail(err, KVF_EUSAGE, "more than %u parts are read at once", s->nconns);
+}
+
 enum kvf_status kvf_postgres_rows_open(struct kvf_source *base, const struct kvf_record *record,
 				       unsigned part, struct kvf_rows **out,
 				       struct kvf_err *err)
@@ -386,13 +405,14 @@ enum kvf_status kvf_postgres_rows_open(struct kvf_source *base, const struct kvf
 	if (!r)
 		return kvf_fail_nomem(err);
 	r->s = s;
-	r->conn = s->conns[part];
 	r->over = 1;
 	kvf_buf_init(&r->buf, BUFFER_MAX);
 	kvf_buf_init(&r->made, BUFFER_MAX);
 	snprintf(r->doing, sizeof(r->doing), "read %s \"%.200s\"",
 		 record->query ? "query" : "table", shape->table.name);
-	st = kvf_postgres_select(s, record, shape, part, &sql, &r->types, &r->n, err);
+	st = take_connection(r, err);
+	if (!st)
+		st = kvf_postgres_select(s, record, shape, part, &sql, &r->types, &r->n, err);
 	r->cells = st ? NULL : calloc(r->n + 1, sizeof(*r->cells));
 	if (!st && !r->cells)
 		st = kvf_fail_nomem(err);

@@ -188,6 +188,23 @@ enum kvf_status kvf_source_plan(struct kvf_source *s, const struct kvf_record *r
 	return st ? st : s->driver->plan(s, record, parts, err);
 }
 
+enum kvf_status kvf_source_plan_small(struct kvf_source *s, const struct kvf_record *record,
+				      unsigned *at_once, unsigned *parts, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (*at_once == 0)
+		*at_once = 1;
+	if (s->driver->plan_small) {
+		st = check_record(record, err);
+		return st ? st : s->driver->plan_small(s, record, at_once, parts, err);
+	}
+	*parts = *at_once;
+	st = kvf_source_plan(s, record, parts, err);
+	*at_once = *parts;
+	return st;
+}
+
 enum kvf_status kvf_rows_open(struct kvf_source *s, const struct kvf_record *record,
 			      unsigned part, struct kvf_rows **out, struct kvf_err *err)
 {

@@ -564,6 +564,29 @@ static void parts_hold_every_row_once(void **state)
 	}
 }
 
+static void small_parts_hold_every_row_once_too(void **state)
+{
+	struct kvf_record record = { .name = "r", .table = "zz \"odd\"" };
+	struct kvf_err err;
+	unsigned at_once = 2, parts = 0, i, seen = 0, rows = 0;
+
+	assert_int_equal(kvf_source_plan_small(*state, &record, &at_once, &parts, &err),
+			 KVF_OK);
+	assert_in_range(at_once, 1, 2);
+	assert_in_range(parts, 1, 7);
+	for (i = 0; i < parts; i++) {
+		struct reader r = { *state, &record, i, 0, 0, KVF_OK };
+
+		read_part(&r);
+		assert_int_equal(r.st, KVF_EOF);
+		assert_int_equal(seen & r.seen, 0);
+		seen |= r.seen;
+		rows += r.rows;
+	}
+	assert_int_equal(rows, 7);
+	assert_int_equal(seen, 0xfe);
+}
+
 static void a_part_that_was_not_planned_is_refused(void **state)
 {
 	struct kvf_record record = { .name = "r", .table = "Pair" };
@@ -612,6 +635,7 @@ static void a_source_says_what_it_is_and_whether_it_changed(void **state)
 		CASE(what_the_source_does_not_know_is_a_wrong_definition, with, without),      \
 		CASE(a_shape_stays_where_it_is, with, without),                                \
 		CASE(parts_hold_every_row_once, with, without),                                \
+		CASE(small_parts_hold_every_row_once_too, with, without),                      \
 		CASE(a_part_that_was_not_planned_is_refused, with, without),                   \
 		CASE(rows_may_be_left_early_and_read_again, with, without),                    \
 		CASE(a_source_says_what_it_is_and_whether_it_changed, with, without)

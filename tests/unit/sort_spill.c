@@ -55,6 +55,38 @@ static struct kvf_sorter *new_sorter(uint64_t budget)
 	return s;
 }
 
+static void a_sorter_that_was_reset_is_as_new(void **state)
+{
+	const uint64_t budgets[] = { 1, UINT64_MAX };
+	struct kvf_sorter_stats stats;
+	struct kvf_err err;
+	unsigned i, finished;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		struct kvf_sorter *s = new_sorter(budgets[i / 2]);
+
+		finished = i % 2;
+		assert_int_equal(put(s, "p", "b", KVF_PUT_ORDINAL, 1, &err), KVF_OK);
+		assert_int_equal(put(s, "p", "a", 0, 2, &err), KVF_OK);
+		if (finished) {
+			assert_int_equal(kvf_sorter_finish(s, &err), KVF_OK);
+			assert_next(s, "p", "a", 2);
+		}
+		kvf_sorter_reset(s);
+		assert_int_equal(put(s, "p", "b", KVF_PUT_ORDINAL, 3, &err), KVF_OK);
+		assert_int_equal(put(s, "p", "c", 0, 4, &err), KVF_OK);
+		assert_int_equal(kvf_sorter_finish(s, &err), KVF_OK);
+		kvf_sorter_stats(s, &stats);
+		assert_int_equal(stats.entries, 2);
+		assert_int_equal(stats.bytes, 6);
+		assert_true(stats.in_order);
+		assert_next(s, "p", "b.0000000001", 3);
+		assert_next(s, "p", "c", 4);
+		kvf_sorter_free(s);
+	}
+}
+
 static void flagged_keys_are_numbered_from_one_within_equal_ones(void **state)
 {
 	const uint64_t budgets[] = { 1, 200, UINT64_MAX };
@@ -411,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flagged_keys_are_numbered_from_one_within_equal_ones),
+		cmocka_unit_test(a_sorter_that_was_reset_is_as_new),
 		cmocka_unit_test(damage_is_found_wherever_it_is),
 		cmocka_unit_test(a_block_in_the_place_of_another_is_damage),
 		cmocka_unit_test(
