@@ -200,6 +200,16 @@ struct kvf_check {
 	int error;
 };
 
+/*
+ * The way back: the rows of a legacy table out of the package's entries.  For
+ * the query each kind is a table of its name, with the columns partition, key,
+ * value (bytes) and doc (the value as JSON, NULL where it is raw).
+ */
+struct kvf_back {
+	const char *table;
+	const char *query; /* its columns are named as the table's */
+};
+
 struct kvf_package {
 	const char *name; /* [a-z0-9][a-z0-9_.-]*, <= 64 bytes */
 	uint64_t rev;
@@ -215,6 +225,10 @@ struct kvf_package {
 	size_t nsides;
 	const struct kvf_check *checks;
 	size_t nchecks;
+	const struct kvf_back *back; /* in the order in which tables are filled */
+	size_t nback;
+	const char *const *lost; /* what cannot return, for people */
+	size_t nlost;
 	const struct kvf_kind *kinds;
 	size_t nkinds;
 	const struct kvf_message *messages;
@@ -232,6 +246,12 @@ struct kvf_package {
 	enum kvf_status (*convert)(const struct kvf_package *self, size_t record,
 				   const struct kvf_row *row, struct kvf_sink *sink,
 				   struct kvf_err *err);
+	/*
+	 * Which of the kinds made the entry, where more is known than the kinds'
+	 * patterns say: its index, or nkinds for none.  NULL: by the patterns.
+	 */
+	size_t (*kind_of)(const struct kvf_package *self, struct kvf_bytes part,
+			  struct kvf_bytes key);
 	void *state;                               /* for convert(); never touched by others */
 	void (*release)(struct kvf_package *self); /* frees what state owns; or NULL */
 };

@@ -406,6 +406,27 @@ static enum kvf_status fill_checks(struct kvf_formats *f, const struct kvf_def_p
 	return st;
 }
 
+static enum kvf_status fill_back(struct kvf_formats *f, struct kvf_prog *prog,
+				 struct kvf_err *err)
+{
+	const struct kvf_def_package *def = prog->def;
+	enum kvf_status st = KVF_OK;
+	size_t i;
+
+	prog->back = kvf_arena_zalloc(&f->def.arena,
+				      (def->nback ? def->nback : 1) * sizeof(*prog->back));
+	if (!prog->back)
+		return kvf_fail_nomem(err);
+	for (i = 0; !st && i < def->nback; i++) {
+		prog->back[i].table = def->back[i].table;
+		st = kvf_sql_with(&f->def.arena, def, def->back[i].pos, def->back[i].query,
+				  &prog->back[i].query, err);
+		if (!st)
+			st = kvf_sql_check(&f->def, def->back[i].pos, prog->back[i].query, err);
+	}
+	return st;
+}
+
 static enum kvf_status fill_args(struct kvf_formats *f, struct kvf_err *err)
 {
 	struct kvf_arg *list;
@@ -440,6 +461,10 @@ static enum kvf_status fill_package(struct kvf_formats *f, struct kvf_prog *prog
 		st = fill_record(f, def, &prog->records[i], &prog->rows[i], err);
 	if (!st)
 		st = fill_checks(f, def, def->checks, def->nchecks, &prog->checks, err);
+	if (!st)
+		st = fill_back(f, prog, err);
+	if (!st && def->nback)
+		st = kvf_formats_matchers(&f->def.arena, prog, err);
 	if (st)
 		return st;
 	out->name = def->name;
@@ -450,6 +475,11 @@ static enum kvf_status fill_package(struct kvf_formats *f, struct kvf_prog *prog
 	out->nsides = def->nsides;
 	out->checks = prog->checks;
 	out->nchecks = def->nchecks;
+	out->back = prog->back;
+	out->nback = def->nback;
+	out->lost = def->lost;
+	out->nlost = def->nlost;
+	out->kind_of = def->nback ? kvf_formats_kind_of : NULL;
 	out->convert = kvf_formats_convert;
 	out->state = prog;
 	return kvf_formats_kinds(&f->def.arena, def, out, err);

@@ -261,6 +261,11 @@ struct kvf_def_check {
 	int error;
 };
 
+struct kvf_def_back {
+	struct kvf_pos pos;
+	const char *table, *query;
+};
+
 struct kvf_def_arg {
 	struct kvf_pos pos;
 	const char *name, *help, *fallback, *files;
@@ -278,6 +283,10 @@ struct kvf_def_package {
 	size_t nrecords, nsides;
 	const struct kvf_def_check *checks;
 	size_t nchecks;
+	const struct kvf_def_back *back;
+	size_t nback;
+	const char *const *lost;
+	size_t nlost;
 	const struct kvf_def_value *values;
 	size_t nvalues;
 };

@@ -168,6 +168,11 @@ static void put_package(struct kvf_sha256 *h, const struct kvf_def_package *p)
 	for (i = 0; i < p->nrecords + p->nsides; i++)
 		put_record(h, &p->records[i]);
 	put_checks(h, p->checks, p->nchecks);
+	put_number(h, p->nback);
+	for (i = 0; i < p->nback; i++) {
+		put_text(h, p->back[i].table);
+		put_text(h, p->back[i].query);
+	}
 	put_number(h, p->nvalues);
 	for (i = 0; i < p->nvalues; i++) {
 		put_text(h, p->values[i].name);

@@ -276,6 +276,28 @@ static enum kvf_status load_with(struct kvf_arena *arena, const struct kvf_node 
 	return st;
 }
 
+static enum kvf_status load_back(struct kvf_arena *arena, const struct kvf_node *node,
+				 struct kvf_def_package *p, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_node_collection(node, KVF_NODE_MAP, "back", err);
+	struct kvf_def_back *list;
+	const struct kvf_node *v;
+
+	if (st)
+		return st;
+	list = kvf_arena_zalloc(arena, (node->n ? node->n : 1) * sizeof(*list));
+	if (!list)
+		return kvf_fail_nomem(err);
+	p->back = list;
+	for (v = node->first; v && !st; v = v->next, p->nback++) {
+		list[p->nback].pos = v->key->pos;
+		st = kvf_node_text(v->key, "a table", &list[p->nback].table, err);
+		if (!st)
+			st = kvf_node_text(v, "query", &list[p->nback].query, err);
+	}
+	return st;
+}
+
 /* ---- kinds ---------------------------------------------------------------------- */
 
 static int kind_taken(const struct kvf_def_package *p, const char *name)
@@ -371,7 +393,8 @@ enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node 
 				 struct kvf_def_package *p, struct kvf_err *err)
 {
 	static const char *const keys[] = { "package", "version", "records", "values",
-					    "with",    "checks",  "sides" };
+					    "with",    "checks",  "sides",   "back",
+					    "lost" };
 	const struct kvf_node *m[COUNT(keys)], *v;
 	struct kvf_def_record *list;
 	const char *name;
@@ -404,6 +427,10 @@ enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node 
 		st = load_with(arena, m[4], p, err);
 	if (!st && m[5])
 		st = kvf_load_checks(arena, m[5], &p->checks, &p->nchecks, err);
+	if (!st && m[7])
+		st = load_back(arena, m[7], p, err);
+	if (!st && m[8])
+		st = kvf_load_texts(arena, m[8], "lost", "a text", &p->lost, &p->nlost, err);
 	list = kvf_arena_zalloc(arena, (m[2]->n + (m[6] ? m[6]->n : 0)) * sizeof(*list));
 	if (!list)
 		return kvf_fail_nomem(err);

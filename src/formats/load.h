@@ -14,6 +14,12 @@ KVF_MUST_CHECK enum kvf_status kvf_load_package(struct kvf_arena *arena,
 						const struct kvf_node *root,
 						struct kvf_def_package *p, struct kvf_err *err);
 
+/* A list of texts; `what` and `element` name them in messages. */
+KVF_MUST_CHECK enum kvf_status kvf_load_texts(struct kvf_arena *arena,
+					      const struct kvf_node *node, const char *what,
+					      const char *element, const char *const **out,
+					      size_t *count, struct kvf_err *err);
+
 /* The list under `checks:`. */
 KVF_MUST_CHECK enum kvf_status kvf_load_checks(struct kvf_arena *arena,
 					       const struct kvf_node *node,

@@ -121,26 +121,27 @@ static enum kvf_status load_packages(struct kvf_def *def, const struct kvf_node 
 	return KVF_OK;
 }
 
-static enum kvf_status load_drop(struct kvf_def *def, const struct kvf_node *node,
-				 struct kvf_err *err)
+enum kvf_status kvf_load_texts(struct kvf_arena *arena, const struct kvf_node *node,
+			       const char *what, const char *element, const char *const **out,
+			       size_t *count, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_node_collection(node, KVF_NODE_LIST, "drop", err);
+	enum kvf_status st = kvf_node_collection(node, KVF_NODE_LIST, what, err);
 	const struct kvf_node *v;
 	const char **list;
 	size_t n = 0;
 
 	if (st)
 		return st;
-	list = kvf_arena_zalloc(&def->arena, node->n * sizeof(*list));
+	list = kvf_arena_zalloc(arena, (node->n ? node->n : 1) * sizeof(*list));
 	if (!list)
 		return kvf_fail_nomem(err);
 	for (v = node->first; v; v = v->next, n++) {
-		st = kvf_node_text(v, "a table to drop", &list[n], err);
+		st = kvf_node_text(v, element, &list[n], err);
 		if (st)
 			return st;
 	}
-	def->drop = list;
-	def->ndrop = n;
+	*out = list;
+	*count = n;
 	return KVF_OK;
 }
 
@@ -287,7 +288,8 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 	if (!st && m[3])
 		st = load_source(def, m[3], err);
 	if (!st && m[4])
-		st = load_drop(def, m[4], err);
+		st = kvf_load_texts(&def->arena, m[4], "drop", "a table to drop", &def->drop,
+				    &def->ndrop, err);
 	if (!st && m[5])
 		st = load_args(def, m[5], err);
 	if (!st && m[6])

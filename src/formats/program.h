@@ -89,6 +89,8 @@ struct kvf_prog {
 	struct kvf_prog_record *records; /* and sides */
 	struct kvf_record *rows;         /* of both, as everybody else sees them */
 	struct kvf_check *checks;
+	struct kvf_back *back;
+	const struct kvf_matcher *matchers; /* match.c: one for each kind */
 };
 
 struct kvf_formats {
@@ -105,6 +107,13 @@ KVF_MUST_CHECK enum kvf_status kvf_formats_compile(struct kvf_formats *f, struct
 KVF_MUST_CHECK enum kvf_status kvf_formats_kinds(struct kvf_arena *arena,
 						 const struct kvf_def_package *def,
 						 struct kvf_package *out, struct kvf_err *err);
+
+/* match.c: which kind made an entry, by all that the templates say. */
+KVF_MUST_CHECK enum kvf_status kvf_formats_matchers(struct kvf_arena *arena,
+						    struct kvf_prog *prog,
+						    struct kvf_err *err);
+size_t kvf_formats_kind_of(const struct kvf_package *self, struct kvf_bytes part,
+			   struct kvf_bytes key);
 
 /* The convert() of every package that was compiled from YAML. */
 enum kvf_status kvf_formats_convert(const struct kvf_package *self, size_t record,
