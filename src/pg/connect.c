@@ -99,6 +99,7 @@ enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_statu
 			    const struct kvf_env *env, struct kvf_err *err)
 {
 	PQconninfoOption *options;
+	const char *scheme;
 	char *why = NULL;
 	enum kvf_status st;
 
@@ -106,7 +107,8 @@ enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_statu
 	pg->env = env;
 	pg->side = side;
 	pg->dialect = kvf_pg_dialect_of(place);
-	if (asprintf(&pg->conninfo, "%s%s", scheme_of_libpq(pg, &place), place) < 0) {
+	scheme = scheme_of_libpq(pg, &place);
+	if (asprintf(&pg->conninfo, "%s%s", scheme, place) < 0) {
 		pg->conninfo = NULL;
 		return kvf_fail_nomem(err);
 	}

@@ -7,14 +7,17 @@
 
 #define MIB ((size_t)1 << 20)
 
-#define READ_ONLY "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+#define READ_ONLY                                                                              \
+	"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"                                     \
+	"SET LOCAL idle_in_transaction_session_timeout = 0"
 
 /* The texts with which PostgreSQL does what CockroachDB does in its own words. */
 #define POSTGRES_TEXTS                                                                         \
 	.open = READ_ONLY, .moment = "SELECT pg_catalog.pg_export_snapshot()", .first = "",    \
-	.join = READ_ONLY "; SET TRANSACTION SNAPSHOT '%s'",                                   \
+	.join = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT"    \
+		" '%s'; SET LOCAL idle_in_transaction_session_timeout = 0",                    \
 	.size = "SELECT pg_catalog.pg_database_size(current_database())", .row_id = "ctid",    \
-	.visible = "", .create = NULL, .split = NULL,                                          \
+	.evicts = 1, .visible = "", .create = NULL,                                            \
 	.estimate = "SELECT CASE WHEN bool_or(c.reltuples < 0) THEN NULL ELSE"                 \
 		    " sum(c.reltuples)::int8 END, sum(pg_catalog.pg_table_size(c.oid))::int8"  \
 		    " FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'm') AND c.oid IN"   \
@@ -31,6 +34,8 @@ const struct kvf_pg_dialect kvf_pg_postgres = {
 	.index_row = 2704,
 	.begin = "BEGIN",
 	.fence = "FOR SHARE",
+	.durable = "SET LOCAL synchronous_commit = on",
+	.staged = "SET LOCAL synchronous_commit = off",
 	/* The number is "kvferry", for whoever looks at pg_locks. */
 	.lock = "SELECT pg_catalog.pg_advisory_xact_lock(30248004668781177)",
 	.only = "ONLY ",
@@ -39,8 +44,9 @@ const struct kvf_pg_dialect kvf_pg_postgres = {
 
 /* The rules, on whatever server.  The statements in them are valid on both. */
 #define COCKROACH_RULES                                                                        \
-	.scheme = "cockroachdb", .port = "26257", .tries = 20, .paged = 1, .batch_bytes = MIB, \
-	.statement_rows = 1000, .statement_bytes = MIB, .loaders = 4, .value_max = 15 * MIB,   \
+	.scheme = "cockroachdb", .port = "26257", .tries = 20, .paged = 1, .pointed = 1,       \
+	.durable = "", .staged = "", .batch_bytes = MIB, .statement_rows = 1000,               \
+	.statement_bytes = MIB, .loaders = 4, .value_max = 15 * MIB,                           \
 	.begin = "BEGIN ISOLATION LEVEL SERIALIZABLE", .lock = "", .only = "",                 \
 	.as_text = "t.%s::text"
 
@@ -68,7 +74,6 @@ const struct kvf_pg_dialect kvf_pg_cockroach = {
 		" AND reltuples > 0",
 	.live_mark = "SELECT coalesce(max(crdb_internal_mvcc_timestamp)::text, ''), count(*)"
 		     " FROM %s",
-	.split = "ALTER TABLE %s SPLIT AT VALUES (%s, %s) WITH EXPIRATION '1 hour'",
 };
 
 static const struct kvf_pg_dialect cockroach_on_postgres = {
@@ -76,7 +81,8 @@ static const struct kvf_pg_dialect cockroach_on_postgres = {
 	.fence = "FOR SHARE",
 	/* A new table has no statistics, and would be read whole. */
 	.look = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
-		" SET LOCAL enable_seqscan = off",
+		" SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;"
+		" SET LOCAL enable_sort = off",
 	.lookup = "", POSTGRES_TEXTS
 };
 
@@ -133,33 +139,40 @@ char *kvf_pg_fill(const char *text, const char *first, const char *second)
 	return to;
 }
 
-enum kvf_status kvf_pg_read_at(const struct kvf_pg *pg, PGconn *conn,
-			       char moment[KVF_PG_MOMENT], struct kvf_err *err)
+/* Its name becomes part of statements. */
+static enum kvf_status fix_moment(const struct kvf_pg *pg, PGconn *conn, char *moment,
+				  struct kvf_err *err)
 {
-	const struct kvf_pg_dialect *d = pg->dialect;
 	static const struct kvf_pg_args none;
 	PGresult *res = NULL;
-	const char *how = d->join;
-	char *sql;
+	enum kvf_status st =
+		kvf_pg_query(pg, conn, pg->dialect->moment, &none, "fix a moment", &res, err);
+
+	if (st)
+		return st;
+	kvf_pg_get_text(res, 0, 0, moment, KVF_PG_MOMENT);
+	PQclear(res);
+	if (*moment && strspn(moment, "0123456789ABCDEF-.") == strlen(moment))
+		return KVF_OK;
+	*moment = '\0';
+	return kvf_fail(err, pg->side, "%s: the moment has no name that is known", pg->name);
+}
+
+enum kvf_status kvf_pg_read_at(const struct kvf_pg *pg, PGconn *conn, char *moment,
+			       struct kvf_err *err)
+{
+	const struct kvf_pg_dialect *d = pg->dialect;
+	int joins = moment && *moment, alone = !moment;
+	const char *how = joins ? d->join : d->first;
+	char own[KVF_PG_MOMENT] = "", *sql;
 	enum kvf_status st = KVF_OK;
 
-	if (!*moment) {
-		how = d->first;
-		if (*d->open)
-			st = kvf_pg_exec(pg, conn, "begin to read", err, "%s", d->open);
-		if (!st)
-			st = kvf_pg_query(pg, conn, d->moment, &none, "fix a moment", &res,
-					  err);
-		if (!st)
-			kvf_pg_get_text(res, 0, 0, moment, KVF_PG_MOMENT);
-		PQclear(res);
-		/* It becomes part of a statement. */
-		if (!st && (!*moment || strspn(moment, "0123456789ABCDEF-.") != strlen(moment)))
-			st = kvf_fail(err, pg->side, "%s: the moment has no name that is known",
-				      pg->name);
-		if (st)
-			*moment = '\0';
-	}
+	if (alone)
+		moment = own;
+	if (!joins && *d->open)
+		st = kvf_pg_exec(pg, conn, "begin to read", err, "%s", d->open);
+	if (!st && !joins && (!alone || *how))
+		st = fix_moment(pg, conn, moment, err);
 	if (st || !*how)
 		return st;
 	sql = kvf_pg_fill(how, moment, NULL);

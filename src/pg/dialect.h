@@ -22,6 +22,8 @@ struct kvf_pg_dialect {
 	unsigned tries;        /* how often a transaction is given, while another one is
 				  in its way or the connection is lost */
 	int paged;             /* rows come by SELECT in pages, not by COPY */
+	int pointed;           /* a commit changes rows only: the control row says which
+				  table is live, and no table moves */
 	size_t batch_bytes;    /* of entries in a transaction that loads */
 	size_t statement_rows; /* that one statement writes ... */
 	size_t statement_bytes;
@@ -42,21 +44,24 @@ struct kvf_pg_dialect {
 	const char *open, *moment, *first, *join;
 
 	/* Statements and parts of them; "%s" is for kvf_pg_fill(). */
-	const char *lock;     /* what keeps two runs from acquiring at once */
-	const char *look;     /* before a batch is looked up by its keys; "" = nothing */
-	const char *lookup;   /* between INNER and JOIN there */
-	const char *size;     /* bytes of the database; NULL = cannot be asked */
-	const char *row_id;   /* what tells the rows of a table without a key apart */
-	const char *visible;  /* AND ..., of pg_attribute a: not a hidden column */
-	const char *only;     /* before a table from which others inherit */
-	const char *as_text;  /* a column (%s) whose type we do not decode */
-	const char *create;   /* kind, name, sql of the statements of a table: its name
+	const char *durable; /* in a transaction: its commit is durable, or need not be;
+				 "" = all are */
+	const char *staged;
+	int evicts;            /* sessions that hold locks can be ended by others */
+	const char *lock;      /* what keeps two runs from acquiring at once */
+	const char *look;      /* before rows are looked up by a key, or read in its
+				 order; "" = nothing */
+	const char *lookup;    /* between INNER and JOIN there */
+	const char *size;      /* bytes of the database; NULL = cannot be asked */
+	const char *row_id;    /* what tells the rows of a table without a key apart */
+	const char *visible;   /* AND ..., of pg_attribute a: not a hidden column */
+	const char *only;      /* before a table from which others inherit */
+	const char *as_text;   /* a column (%s) whose type we do not decode */
+	const char *create;    /* kind, name, sql of the statements of a table: its name
 				 (%s); NULL = as the catalogue of PostgreSQL has it */
-	const char *estimate; /* rows and bytes of a table, by its oid (%s, twice) */
+	const char *estimate;  /* rows and bytes of a table, by its oid (%s, twice) */
 	const char *live_mark; /* a text that every write into a table (%s) changes, and
 				  its rows; NULL: its rows have an xmin */
-	const char *split;    /* a table (%s) before a key (%s, %s: partition, key);
-				 NULL = the server decides alone */
 };
 
 extern const struct kvf_pg_dialect kvf_pg_postgres;
@@ -82,10 +87,10 @@ char *kvf_pg_fill(const char *text, const char *first, const char *second);
 /*
  * Begin to read.  With an empty `moment` this is the first connection: the moment
  * is fixed and written there.  Else the connection joins it; the first has to be
- * open still.
+ * open still.  NULL: there will be no other connection.
  */
 KVF_MUST_CHECK enum kvf_status kvf_pg_read_at(const struct kvf_pg *pg, PGconn *conn,
-					      char moment[KVF_PG_MOMENT], struct kvf_err *err);
+					      char *moment, struct kvf_err *err);
 
 /* ---- again ----------------------------------------------------------------- */
 

@@ -14,6 +14,9 @@
  *   postgres_commit.c   seal, commit, gc
  *   postgres_back.c     abort, rollback, cleanup
  *
+ * What is done in another way by the rules of CockroachDB is in cockroach.h and
+ * its files; everything else asks the dialect (pg/dialect.h).
+ *
  * kvferry's own tables lie in the schema "kvferry"; a generation that is not
  * live lies, under the live table's own name, in the schema "kvferry_g<N>".  To
  * publish is to move tables from schema to schema.
@@ -23,21 +26,16 @@
 
 #include "base/buf.h"
 #include "par/par.h"
-#include "pg/pg.h"
+#include "pg/dialect.h"
 #include "store/driver.h"
 
 #include <stdatomic.h>
 
-/* Bytes of entries in a batch: one transaction, one COPY. */
-#define KVF_PGS_BATCH_BYTES (8u << 20)
 /* Connections that load into partitions; a plain table is filled by one
  * (docs/decisions/postgres-store.md). */
 #define KVF_PGS_LOADERS 2
+#define KVF_PGS_CONNECTIONS 4 /* that load at most, in any dialect */
 #define KVF_PGS_READERS 8
-/* The largest index row of a btree with pages of 8 KiB, and the largest field
- * that a COPY row may have. */
-#define KVF_PGS_INDEX_ROW 2704
-#define KVF_PGS_VALUE_MAX ((size_t)1023 << 20)
 #define KVF_PGS_LOCK_MS 30000
 /* Seconds that a silent server has, when a run is stopped, before what a thread
  * waits for is cancelled. */
@@ -49,6 +47,11 @@ struct kvf_pgs_batch {
 	struct kvf_buf rows;        /* in COPY's binary form, with its header */
 	struct kvf_buf progress;    /* the chunks' progress rows, likewise */
 	uint64_t entries;
+	/* By the rules of CockroachDB (cockroach_load.c). */
+	int look;     /* keys may be there already */
+	int alone;    /* not together with what was sent before */
+	int unsorted; /* keys do not ascend */
+	struct kvf_merge_stats merge;
 };
 
 /* What the live table was when the store was acquired. */
@@ -57,6 +60,7 @@ struct kvf_pgs_live {
 	uint64_t rows;
 };
 
+#define KVF_PGS_WINDOW 16
 struct kvf_pgs {
 	struct kvf_store base;
 	struct kvf_pg pg;    /* asks env whether to stop; `conn` is its */
@@ -77,8 +81,16 @@ struct kvf_pgs {
 	int partitioned; /* ... in partitions */
 	unsigned loaders;
 	struct kvf_pool *pool;
-	PGconn *loader[KVF_PGS_LOADERS];
+	PGconn *loader[KVF_PGS_CONNECTIONS];
 	struct kvf_pgs_batch *batch, *idle; /* being filled; empty ones */
+	/* By the rules of CockroachDB (cockroach.h). */
+	struct kvf_pgs_batch *window[KVF_PGS_WINDOW]; /* to be sent in any order */
+	unsigned waiting;                             /* in it */
+	struct kvf_buf last;                          /* partition and key put last */
+	size_t last_part;
+	int look; /* the keys that come may be there already */
+	uint64_t random;
+	atomic_ullong conflicts, unknown, lost; /* since we last told */
 	struct kvf_merge_stats merge;
 	struct kvf_pgs_live live_before;
 	struct kvf_buf value;    /* of get and unit */
@@ -89,6 +101,7 @@ struct kvf_pgs {
 
 /* Have a connection, a new one where the old is lost. */
 enum kvf_status kvf_pgs_ready(struct kvf_pgs *s, struct kvf_err *err);
+void kvf_pgs_close(struct kvf_store *base);
 void kvf_pgs_rollback(struct kvf_pgs *s, PGconn *conn);
 
 /* Wait until a job of the pool is done, and let its threads know when somebody
@@ -97,6 +110,11 @@ void kvf_pgs_await(struct kvf_pgs *s, struct kvf_pool *pool);
 
 /* ---- postgres_objects.c ---------------------------------------------------- */
 
+/* The table that readers mean by "live"; *table = "" where there is none. */
+enum kvf_status kvf_pgs_find_live(struct kvf_pgs *s, PGconn *conn, char *table, size_t size,
+			     struct kvf_err *err);
+/* Create kvferry's schema and tables where they are not there. */
+enum kvf_status kvf_pgs_create_tables(struct kvf_pgs *s, struct kvf_err *err);
 /* The oid of a relation of any kind; 0 = none. */
 enum kvf_status kvf_pgs_oid(struct kvf_pgs *s, PGconn *conn, const char *schema,
 			    const char *name, int64_t *oid, struct kvf_err *err);
@@ -123,6 +141,15 @@ enum kvf_status kvf_pgs_run_made(struct kvf_pgs *s, const char *sql,
 /* What a publication would break or be broken by; "" if nothing. */
 enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
 				struct kvf_err *err);
+/* Two parts of it: can this server and session write at all; is the live table the
+ * one that was asked for? */
+enum kvf_status kvf_pgs_find_read_only(struct kvf_pgs *s, char *buf, size_t size,
+				       struct kvf_err *err);
+enum kvf_status kvf_pgs_check_live_name(struct kvf_pgs *s, char *buf, size_t size,
+					struct kvf_err *err);
+/* The version record is no entry. */
+enum kvf_status kvf_pgs_leave_record_out(struct kvf_store *base, uint64_t *entries,
+					 struct kvf_err *err);
 enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *facts,
 				struct kvf_err *err);
 
@@ -199,6 +226,15 @@ enum kvf_status kvf_pgs_batch_chunk(struct kvf_pgs_batch *b, uint64_t gen,
 				    struct kvf_err *err);
 /* Walk over the entries of a finished batch; 0 at the end.  Begin with at = 0. */
 int kvf_pgs_batch_next(const struct kvf_pgs_batch *b, size_t *at, struct kvf_entry *e);
+/* The batch that is being filled is whole: *b, no longer s->batch; NULL = nothing
+ * is in it. */
+enum kvf_status kvf_pgs_finish(struct kvf_pgs *s, struct kvf_pgs_batch **b,
+			       struct kvf_err *err);
+/* Give a whole batch to the threads that run `fn`; it is the pool's, or idle. */
+enum kvf_status kvf_pgs_submit(struct kvf_pgs *s, struct kvf_pgs_batch *b, kvf_pool_fn *fn,
+			       struct kvf_err *err);
+/* Put it away, empty. */
+void kvf_pgs_recycle(struct kvf_pgs *s, struct kvf_pgs_batch *b);
 /* Send the batch on its way. */
 enum kvf_status kvf_pgs_send(struct kvf_pgs *s, struct kvf_err *err);
 /* Wait until everything that was sent is in the stage. */
@@ -217,6 +253,12 @@ enum kvf_status kvf_pgs_name_duplicate(struct kvf_pgs *s, PGconn *conn,
 				       const struct kvf_pgs_batch *b, struct kvf_err *err);
 /* Fill the stage with the live entries. */
 enum kvf_status kvf_pgs_copy_live(struct kvf_pgs *s, struct kvf_err *err);
+
+/* Nobody holds the store; it is LIVE if kvferry published what is active. */
+#define KVF_PGS_LET_GO                                                                         \
+	"UPDATE kvferry.control c SET epoch = epoch + 1, run = '', why = '', lease = 0,"       \
+	" step = '', state = CASE WHEN EXISTS (SELECT 1 FROM kvferry.generations g WHERE"      \
+	" g.gen = c.active AND g.published > 0) THEN 'LIVE' ELSE 'IDLE' END WHERE id = 1;"
 
 /* ---- postgres_stage.c ------------------------------------------------------ */
 
@@ -239,6 +281,12 @@ enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn
 			      enum kvf_run_state state, const char *lock, struct kvf_err *err);
 enum kvf_status kvf_pgs_end(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
 			    struct kvf_err *err);
+/* Will this entry go in?  KVF_EPREFLIGHT, naming its key, if the server takes none
+ * of that size. */
+enum kvf_status kvf_pgs_check_size(const struct kvf_pgs *s, const struct kvf_entry *e,
+				   struct kvf_err *err);
+/* The store is ours: what the handle then knows. */
+void kvf_pgs_acquired(struct kvf_pgs *s, uint64_t epoch, uint64_t stage);
 enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				const struct kvf_claim *claim, struct kvf_err *err);
 enum kvf_status kvf_pgs_beat(struct kvf_store *base, const char *step, struct kvf_err *err);
@@ -263,12 +311,23 @@ enum kvf_status kvf_pgs_live_check(struct kvf_pgs *s, struct kvf_err *err);
 
 /* ---- postgres_commit.c ----------------------------------------------------- */
 
+/* Two parts of a commit's transaction: the application's record into the table
+ * that becomes live; control row, generation and ledger.  `had`: there was a live
+ * table. */
+enum kvf_status kvf_pgs_set_version(struct kvf_pgs *s, const char *table,
+				    const struct kvf_control *c, struct kvf_bytes done,
+				    struct kvf_err *err);
+enum kvf_status kvf_pgs_point(struct kvf_pgs *s, uint64_t schema, uint64_t prev, int had,
+			      const struct kvf_ledger_row *row, struct kvf_err *err);
 enum kvf_status kvf_pgs_seal(struct kvf_store *base, const uint8_t root[32],
 			     const struct kvf_totals *t, int exact_packages,
 			     struct kvf_err *err);
 enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 			       struct kvf_bytes version_done, const struct kvf_ledger_row *row,
 			       struct kvf_err *err);
+/* Insert a ledger row in whatever transaction is open. */
+enum kvf_status kvf_pgs_insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_row *row,
+				      struct kvf_err *err);
 enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err);
 void kvf_pgs_note_failure(struct kvf_store *base, const char *why);
 enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,

@@ -15,12 +15,6 @@
 /* Seconds for which an unknown commit is asked about. */
 #define FIND_OUT_S 30
 
-/* Nobody holds the store; it is LIVE if kvferry published what is active. */
-#define LET_GO                                                                                 \
-	"UPDATE kvferry.control c SET epoch = epoch + 1, run = '', why = '', lease = 0,"       \
-	" step = '', state = CASE WHEN EXISTS (SELECT 1 FROM kvferry.generations g WHERE"      \
-	" g.gen = c.active AND g.published > 0) THEN 'LIVE' ELSE 'IDLE' END WHERE id = 1;"
-
 /* ---- transactions ------------------------------------------------------------ */
 
 static int at_work(const struct kvf_control *c)
@@ -139,7 +133,7 @@ enum kvf_status kvf_pgs_abort(struct kvf_store *base, uint64_t seen,
 	if (st)
 		return st;
 	st = kvf_pg_exec(&s->pg, s->conn, "write", err,
-			 LET_GO "UPDATE kvferry.control SET stage = 0 WHERE id = 1");
+			 KVF_PGS_LET_GO "UPDATE kvferry.control SET stage = 0 WHERE id = 1");
 	if (!st)
 		st = kvf_pgs_drop_orphans(s, err);
 	return end(s, row, seen, st, err);
@@ -288,7 +282,7 @@ enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t se
 				 "UPDATE kvferry.control SET active = prev, prev = 0,"
 				 " prev_legacy = 0, ver = coalesce((SELECT g.ver FROM"
 				 " kvferry.generations g WHERE g.gen = prev), 0)"
-				 " WHERE id = 1;" LET_GO);
+				 " WHERE id = 1;" KVF_PGS_LET_GO);
 	return end(s, row, seen, st, err);
 }
 
@@ -387,9 +381,9 @@ enum kvf_status kvf_pgs_cleanup(struct kvf_store *base, uint64_t seen,
 	if (st)
 		return st;
 	st = kvf_pg_exec(&s->pg, s->conn, "write", err,
-			 LET_GO "UPDATE kvferry.control SET prev = 0, prev_legacy = 0"
-				" WHERE id = 1;"
-				"UPDATE kvferry.progress SET marks = ''");
+			 KVF_PGS_LET_GO "UPDATE kvferry.control SET prev = 0, prev_legacy = 0"
+					" WHERE id = 1;"
+					"UPDATE kvferry.progress SET marks = ''");
 	if (!st)
 		st = kvf_pgs_drop_orphans(s, err);
 	return end(s, row, seen, st, err);
@@ -408,8 +402,8 @@ enum kvf_status kvf_pgs_legacy(struct kvf_store *base, uint64_t seen, enum kvf_l
 		st = kvf_store_no_way_back(&c, err);
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
-				 LET_GO "UPDATE kvferry.control SET legacy = %d,"
-					" prev_legacy = 0 WHERE id = 1",
+				 KVF_PGS_LET_GO "UPDATE kvferry.control SET legacy = %d,"
+						" prev_legacy = 0 WHERE id = 1",
 				 (int)to);
 	return end(s, row, seen, st, err);
 }

@@ -96,13 +96,14 @@ static enum kvf_status fence(struct kvf_pgs *s, struct kvf_err *err)
 	struct kvf_pg_args a = { 0 };
 	struct kvf_control c;
 	int64_t epoch;
+	char sql[128];
 	enum kvf_status st;
 
 	kvf_pg_number(&a, (int64_t)s->base.epoch);
-	st = kvf_pg_ask(
-		&s->pg, s->conn, &epoch,
-		"SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 FOR SHARE", &a,
-		err);
+	snprintf(sql, sizeof(sql),
+		 "SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 %s",
+		 s->pg.dialect->fence);
+	st = kvf_pg_ask(&s->pg, s->conn, &epoch, sql, &a, err);
 	if (st || epoch)
 		return st;
 	st = kvf_pgs_read_control(s, s->conn, &c, err);
@@ -125,7 +126,8 @@ enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
 				s->pg.name);
 	if (!epoch)
 		return kvf_pgs_insert_ledger(s, row, err);
-	st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
+	st = kvf_pgs_begin_write(s, &s->pg, s->conn, s->pg.dialect->begin, KVF_PGS_DURABLE,
+				 err);
 	if (!st)
 		st = fence(s, err);
 	if (!st)
@@ -253,8 +255,9 @@ static enum kvf_status retire_live(struct kvf_pgs *s, const struct kvf_control *
 
 /* The application's record.  A load that does not bump has no record to write,
  * or the one that was live. */
-static enum kvf_status set_version(struct kvf_pgs *s, const struct kvf_control *c,
-				   struct kvf_bytes done, struct kvf_err *err)
+enum kvf_status kvf_pgs_set_version(struct kvf_pgs *s, const char *table,
+				    const struct kvf_control *c, struct kvf_bytes done,
+				    struct kvf_err *err)
 {
 	struct kvf_pg_args a = { 0 };
 	char sql[512];
@@ -262,7 +265,7 @@ static enum kvf_status set_version(struct kvf_pgs *s, const struct kvf_control *
 	if (!c->version_key_len || !done.len)
 		return KVF_OK;
 	snprintf(sql, sizeof(sql),
-		 "INSERT INTO %s (partition_key, key, value) VALUES ($1, $2, $3)", s->live);
+		 "INSERT INTO %s (partition_key, key, value) VALUES ($1, $2, $3)", table);
 	kvf_pg_bytes(&a, (struct kvf_bytes){ c->version_part, c->version_part_len });
 	kvf_pg_bytes(&a, (struct kvf_bytes){ c->version_key, c->version_key_len });
 	kvf_pg_bytes(&a, done);
@@ -324,6 +327,25 @@ static enum kvf_status swap(struct kvf_pgs *s, const struct kvf_control *c, uint
 	return st;
 }
 
+enum kvf_status kvf_pgs_point(struct kvf_pgs *s, uint64_t schema, uint64_t prev, int had,
+			      const struct kvf_ledger_row *row, struct kvf_err *err)
+{
+	enum kvf_status st =
+		kvf_pg_exec(&s->pg, s->conn, "write", err,
+			    "UPDATE kvferry.control SET state = 'LIVE', ver = %lld,"
+			    " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
+			    " run = '', why = '', lease = 0, step = '' WHERE id = 1;"
+			    "UPDATE kvferry.generations SET ver = %lld, published = %lld"
+			    " WHERE gen = %lld",
+			    (long long)schema, (long long)prev,
+			    prev  ? KVF_PREV_KEPT
+			    : had ? KVF_PREV_EMPTY
+				  : KVF_PREV_NOTHING,
+			    (long long)schema, (long long)kvf_now_us(), (long long)s->stage);
+
+	return st ? st : kvf_pgs_insert_ledger(s, row, err);
+}
+
 /* Everything but BEGIN and COMMIT. */
 static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_bytes done,
 			       const struct kvf_ledger_row *row, struct kvf_err *err)
@@ -341,22 +363,9 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 	if (!st)
 		st = swap(s, &c, &prev, &had, err);
 	if (!st)
-		st = set_version(s, &c, done, err);
+		st = kvf_pgs_set_version(s, s->live, &c, done, err);
 	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
-				 "UPDATE kvferry.control SET state = 'LIVE', ver = %lld,"
-				 " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
-				 " run = '', why = '', lease = 0, step = '' WHERE id = 1;"
-				 "UPDATE kvferry.generations SET ver = %lld, published = %lld"
-				 " WHERE gen = %lld",
-				 (long long)schema, (long long)prev,
-				 prev  ? KVF_PREV_KEPT
-				 : had ? KVF_PREV_EMPTY
-				       : KVF_PREV_NOTHING,
-				 (long long)schema, (long long)kvf_now_us(),
-				 (long long)s->stage);
-	if (!st)
-		st = kvf_pgs_insert_ledger(s, row, err);
+		st = kvf_pgs_point(s, schema, prev, had, row, err);
 	return st ? st : kvf_store_last_look(&s->base, err);
 }
 

@@ -4,8 +4,7 @@
  * table of another layout, and objects that a publication would leave behind
  * with the old table.
  */
-#include "pg/dialect.h"
-#include "store/postgres.h"
+#include "store/cockroach.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +25,8 @@ static enum kvf_status ask_text(struct kvf_pgs *s, const char *sql,
 }
 
 /* Can this server and session write at all? */
-static enum kvf_status find_read_only(struct kvf_pgs *s, char *buf, size_t size,
-				      struct kvf_err *err)
+enum kvf_status kvf_pgs_find_read_only(struct kvf_pgs *s, char *buf, size_t size,
+				       struct kvf_err *err)
 {
 	static const struct kvf_pg_args none;
 
@@ -213,8 +212,8 @@ static enum kvf_status find_attached(struct kvf_pgs *s, int64_t oid, char *buf, 
 }
 
 /* The table that kvferry publishes as in this database, if not the one asked for. */
-static enum kvf_status check_live_name(struct kvf_pgs *s, char *buf, size_t size,
-				       struct kvf_err *err)
+enum kvf_status kvf_pgs_check_live_name(struct kvf_pgs *s, char *buf, size_t size,
+					struct kvf_err *err)
 {
 	static const struct kvf_pg_args none;
 	char live[160], ours[160];
@@ -240,20 +239,23 @@ enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *bu
 				struct kvf_err *err)
 {
 	int64_t oid = 0;
-	enum kvf_status st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
+	enum kvf_status st;
 
+	if (s->pg.dialect->pointed)
+		return kvf_roach_blocker(s, has, fits, buf, size, err);
+	st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
 	*has = oid != 0;
 	*fits = 0;
 	if (!st && oid)
 		st = has_our_layout(s, oid, fits, err);
 	if (!st)
-		st = find_read_only(s, buf, size, err);
+		st = kvf_pgs_find_read_only(s, buf, size, err);
 	if (!st && !buf[0])
 		st = find_missing_schema(s, buf, size, err);
 	if (!st && !buf[0])
 		st = find_missing_privileges(s, oid, NULL, 0, buf, size, err);
 	if (!st && !buf[0])
-		st = check_live_name(s, buf, size, err);
+		st = kvf_pgs_check_live_name(s, buf, size, err);
 	if (st || buf[0] || !oid)
 		return st;
 	if (!*fits)
@@ -270,8 +272,8 @@ enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *bu
 }
 
 /* The version record is no entry. */
-static enum kvf_status leave_record_out(struct kvf_store *base, uint64_t *entries,
-					struct kvf_err *err)
+enum kvf_status kvf_pgs_leave_record_out(struct kvf_store *base, uint64_t *entries,
+					 struct kvf_err *err)
 {
 	struct kvf_generation g;
 	struct kvf_bytes value;
@@ -343,7 +345,7 @@ static enum kvf_status measure(struct kvf_pgs *s, int64_t live, struct kvf_store
 				"SELECT pg_catalog.pg_database_size(current_database())", NULL,
 				err);
 	f->size = (uint64_t)n;
-	return st ? st : leave_record_out(&s->base, &f->entries, err);
+	return st ? st : kvf_pgs_leave_record_out(&s->base, &f->entries, err);
 }
 
 enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *f,
@@ -355,7 +357,7 @@ enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *
 	enum kvf_status st = kvf_pgs_ready(s, err);
 
 	if (!st)
-		st = find_read_only(s, why, sizeof(why), err);
+		st = kvf_pgs_find_read_only(s, why, sizeof(why), err);
 	if (!st)
 		st = kvf_pgs_blocker(s, &f->has_table, &f->table_fits, f->blocker,
 				     sizeof(f->blocker), err);

@@ -25,15 +25,6 @@
 
 #define DOING "see whether the live data change"
 
-static enum kvf_status has_live(struct kvf_pgs *s, int *has, struct kvf_err *err)
-{
-	int64_t oid;
-	enum kvf_status st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
-
-	*has = !st && oid != 0;
-	return st;
-}
-
 void kvf_pgs_live_release(struct kvf_pgs_live *l)
 {
 	free(l->mark);
@@ -41,12 +32,12 @@ void kvf_pgs_live_release(struct kvf_pgs_live *l)
 }
 
 /* The latest write and the number of rows, as one text. */
-static enum kvf_status read_mark(struct kvf_pgs *s, const char *sql, struct kvf_pgs_live *l,
-				 struct kvf_err *err)
+static enum kvf_status read_mark(struct kvf_pgs *s, const char *sql, const char *table,
+				 struct kvf_pgs_live *l, struct kvf_err *err)
 {
 	static const struct kvf_pg_args none;
 	PGresult *res = NULL;
-	char *text = kvf_pg_fill(sql, s->live, NULL);
+	char *text = kvf_pg_fill(sql, table, NULL);
 	enum kvf_status st = text ? kvf_pg_query(&s->pg, s->conn, text, &none, DOING, &res, err)
 				  : kvf_fail_nomem(err);
 
@@ -69,13 +60,13 @@ enum kvf_status kvf_pgs_live_begin(struct kvf_pgs *s, struct kvf_err *err)
 		"SELECT pg_catalog.txid_current_snapshot()::text, 0::int8";
 	const char *own = s->pg.dialect->live_mark;
 	struct kvf_pgs_live *l = &s->live_before;
-	int has;
-	enum kvf_status st = has_live(s, &has, err);
+	char table[2 * KVF_PG_QUOTED];
+	enum kvf_status st = kvf_pgs_find_live(s, s->conn, table, sizeof(table), err);
 
 	kvf_pgs_live_release(l);
-	if (st || (!has && own))
+	if (st || (!*table && own))
 		return st;
-	return read_mark(s, own ? own : has ? mark : no_table, l, err);
+	return read_mark(s, own ? own : *table ? mark : no_table, table, l, err);
 }
 
 static enum kvf_status refuse(const struct kvf_pgs *s, uint64_t rows, uint64_t written,
@@ -98,8 +89,8 @@ static enum kvf_status refuse(const struct kvf_pgs *s, uint64_t rows, uint64_t w
  * its xmin: the number meant is the last one below the end of the snapshot of this
  * moment that has them.
  */
-static enum kvf_status count_rows(struct kvf_pgs *s, uint64_t *rows, uint64_t *written,
-				  struct kvf_err *err)
+static enum kvf_status count_rows(struct kvf_pgs *s, const char *table, uint64_t *rows,
+				  uint64_t *written, struct kvf_err *err)
 {
 	static const struct kvf_pg_args none;
 	const char *then = s->live_before.mark;
@@ -123,7 +114,7 @@ static enum kvf_status count_rows(struct kvf_pgs *s, uint64_t *rows, uint64_t *w
 		 " pg_catalog.txid_visible_in_snapshot(x, $1::text::pg_catalog.txid_snapshot))"
 		 " FROM (SELECT $3::int8 - (($3::int8 - xmin::pg_catalog.text::int8) &"
 		 " 4294967295) AS x FROM %s) AS r",
-		 s->live);
+		 table);
 	st = kvf_pg_query(&s->pg, s->conn, sql, &a, DOING, &res, err);
 	if (!st) {
 		*rows = (uint64_t)kvf_pg_get_number(res, 0, 0);
@@ -138,16 +129,16 @@ enum kvf_status kvf_pgs_live_check(struct kvf_pgs *s, struct kvf_err *err)
 	const char *own = s->pg.dialect->live_mark;
 	uint64_t rows = 0, written = 0;
 	struct kvf_pgs_live now = { 0 };
-	int has;
-	enum kvf_status st = has_live(s, &has, err);
+	char table[2 * KVF_PG_QUOTED];
+	enum kvf_status st = kvf_pgs_find_live(s, s->conn, table, sizeof(table), err);
 
-	if (!st && has && own) {
-		st = read_mark(s, own, &now, err);
+	if (!st && *table && own) {
+		st = read_mark(s, own, table, &now, err);
 		rows = now.rows;
 		written = !st &&
 			  (!s->live_before.mark || strcmp(now.mark, s->live_before.mark) != 0);
-	} else if (!st && has) {
-		st = count_rows(s, &rows, &written, err);
+	} else if (!st && *table) {
+		st = count_rows(s, table, &rows, &written, err);
 	}
 	kvf_pgs_live_release(&now);
 	if (st || (rows == s->live_before.rows && !written))

@@ -43,13 +43,14 @@ void kvf_pgs_free_batches(struct kvf_pgs *s)
 	s->batch = NULL;
 }
 
-static void recycle(struct kvf_pgs *s, struct kvf_pgs_batch *b)
+void kvf_pgs_recycle(struct kvf_pgs *s, struct kvf_pgs_batch *b)
 {
 	b->entries = 0;
 	b->next = s->idle;
 	s->idle = b;
 	/* One huge value must not be paid for in every batch. */
-	if (b->rows.size > 4 * KVF_PGS_BATCH_BYTES) {
+	b->look = b->alone = b->unsorted = 0;
+	if (b->rows.size > 4 * s->pg.dialect->batch_bytes) {
 		kvf_buf_release(&b->rows);
 		kvf_buf_init(&b->rows, SIZE_MAX / 2);
 	}
@@ -217,30 +218,52 @@ static enum kvf_status take(struct kvf_pgs *s, struct kvf_err *err)
 	kvf_pgs_await(s, s->pool);
 	st = kvf_pool_take(s->pool, &done, err);
 	if (done)
-		recycle(s, done);
+		kvf_pgs_recycle(s, done);
 	return st;
 }
 
-enum kvf_status kvf_pgs_send(struct kvf_pgs *s, struct kvf_err *err)
+enum kvf_status kvf_pgs_finish(struct kvf_pgs *s, struct kvf_pgs_batch **out,
+			       struct kvf_err *err)
 {
 	struct kvf_pgs_batch *b = s->batch;
-	enum kvf_status st = KVF_OK;
+	enum kvf_status st;
 
+	*out = NULL;
 	if (!b ||
 	    (b->rows.len <= sizeof(copy_header) && b->progress.len <= sizeof(copy_header)))
 		return KVF_OK;
 	st = kvf_buf_append(&b->rows, copy_trailer, sizeof(copy_trailer), err);
 	if (!st)
 		st = kvf_buf_append(&b->progress, copy_trailer, sizeof(copy_trailer), err);
-	if (!st && !s->pool)
-		st = kvf_pool_new(s->loaders, s->loaders + 1, load, s, &s->pool, err);
+	if (st)
+		return st;
+	*out = b;
+	s->batch = NULL;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_pgs_submit(struct kvf_pgs *s, struct kvf_pgs_batch *b, kvf_pool_fn *fn,
+			       struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	if (!s->pool)
+		st = kvf_pool_new(s->loaders, s->loaders + 1, fn, s, &s->pool, err);
 	if (!st && kvf_pool_full(s->pool))
 		st = take(s, err);
 	if (!st)
 		st = kvf_pool_submit(s->pool, b, err);
-	if (!st)
-		s->batch = NULL;
+	if (st)
+		kvf_pgs_recycle(s, b);
 	return st;
+}
+
+enum kvf_status kvf_pgs_send(struct kvf_pgs *s, struct kvf_err *err)
+{
+	struct kvf_pgs_batch *b;
+	enum kvf_status st = kvf_pgs_finish(s, &b, err);
+
+	return st || !b ? st : kvf_pgs_submit(s, b, load, err);
 }
 
 enum kvf_status kvf_pgs_drain(struct kvf_pgs *s, struct kvf_err *err)
@@ -254,7 +277,7 @@ enum kvf_status kvf_pgs_drain(struct kvf_pgs *s, struct kvf_err *err)
 
 static void drop(void *ctx, void *item)
 {
-	recycle(ctx, item);
+	kvf_pgs_recycle(ctx, item);
 }
 
 void kvf_pgs_stop_loading(struct kvf_pgs *s)
@@ -266,11 +289,13 @@ void kvf_pgs_stop_loading(struct kvf_pgs *s)
 		kvf_pool_free(s->pool, drop);
 	s->pool = NULL;
 	atomic_store(&s->halt, 0);
-	for (i = 0; i < KVF_PGS_LOADERS; i++) {
+	for (i = 0; i < KVF_PGS_CONNECTIONS; i++) {
 		PQfinish(s->loader[i]);
 		s->loader[i] = NULL;
 	}
+	while (s->waiting)
+		kvf_pgs_recycle(s, s->window[--s->waiting]);
 	if (s->batch)
-		recycle(s, s->batch);
+		kvf_pgs_recycle(s, s->batch);
 	s->batch = NULL;
 }

@@ -240,22 +240,21 @@ enum kvf_status kvf_pgs_get(struct kvf_store *base, struct kvf_bytes part, struc
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pg_args a = { 0 };
-	char sql[512];
+	char sql[512], live[2 * KVF_PG_QUOTED];
 	struct kvf_control c;
 	PGresult *res;
-	int64_t oid = 0;
 	enum kvf_status st = kvf_pgs_ready(s, err);
 
 	if (!st && s->blind) /* which table is meant is not known */
 		st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (!st)
-		st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
-	if (!st && !oid)
+		st = kvf_pgs_find_live(s, s->conn, live, sizeof(live), err);
+	if (!st && !*live)
 		return kvf_fail(err, KVF_ENOTFOUND, "not found");
 	if (st)
 		return st;
 	snprintf(sql, sizeof(sql), "SELECT value FROM %s WHERE partition_key = $1 AND key = $2",
-		 s->live);
+		 live);
 	kvf_pg_bytes(&a, part);
 	kvf_pg_bytes(&a, key);
 	st = kvf_pg_query(&s->pg, s->conn, sql, &a, "read", &res, err);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char objects_sql[] =
+static const char tables_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS kvferry;"
 	"CREATE TABLE kvferry.control("
 	" id int8 PRIMARY KEY CHECK (id = 1),"
@@ -45,7 +45,10 @@ static const char objects_sql[] =
 	"CREATE TABLE kvferry.ledger("
 	" id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at int8 NOT NULL, run text,"
 	" event text NOT NULL, outcome text, who text, host text, tool text, app text,"
-	" from_version int8 NOT NULL, to_version int8 NOT NULL, document text);"
+	" from_version int8 NOT NULL, to_version int8 NOT NULL, document text)";
+
+/* Only where the dialect keeps such things in the transaction of the tables. */
+static const char guards_sql[] =
 	"CREATE FUNCTION kvferry.refuse() RETURNS trigger LANGUAGE plpgsql AS"
 	" 'BEGIN RAISE EXCEPTION ''kvferry.ledger is append-only''; END';"
 	"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON kvferry.ledger"
@@ -71,6 +74,69 @@ enum kvf_status kvf_pgs_touched(struct kvf_pgs *s, PGconn *conn, int *has, struc
 	enum kvf_status st = kvf_pgs_oid(s, conn, "kvferry", "control", &oid, err);
 
 	*has = !st && oid != 0;
+	/* Where tables come before the transaction that fills them, the row counts. */
+	if (*has && s->pg.dialect->pointed) {
+		st = kvf_pg_ask(&s->pg, conn, &oid, "SELECT count(*) FROM kvferry.control",
+				NULL, err);
+		*has = !st && oid != 0;
+	}
+	return st;
+}
+
+enum kvf_status kvf_pgs_create_tables(struct kvf_pgs *s, struct kvf_err *err)
+{
+	static const char create[] = "CREATE TABLE ";
+	const char *at = tables_sql, *end;
+	enum kvf_status st = KVF_OK;
+
+	for (; *at && !st; at = *end ? end + 1 : end) {
+		int table = strncmp(at, create, sizeof(create) - 1) == 0;
+
+		end = at + strcspn(at, ";");
+		at += table ? sizeof(create) - 1 : 0;
+		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err, "%s%.*s",
+				 table ? "CREATE TABLE IF NOT EXISTS " : "", (int)(end - at),
+				 at);
+	}
+	return st;
+}
+
+/* The generation that the control row names; one that was there before kvferry
+ * has kept its own name. */
+static enum kvf_status find_pointed(struct kvf_pgs *s, PGconn *conn, char *table, size_t size,
+				    struct kvf_err *err)
+{
+	struct kvf_generation g;
+	struct kvf_control c;
+	enum kvf_status st = kvf_pgs_read_control(s, conn, &c, err);
+
+	memset(&g, 0, sizeof(g));
+	if (!st && c.active)
+		st = kvf_pgs_read_generation(s, conn, c.active, &g, err);
+	if (st || !c.active)
+		return st;
+	if (g.run[0])
+		kvf_pgs_generation_table(s, c.active, table, size);
+	else
+		snprintf(table, size, "%s", s->live);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_pgs_find_live(struct kvf_pgs *s, PGconn *conn, char *table, size_t size,
+				  struct kvf_err *err)
+{
+	int64_t oid;
+	enum kvf_status st = KVF_OK;
+	int touched = 0;
+
+	*table = '\0';
+	if (s->pg.dialect->pointed)
+		st = kvf_pgs_touched(s, conn, &touched, err);
+	if (st || touched)
+		return st ? st : find_pointed(s, conn, table, size, err);
+	st = kvf_pgs_oid(s, conn, s->schema, s->table, &oid, err);
+	if (!st && oid)
+		snprintf(table, size, "%s", s->live);
 	return st;
 }
 
@@ -82,9 +148,9 @@ enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct 
 
 	st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
 	*has_live = oid != 0;
-	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err, "%s",
-				 objects_sql);
+	if (!st && !s->pg.dialect->pointed)
+		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err, "%s;%s",
+				 tables_sql, guards_sql);
 	/* Hashes do not compress: where a server would try, it costs more than they do. */
 	if (!st && !s->pg.dialect->paged)
 		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's tables", err,

@@ -1,5 +1,5 @@
 /* postgres_open - the handle of a PostgreSQL store and its connection. */
-#include "store/postgres.h"
+#include "store/cockroach.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ void kvf_pgs_await(struct kvf_pgs *s, struct kvf_pool *pool)
 			atomic_store(&s->halt, 1);
 }
 
-static void close_store(struct kvf_store *base)
+void kvf_pgs_close(struct kvf_store *base)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 
@@ -43,12 +43,13 @@ static void close_store(struct kvf_store *base)
 	kvf_pg_release(&s->pg);
 	kvf_pgs_live_release(&s->live_before);
 	kvf_buf_release(&s->value);
+	kvf_buf_release(&s->last);
 	kvf_arena_release(&s->ledger);
 	free(s);
 }
 
 static const struct kvf_store_ops ops = {
-	.close = close_store,
+	.close = kvf_pgs_close,
 	.inspect = kvf_pgs_inspect,
 	.control = kvf_pgs_control,
 	.generation = kvf_pgs_generation,
@@ -168,6 +169,7 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 	s->base.mode = mode;
 	s->partitions = options ? options->partitions : 0;
 	kvf_buf_init(&s->value, SIZE_MAX / 2);
+	kvf_buf_init(&s->last, SIZE_MAX / 2);
 	kvf_arena_init(&s->ledger);
 	st = kvf_pg_init(&s->pg, place, KVF_ETARGET, env, err);
 	s->pg.reading = mode == KVF_STORE_READ;
@@ -184,15 +186,20 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 	if (!st)
 		st = kvf_pgs_ready(s, err);
 	if (!st)
+		st = kvf_pg_settle(&s->pg, s->conn, err);
+	s->quiet.dialect = s->worker.dialect = s->pg.dialect;
+	if (s->pg.dialect->pointed)
+		s->base.ops = &kvf_roach_ops;
+	if (!st)
 		st = find_table(s, err);
 	if (st) {
-		close_store(&s->base);
+		kvf_pgs_close(&s->base);
 		return st;
 	}
 	version = PQparameterStatus(s->conn, "server_version");
 	version = version ? version : "";
-	snprintf(s->base.identity, sizeof(s->base.identity), "PostgreSQL %.*s, %s",
-		 (int)strcspn(version, " "), version, s->pg.name);
+	snprintf(s->base.identity, sizeof(s->base.identity), "%s %.*s, %s",
+		 s->pg.dialect->product, (int)strcspn(version, " "), version, s->pg.name);
 	*out = &s->base;
 	return KVF_OK;
 }

@@ -119,9 +119,7 @@ enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn 
 	table[0] = '\0';
 	memset(g, 0, sizeof(*g));
 	if (!st)
-		st = kvf_pg_exec(&s->pg, *conn, "begin to read", err,
-				 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-				 "SET LOCAL idle_in_transaction_session_timeout = 0");
+		st = kvf_pg_read_at(&s->pg, *conn, NULL, err);
 	if (st)
 		return st;
 	st = kvf_pgs_read_control(s, *conn, &c, err);
@@ -133,18 +131,20 @@ enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn 
 		if (st && st != KVF_ENOTFOUND)
 			return st;
 	}
+	kvf_err_clear(err);
+	if (which == KVF_SCAN_LIVE)
+		return kvf_pgs_find_live(s, *conn, table, size, err);
+	if (gen && s->pg.dialect->pointed && !g->run[0]) { /* it was there before kvferry */
+		snprintf(table, size, "%s", s->live);
+		return KVF_OK;
+	}
 	snprintf(schema, sizeof(schema), "kvferry_g%llu", (unsigned long long)gen);
-	st = kvf_pgs_oid(s, *conn, which == KVF_SCAN_LIVE ? s->schema : schema, s->table, &oid,
-			 err);
+	st = kvf_pgs_oid(s, *conn, schema, s->table, &oid, err);
 	if (st)
 		return st;
-	if (!oid && which != KVF_SCAN_LIVE)
+	if (!oid)
 		return kvf_pgs_nothing(s, which, err);
-	if (oid && which == KVF_SCAN_LIVE)
-		snprintf(table, size, "%s", s->live);
-	else if (oid)
-		kvf_pgs_generation_table(s, gen, table, size);
-	kvf_err_clear(err);
+	kvf_pgs_generation_table(s, gen, table, size);
 	return KVF_OK;
 }
 

@@ -25,8 +25,8 @@ enum kvf_status kvf_pgs_guard(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn
 
 	snprintf(sql, sizeof(sql),
 		 "SELECT epoch FROM kvferry.control WHERE id = 1 AND epoch = $1 AND state = $2"
-		 " FOR %s",
-		 lock);
+		 " %s",
+		 *lock == 'S' ? s->pg.dialect->fence : "FOR UPDATE");
 	kvf_pg_number(&a, (int64_t)s->base.epoch);
 	kvf_pg_text(&a, kvf_run_state_name(state));
 	st = kvf_pg_ask(pg, conn, &epoch, sql, &a, err);
@@ -44,9 +44,10 @@ enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, 
 	(void)s;
 	return kvf_pg_exec(pg, conn, "begin to write", err,
 			   "%s; SET LOCAL lock_timeout = %d;"
-			   "SET LOCAL idle_in_transaction_session_timeout = 0;"
-			   "SET LOCAL synchronous_commit = %s",
-			   begin, KVF_PGS_LOCK_MS, commit == KVF_PGS_DURABLE ? "on" : "off");
+			   "SET LOCAL idle_in_transaction_session_timeout = 0;%s",
+			   begin, KVF_PGS_LOCK_MS,
+			   commit == KVF_PGS_DURABLE ? pg->dialect->durable
+						     : pg->dialect->staged);
 }
 
 enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
@@ -54,7 +55,7 @@ enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn
 {
 	enum kvf_pgs_commit commit =
 		strcmp(lock, "SHARE") == 0 ? KVF_PGS_STAGED : KVF_PGS_DURABLE;
-	enum kvf_status st = kvf_pgs_begin_write(s, pg, conn, "BEGIN", commit, err);
+	enum kvf_status st = kvf_pgs_begin_write(s, pg, conn, pg->dialect->begin, commit, err);
 
 	if (!st)
 		st = kvf_pgs_guard(s, pg, conn, state, lock, err);
@@ -236,7 +237,8 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 			return kvf_store_held(&c, err);
 		if (!st)
 			st = find_stage(s, &c, claim, stage, err);
-		if (!st && (c.state == KVF_RUN_STAGING || c.state == KVF_RUN_SEALED))
+		if (!st && s->pg.dialect->evicts &&
+		    (c.state == KVF_RUN_STAGING || c.state == KVF_RUN_SEALED))
 			st = end_sessions(s, err);
 		*epoch = seen + 1;
 	}
@@ -248,7 +250,13 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 	return st ? st : write_owner(s, claim, seen, active, *epoch, *stage, err);
 }
 
-/* The number is "kvferry", for whoever looks at pg_locks. */
+void kvf_pgs_acquired(struct kvf_pgs *s, uint64_t epoch, uint64_t stage)
+{
+	s->base.epoch = epoch;
+	s->stage = stage;
+	memset(&s->merge, 0, sizeof(s->merge));
+}
+
 enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				const struct kvf_claim *claim, struct kvf_err *err)
 {
@@ -261,10 +269,11 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	/* One after the other through here: then creating is no race, and the
 	 * control row that we read is the last one. */
 	if (!st)
-		st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
-	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
-				 "SELECT pg_catalog.pg_advisory_xact_lock(30248004668781177)");
+		st = kvf_pgs_begin_write(s, &s->pg, s->conn, s->pg.dialect->begin,
+					 KVF_PGS_DURABLE, err);
+	if (!st && *s->pg.dialect->lock)
+		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "%s",
+				 s->pg.dialect->lock);
 	if (!st)
 		st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
@@ -273,9 +282,7 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
 		return give_up(s, st);
-	base->epoch = epoch;
-	s->stage = stage;
-	memset(&s->merge, 0, sizeof(s->merge));
+	kvf_pgs_acquired(s, epoch, stage);
 	return KVF_OK;
 }
 
@@ -340,16 +347,18 @@ static size_t index_field(size_t at, size_t len)
  * An index row has its limit.  The server would compress a long key first, and
  * might get it in; but then it depends on the bytes whether a key can be stored.
  */
-static enum kvf_status check_size(const struct kvf_entry *e, struct kvf_err *err)
+enum kvf_status kvf_pgs_check_size(const struct kvf_pgs *s, const struct kvf_entry *e,
+				   struct kvf_err *err)
 {
+	const struct kvf_pg_dialect *d = s->pg.dialect;
 	size_t row = 8 + index_field(index_field(0, e->part.len), e->key.len);
 	enum kvf_status st;
 	char name[512];
 
-	if (row <= KVF_PGS_INDEX_ROW && e->value.len <= KVF_PGS_VALUE_MAX)
+	if ((!d->index_row || row <= d->index_row) && e->value.len <= d->value_max)
 		return KVF_OK;
 	kvf_bytes_print(e->key, name, 200);
-	if (row > KVF_PGS_INDEX_ROW)
+	if (e->value.len <= d->value_max)
 		st = kvf_fail(
 			err, KVF_EPREFLIGHT,
 			"partition and key have %zu bytes, more than PostgreSQL can index "
@@ -357,8 +366,8 @@ static enum kvf_status check_size(const struct kvf_entry *e, struct kvf_err *err
 			e->part.len + e->key.len, name);
 	else
 		st = kvf_fail(err, KVF_EPREFLIGHT,
-			      "a value has %zu bytes, more than PostgreSQL can store: key %s",
-			      e->value.len, name);
+			      "a value has %zu bytes, more than %s can store: key %s",
+			      e->value.len, d->product, name);
 	kvf_err_detail(err, "Nothing was published; the live data are as they were.");
 	kvf_err_hint(err, "Shorten it in the definitions, or use another kind of store.");
 	return st;
@@ -369,7 +378,7 @@ enum kvf_status kvf_pgs_put(struct kvf_store *base, const struct kvf_entry *entr
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pgs_batch *b = s->batch;
-	enum kvf_status st = check_size(entry, err);
+	enum kvf_status st = kvf_pgs_check_size(s, entry, err);
 
 	if (!st && !b)
 		st = kvf_pgs_batch(s, &b, err);
@@ -387,7 +396,7 @@ enum kvf_status kvf_pgs_chunk(struct kvf_store *base, const struct kvf_chunk_inf
 
 	if (!st)
 		st = kvf_pgs_batch_chunk(b, s->stage, info, marks, err);
-	if (!st && b->rows.len >= KVF_PGS_BATCH_BYTES)
+	if (!st && b->rows.len >= s->pg.dialect->batch_bytes)
 		st = kvf_pgs_send(s, err);
 	return st ? give_up(s, st) : KVF_OK;
 }

@@ -78,7 +78,8 @@ enum kvf_status kvf_store_open(const char *place, enum kvf_store_mode mode,
 	if (kvf_pg_is_place(place))
 		return kvf_pgs_open(place, mode, options, env, out, err);
 	st = kvf_fail(err, KVF_EUSAGE, "no store at such a place: %.200s", place);
-	kvf_err_hint(err, "A store is written as sqlite:PATH or postgresql://HOST/DATABASE.");
+	kvf_err_hint(err, "A store is written as sqlite:PATH, postgresql://HOST/DATABASE or "
+			  "cockroachdb://HOST/DATABASE.");
 	return st;
 }
 

@@ -102,6 +102,13 @@ static enum kvf_status partitioned_open(struct place *p, enum kvf_store_mode mod
 	return kvf_store_open(p->text, mode, &options, NULL, s, err);
 }
 
+/* The same server by the rules of CockroachDB. */
+static void cockroach_make(struct place *p)
+{
+	postgres_make(p);
+	snprintf(p->text, sizeof(p->text), "cockroachdb:dbname=%s", p->path);
+}
+
 static void postgres_destroy(struct place *p)
 {
 	administer("DROP DATABASE", p->path, "WITH (FORCE)");
@@ -118,6 +125,7 @@ const size_t store_ndrivers = sizeof(store_drivers) / sizeof(store_drivers[0]);
 const struct store_driver postgres_drivers[] = {
 	{ "postgres", 1, postgres_make, place_open, postgres_destroy },
 	{ "postgres-partitioned", 1, postgres_make, partitioned_open, postgres_destroy },
+	{ "cockroach", 1, cockroach_make, place_open, postgres_destroy },
 };
 
 const size_t postgres_ndrivers = sizeof(postgres_drivers) / sizeof(postgres_drivers[0]);
