@@ -99,7 +99,9 @@ struct kvf_control {
 				    it has let go */
 	char step[32];          /* what it was doing at its last beat: "load" ... */
 	char tool[32];
-	char why[768]; /* last failure, for people */
+	char why[768];    /* last failure, for people */
+	char frozen[512]; /* the source that was frozen for what is staged or live, as a
+			     place without secrets; "" = none */
 	/*
 	 * Of what is staged while the state is STAGING or SEALED, else of what is
 	 * live; kvf_store_generation() tells either at any time.
@@ -209,6 +211,7 @@ struct kvf_claim {
 	int has_root;
 	const char *mode; /* what else has to be the same for a stage to be kept: "",
 			     "partitions=8" ...; NULL = "" */
+	const char *frozen; /* the place of a frozen source; NULL = as the row has it */
 	int resume;       /* keep the stage that is there, if it is ours (below) */
 	struct kvf_bytes version_part, version_key, version_started;
 };
@@ -374,6 +377,12 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_append(struct kvf_store 
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_ledger_next(struct kvf_store *s, int64_t after,
 							     struct kvf_ledger_row *row,
 							     struct kvf_err *err);
+
+/* Note that a source is frozen, or with "" that it is not any more.  Guarded by
+ * nothing: the freeze itself lies in the source.  KVF_ENOTFOUND without a control
+ * row. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_store_note_frozen(struct kvf_store *s, const char *place, struct kvf_err *err);
 
 /* ---- the way back (docs/decisions/rollback.md) ---------------------------- */
 

@@ -115,6 +115,8 @@ struct kvf_store_ops {
 				  struct kvf_bytes version_done,
 				  const struct kvf_ledger_row *row, struct kvf_err *err);
 	enum kvf_status (*gc)(struct kvf_store *s, struct kvf_err *err);
+	enum kvf_status (*note_frozen)(struct kvf_store *s, const char *place,
+				       struct kvf_err *err);
 	void (*note_failure)(struct kvf_store *s, const char *why);
 	/* `epoch`: guarded by it; 0 = by nothing. */
 	enum kvf_status (*ledger_append)(struct kvf_store *s, uint64_t epoch,

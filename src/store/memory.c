@@ -280,6 +280,8 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 	cut(d->c.run, sizeof(d->c.run), claim->run);
 	cut(d->c.host, sizeof(d->c.host), claim->host);
 	cut(d->c.tool, sizeof(d->c.tool), claim->tool);
+	if (claim->frozen)
+		cut(d->c.frozen, sizeof(d->c.frozen), claim->frozen);
 	d->c.pid = claim->pid;
 	d->c.pid_start = claim->pid_start;
 	d->c.started = d->c.beat = claim->now;
@@ -471,6 +473,17 @@ static enum kvf_status seal(struct kvf_store *base, const uint8_t root[32],
 	return KVF_OK;
 }
 
+static enum kvf_status note_frozen(struct kvf_store *base, const char *place,
+				   struct kvf_err *err)
+{
+	struct kvf_mem_data *d = ((struct memory *)base)->data;
+
+	if (!d->has_control)
+		return not_found("the store holds nothing of kvferry's", err);
+	cut(d->c.frozen, sizeof(d->c.frozen), place);
+	return KVF_OK;
+}
+
 /* ---- the ledger ---------------------------------------------------------------- */
 
 static enum kvf_status ledger_append(struct kvf_store *base, uint64_t epoch,
@@ -624,6 +637,7 @@ static const struct kvf_store_ops ops = {
 	.seal = seal,
 	.commit = commit,
 	.gc = gc,
+	.note_frozen = note_frozen,
 	.note_failure = note_failure,
 	.ledger_append = ledger_append,
 	.ledger_next = ledger_next,

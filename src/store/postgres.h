@@ -309,6 +309,9 @@ enum kvf_status kvf_pgs_live_begin(struct kvf_pgs *s, struct kvf_err *err);
  * KVF_EPREFLIGHT if somebody did since the acquire. */
 enum kvf_status kvf_pgs_live_check(struct kvf_pgs *s, struct kvf_err *err);
 
+enum kvf_status kvf_pgs_note_frozen(struct kvf_store *base, const char *place,
+				    struct kvf_err *err);
+
 /* ---- postgres_commit.c ----------------------------------------------------- */
 
 /* Two parts of a commit's transaction: the application's record into the table

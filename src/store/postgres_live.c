@@ -145,3 +145,22 @@ enum kvf_status kvf_pgs_live_check(struct kvf_pgs *s, struct kvf_err *err)
 		return st;
 	return refuse(s, rows, written, err);
 }
+
+enum kvf_status kvf_pgs_note_frozen(struct kvf_store *base, const char *place,
+				    struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_pg_args a = { 0 };
+	enum kvf_status st = kvf_pgs_ready(s, err);
+	int has = 0;
+
+	if (!st)
+		st = kvf_pgs_touched(s, s->conn, &has, err);
+	if (!st && !has)
+		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->pg.name);
+	kvf_pg_text(&a, place);
+	return st ? st
+		  : kvf_pg_query(&s->pg, s->conn,
+				 "UPDATE kvferry.control SET frozen = $1 WHERE id = 1", &a,
+				 "write", NULL, err);
+}

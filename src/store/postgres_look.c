@@ -131,6 +131,7 @@ static enum kvf_status take_control(struct kvf_pgs *s, const PGresult *res,
 	c->lease = (uint32_t)number(res, 16);
 	kvf_pg_get_text(res, 0, 17, c->step, sizeof(c->step));
 	c->legacy = (enum kvf_legacy)number(res, 18);
+	kvf_pg_get_text(res, 0, 19, c->frozen, sizeof(c->frozen));
 	return KVF_OK;
 }
 
@@ -150,7 +151,7 @@ enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf
 		&s->pg, conn,
 		"SELECT c.format, c.epoch, c.state, c.ver, c.active, c.stage, c.prev,"
 		" c.prev_legacy, c.run, c.host, c.pid, c.pid_start, c.started, c.beat, c.tool,"
-		" c.why, c.lease, c.step, c.legacy, " GENERATION
+		" c.why, c.lease, c.step, c.legacy, c.frozen, " GENERATION
 		" FROM kvferry.control c LEFT JOIN kvferry.generations g"
 		" ON g.gen = CASE WHEN c.state IN ('STAGING', 'SEALED') THEN c.stage ELSE"
 		" c.active END WHERE c.id = 1",
@@ -158,9 +159,9 @@ enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf
 	if (st)
 		return st;
 	st = take_control(s, res, c, err);
-	if (!st && !PQgetisnull(res, 0, 19)) {
+	if (!st && !PQgetisnull(res, 0, 20)) {
 		memset(&g, 0, sizeof(g));
-		take_generation(res, 19, &g);
+		take_generation(res, 20, &g);
 		kvf_control_of(c, &g);
 	}
 	PQclear(res);

@@ -72,6 +72,7 @@ static const struct kvf_store_ops ops = {
 	.seal = kvf_pgs_seal,
 	.commit = kvf_pgs_commit,
 	.gc = kvf_pgs_gc,
+	.note_frozen = kvf_pgs_note_frozen,
 	.note_failure = kvf_pgs_note_failure,
 	.ledger_append = kvf_pgs_ledger_append,
 	.ledger_next = kvf_pgs_ledger_next,

@@ -100,11 +100,13 @@ static enum kvf_status write_owner(struct kvf_pgs *s, const struct kvf_claim *cl
 	kvf_pg_text(&a, claim->tool);
 	kvf_pg_number(&a, (int64_t)seen);
 	kvf_pg_number(&a, (int64_t)active);
+	kvf_pg_text(&a, claim->frozen);
 	st = kvf_pg_query(
 		&s->pg, s->conn,
 		"UPDATE kvferry.control SET epoch = $1, state = 'STAGING', stage = $2,"
 		" run = $3, host = $4, pid = $5, pid_start = $6, started = $7,"
-		" beat = $7, lease = $8, step = 'load', tool = $9, why = ''"
+		" beat = $7, lease = $8, step = 'load', tool = $9, why = '',"
+		" frozen = coalesce($12::text, frozen)"
 		" WHERE id = 1 AND epoch = $10 AND active = $11",
 		&a, "write", &res, err);
 	if (!st && kvf_pg_changed(res) != 1)

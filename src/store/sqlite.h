@@ -229,6 +229,9 @@ enum kvf_status kvf_lite_live_begin(struct kvf_lite *s, struct kvf_err *err);
  * than they were at the acquire. */
 enum kvf_status kvf_lite_live_check(struct kvf_lite *s, struct kvf_err *err);
 
+enum kvf_status kvf_lite_note_frozen(struct kvf_store *base, const char *place,
+				     struct kvf_err *err);
+
 /* ---- sqlite_commit.c ------------------------------------------------------- */
 
 /* Drop every generation that nobody needs, in the open transaction. */

@@ -45,6 +45,22 @@ static enum kvf_status refuse(const struct kvf_lite *s, uint64_t now, struct kvf
 	return KVF_EPREFLIGHT;
 }
 
+enum kvf_status kvf_lite_note_frozen(struct kvf_store *base, const char *place,
+				     struct kvf_err *err)
+{
+	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st = KVF_OK;
+	int has = 0;
+
+	if (s->db)
+		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &has, err);
+	if (!st && !has)
+		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
+	return st ? st
+		  : kvf_lite_exec(s, s->db, err,
+				  "UPDATE kvferry_control SET frozen = %Q WHERE id = 1", place);
+}
+
 /* In the transaction of the commit: what is compared is what gives way. */
 enum kvf_status kvf_lite_live_check(struct kvf_lite *s, struct kvf_err *err)
 {

@@ -137,6 +137,7 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	c->lease = (uint32_t)number(stmt, 16);
 	kvf_lite_text(stmt, 17, c->step, sizeof(c->step));
 	c->legacy = (enum kvf_legacy)sqlite3_column_int(stmt, 18);
+	kvf_lite_text(stmt, 19, c->frozen, sizeof(c->frozen));
 	return KVF_OK;
 }
 
@@ -178,7 +179,7 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 		s, db, &stmt, err,
 		"SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
 		" run, host, pid, pid_start, started, beat, tool, why, lease, step,"
-		" legacy FROM kvferry_control WHERE id = 1");
+		" legacy, frozen FROM kvferry_control WHERE id = 1");
 	if (st)
 		return sqlite3_errcode(db) == SQLITE_ERROR ? strange(s, db, err) : st;
 	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);

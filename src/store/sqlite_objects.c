@@ -34,7 +34,8 @@ static const char objects_sql[] =
 	" lease INTEGER NOT NULL DEFAULT 0, step TEXT NOT NULL DEFAULT '',"
 	" tool TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',"
 	" legacy INTEGER NOT NULL DEFAULT 0 CHECK (legacy IN (0, 1, 2)),"
-	" user_version INTEGER NOT NULL DEFAULT 0);" /* before the last commit */
+	" user_version INTEGER NOT NULL DEFAULT 0," /* before the last commit */
+	" frozen TEXT NOT NULL DEFAULT '');"
 	"CREATE TABLE kvferry_generations("
 	" gen INTEGER PRIMARY KEY CHECK (gen >= 1),"
 	" ver INTEGER NOT NULL, published INTEGER NOT NULL,"

@@ -392,6 +392,7 @@ static const struct kvf_store_ops ops = {
 	.seal = kvf_lite_seal,
 	.commit = kvf_lite_commit,
 	.gc = kvf_lite_gc,
+	.note_frozen = kvf_lite_note_frozen,
 	.note_failure = kvf_lite_note_failure,
 	.ledger_append = kvf_lite_ledger_append,
 	.ledger_next = kvf_lite_ledger_next,

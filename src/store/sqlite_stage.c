@@ -121,7 +121,7 @@ static enum kvf_status write_owner(struct kvf_lite *s, const struct kvf_claim *c
 			"UPDATE kvferry_control SET live = ?1, epoch = ?2, state = 'STAGING',"
 			" stage = ?3, run = ?4, host = ?5, pid = ?6, pid_start = ?7,"
 			" started = ?8, beat = ?8, lease = ?9, step = 'load', tool = ?10,"
-			" why = '' WHERE id = 1");
+			" why = '', frozen = coalesce(?11, frozen) WHERE id = 1");
 	if (st)
 		return st;
 	sqlite3_bind_text(stmt, 1, s->table, -1, SQLITE_STATIC);
@@ -134,6 +134,8 @@ static enum kvf_status write_owner(struct kvf_lite *s, const struct kvf_claim *c
 	sqlite3_bind_int64(stmt, 8, claim->now);
 	sqlite3_bind_int64(stmt, 9, claim->lease);
 	sqlite3_bind_text(stmt, 10, claim->tool, -1, SQLITE_STATIC);
+	if (claim->frozen)
+		sqlite3_bind_text(stmt, 11, claim->frozen, -1, SQLITE_STATIC);
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
 	return st;

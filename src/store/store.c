@@ -620,6 +620,19 @@ void kvf_store_note_failure(struct kvf_store *s, const char *why)
 		kvf_fail(&s->failed, KVF_EUSAGE, "the run has failed");
 }
 
+enum kvf_status kvf_store_note_frozen(struct kvf_store *s, const char *place,
+				      struct kvf_err *err)
+{
+	const struct kvf_control *c = NULL;
+
+	if (s->mode != KVF_STORE_WRITE)
+		return out_of_order(s, "note_frozen", err);
+	if (strlen(place) >= sizeof(c->frozen))
+		return kvf_fail(err, KVF_EUSAGE, "the place of a source has at most %zu bytes",
+				sizeof(c->frozen) - 1);
+	return s->ops->note_frozen(s, place, err);
+}
+
 enum kvf_status kvf_store_ledger_append(struct kvf_store *s, const struct kvf_ledger_row *row,
 					struct kvf_err *err)
 {
