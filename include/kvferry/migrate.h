@@ -40,6 +40,8 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_place_parse(const char *text, struct 
 
 enum kvf_existing { KVF_EXISTING_REFUSE, KVF_EXISTING_REPLACE, KVF_EXISTING_MERGE };
 
+struct kvf_report;
+
 struct kvf_options {
 	/* The application: a definitions folder, or one made in C, or neither =
 	 * every table as it is. */
@@ -80,6 +82,18 @@ struct kvf_options {
 						   * only; needs a file */
 	int entries;             /* verify --entries: merge both sides */
 	size_t max_differences;  /* named by verify and diff; 0 = 20 */
+	/* abort, rollback, cleanup, drop-legacy */
+	const char *confirm; /* --confirm RUN */
+	uint64_t discard;    /* --discard N, with discard_set */
+	int discard_set;
+	const char *save; /* --save STREAM: what is live, before it is given up */
+	/*
+	 * Without `confirm`: ask somebody, who has seen what the report says, to
+	 * type report->confirm.  KVF_OK, or KVF_ECANCELLED with a message.  NULL =
+	 * nobody can be asked.
+	 */
+	enum kvf_status (*ask)(void *ctx, const struct kvf_report *report, struct kvf_err *err);
+	void *ask_ctx;
 	/* Set by the embedder to read or write another descriptor than 0 and 1. */
 	struct kvf_input *input;   /* instead of source "-" */
 	struct kvf_output *output; /* instead of target "-" */
@@ -164,6 +178,15 @@ struct kvf_report {
 	uint64_t only_left, only_right, differ;
 	struct kvf_difference *differences;
 	size_t ndifferences;
+	/* rollback, cleanup, drop-legacy.  rollback: `left` and `right` are what was
+	 * committed and what is live; only_left, only_right and differ count removed,
+	 * new and changed keys, named in differences. */
+	char confirm[64]; /* the run to confirm; "" = no need to */
+	uint64_t written; /* keys that are not as they were committed */
+	int written_known;
+	struct kvf_leftovers leftovers;
+	const char **tables; /* that drop-legacy drops, or dropped */
+	size_t ntables;
 	/* plan */
 	uint64_t need_bytes, free_bytes; /* UINT64_MAX = unknown */
 	struct kvf_store_facts facts;
@@ -228,6 +251,33 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_diff(const struct kvf_options *o,
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
 		 struct kvf_report *report, struct kvf_err *err);
+/*
+ * Give up the unfinished run of the store (o->target): nothing live changes.
+ * report->already when there is none.  KVF_EBUSY for a run that is at work, unless
+ * o->takeover.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_abort(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
+	  struct kvf_err *err);
+/*
+ * Back to what was live before the last run, confirmed by its id and by the number
+ * of keys written since.  KVF_EUSAGE, with the command to type, without that;
+ * KVF_EPREFLIGHT without a way back; KVF_EUNFINISHED while a run is unfinished.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_rollback(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
+	     struct kvf_err *err);
+/* Remove previous generations and leftovers; confirmed where that ends the way back. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_cleanup(const struct kvf_options *o, const struct kvf_env *env, struct kvf_report *report,
+	    struct kvf_err *err);
+/*
+ * Drop the tables of the source that the application lists under `drop`, after
+ * verifying again that the store holds them; confirmed.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_drop_legacy(const struct kvf_options *o, const struct kvf_env *env,
+		struct kvf_report *report, struct kvf_err *err);
 /*
  * Is the run that the control row names still at work, as far as one can tell from
  * this machine?  Not if it has let go, nor if its process on this host is gone; a

@@ -351,3 +351,26 @@ enum kvf_status kvf_gather_next(struct kvf_gather *g, struct kvf_entry *entry,
 		return duplicate(g, entry, origin, err);
 	return remember(g, entry, origin, err);
 }
+
+enum kvf_status kvf_bound_totals(const struct kvf_bound *b, const struct kvf_options *o,
+				 const char *scratch, const struct kvf_env *env,
+				 struct kvf_totals *t, struct kvf_err *err)
+{
+	struct kvf_limits limits = kvf_options_limits(o);
+	enum kvf_status st = KVF_OK;
+	struct kvf_gather gather;
+	struct kvf_entry e;
+	size_t n;
+
+	memset(t, 0, sizeof(*t));
+	for (n = 0; !st && n < b->nselected; n++) {
+		st = kvf_gather_open(&gather, b, b->selected[n], &limits, scratch, env, NULL,
+				     err);
+		while (!st && !(st = kvf_gather_next(&gather, &e, err)))
+			kvf_totals_add(t, &e);
+		kvf_gather_close(&gather);
+		if (st == KVF_EOF)
+			st = KVF_OK;
+	}
+	return st;
+}

@@ -221,6 +221,32 @@ enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kv
 	return KVF_OK;
 }
 
+enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_report *r,
+				 const char *event, const char *outcome,
+				 const struct kvf_fact *facts, size_t n, struct kvf_err *err)
+{
+	json_t *doc = json_object();
+	int bad = !doc;
+	size_t i;
+
+	memset(line, 0, sizeof(*line));
+	fill_who(line);
+	line->row.run = r->run;
+	line->row.event = event;
+	line->row.outcome = outcome;
+	line->row.app = r->app;
+	line->row.from = line->row.to = r->live;
+	for (i = 0; i < n; i++)
+		if (*facts[i].text)
+			bad |= set(doc, facts[i].name, json_string(facts[i].text));
+	line->document = bad ? NULL : json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(doc);
+	if (!line->document)
+		return kvf_fail_nomem(err);
+	line->row.document = line->document;
+	return KVF_OK;
+}
+
 void kvf_ledger_line_release(struct kvf_ledger_line *line)
 {
 	free(line->document);

@@ -18,6 +18,16 @@ KVF_MUST_CHECK enum kvf_status
 kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_report *r,
 		   const struct kvf_options *o, const uint8_t *definitions,
 		   const struct kvf_head *head, struct kvf_err *err);
+/* One thing that a row says beside its columns; "" is left out. */
+struct kvf_fact {
+	const char *name, *text;
+};
+/* The row of anything else. */
+KVF_MUST_CHECK enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line,
+						const struct kvf_report *r, const char *event,
+						const char *outcome,
+						const struct kvf_fact *facts, size_t n,
+						struct kvf_err *err);
 void kvf_ledger_line_release(struct kvf_ledger_line *line);
 
 /* Append a failed run; best effort, because the first error must not be covered. */

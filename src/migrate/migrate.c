@@ -38,28 +38,6 @@ struct migrate {
 
 /* ---- refusals ---------------------------------------------------------------- */
 
-static enum kvf_status source_totals(struct migrate *m, struct kvf_totals *t,
-				     struct kvf_err *err)
-{
-	struct kvf_limits limits = kvf_options_limits(m->o);
-	enum kvf_status st = KVF_OK;
-	struct kvf_entry e;
-	struct kvf_gather gather;
-	size_t n;
-
-	memset(t, 0, sizeof(*t));
-	for (n = 0; !st && n < m->bound.nselected; n++) {
-		st = kvf_gather_open(&gather, &m->bound, m->bound.selected[n], &limits,
-				     m->scratch, m->env, NULL, err);
-		while (!st && !(st = kvf_gather_next(&gather, &e, err)))
-			kvf_totals_add(t, &e);
-		kvf_gather_close(&gather);
-		if (st == KVF_EOF)
-			st = KVF_OK;
-	}
-	return st;
-}
-
 /* The store holds data: are they these?  Then there is nothing to do. */
 static enum kvf_status compare_with_live(struct migrate *m, struct kvf_store *store,
 					 struct kvf_err *err)
@@ -69,7 +47,7 @@ static enum kvf_status compare_with_live(struct migrate *m, struct kvf_store *st
 
 	if (r->has_control && r->control.state == KVF_RUN_LIVE && r->live == r->schema &&
 	    !m->bound.partial) {
-		st = source_totals(m, &r->left, err);
+		st = kvf_bound_totals(&m->bound, m->o, m->scratch, m->env, &r->left, err);
 		if (!st)
 			st = kvf_store_totals(store, KVF_SCAN_LIVE, &r->right, err);
 		if (st)

@@ -76,6 +76,43 @@ void kvf_report_warn(struct kvf_report *r, const char *fmt, ...)
 	r->nwarnings++;
 }
 
+enum kvf_status kvf_report_difference(struct kvf_report *r, size_t max,
+				      enum kvf_difference_side side, const char *package,
+				      const struct kvf_entry *left,
+				      const struct kvf_entry *right, struct kvf_err *err)
+{
+	const struct kvf_entry *e = left ? left : right;
+	struct kvf_difference *d;
+
+	switch (side) {
+	case KVF_ONLY_LEFT: r->only_left++; break;
+	case KVF_ONLY_RIGHT: r->only_right++; break;
+	case KVF_VALUES_DIFFER: r->differ++; break;
+	}
+	if (r->ndifferences == max)
+		return KVF_OK;
+	if (!r->differences)
+		r->differences = kvf_report_alloc(r, max * sizeof(*r->differences));
+	if (!r->differences)
+		return kvf_fail_nomem(err);
+	d = &r->differences[r->ndifferences];
+	d->side = side;
+	d->package = kvf_report_text(r, "%s", package);
+	d->part = kvf_report_alloc(r, e->part.len + 1);
+	d->key = kvf_report_alloc(r, e->key.len + 1);
+	if (!d->package || !d->part || !d->key)
+		return kvf_fail_nomem(err);
+	if (e->part.len)
+		memcpy(d->part, e->part.ptr, e->part.len);
+	memcpy(d->key, e->key.ptr, e->key.len);
+	d->part_len = e->part.len;
+	d->key_len = e->key.len;
+	d->left_value = left ? left->value.len : 0;
+	d->right_value = right ? right->value.len : 0;
+	r->ndifferences++;
+	return KVF_OK;
+}
+
 size_t kvf_report_step(struct kvf_report *r, const char *name)
 {
 	size_t i = r->nsteps;

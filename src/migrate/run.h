@@ -15,6 +15,8 @@
  *   apart.c    operands that must not be one file
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
  *   holder.c   who has the store            resume.c   a stage that is there already
+ *   back.c     abort, rollback, cleanup        legacy.c  the end of the legacy tables
+ *   writes.c   what was written since a commit
  */
 #ifndef KVF_RUN_H
 #define KVF_RUN_H
@@ -44,6 +46,13 @@ void kvf_report_step_end(struct kvf_report *r, size_t step, uint64_t entries, ui
 KVF_MUST_CHECK enum kvf_status kvf_report_packages(struct kvf_report *r,
 						   const char *const *names, size_t n,
 						   struct kvf_err *err);
+
+/* Count a difference, and name it while fewer than `max` are named; always the same
+ * `max` for one report.  The entry of a side that has none is NULL. */
+KVF_MUST_CHECK enum kvf_status
+kvf_report_difference(struct kvf_report *r, size_t max, enum kvf_difference_side side,
+		      const char *package, const struct kvf_entry *left,
+		      const struct kvf_entry *right, struct kvf_err *err);
 
 int kvf_stopped(const struct kvf_env *env);
 /* KVF_EINTERRUPTED when somebody asked to stop. */
@@ -168,6 +177,12 @@ KVF_MUST_CHECK enum kvf_status kvf_gather_open(struct kvf_gather *f, const struc
 KVF_MUST_CHECK enum kvf_status kvf_gather_next(struct kvf_gather *f, struct kvf_entry *entry,
 					       struct kvf_err *err);
 void kvf_gather_close(struct kvf_gather *f);
+
+/* What all selected packages amount to. */
+KVF_MUST_CHECK enum kvf_status kvf_bound_totals(const struct kvf_bound *b,
+						const struct kvf_options *o,
+						const char *scratch, const struct kvf_env *env,
+						struct kvf_totals *t, struct kvf_err *err);
 
 /* gather_parts.c: several parts of a record at once, each in a thread. */
 

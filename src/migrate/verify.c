@@ -28,39 +28,6 @@ static const char *package_name(const struct kvf_side_entries *s, size_t package
 	return package < kvf_side_packages(s, &names) ? names[package] : "";
 }
 
-static enum kvf_status add_difference(struct comparison *c, enum kvf_difference_side side,
-				      const char *package, const struct kvf_entry *left,
-				      const struct kvf_entry *right, struct kvf_err *err)
-{
-	struct kvf_report *r = c->report;
-	const struct kvf_entry *e = left ? left : right;
-	struct kvf_difference *d;
-
-	switch (side) {
-	case KVF_ONLY_LEFT: r->only_left++; break;
-	case KVF_ONLY_RIGHT: r->only_right++; break;
-	case KVF_VALUES_DIFFER: r->differ++; break;
-	}
-	if (r->ndifferences == c->max)
-		return KVF_OK;
-	d = &r->differences[r->ndifferences];
-	d->side = side;
-	d->package = kvf_report_text(r, "%s", package);
-	d->part = kvf_report_alloc(r, e->part.len + 1);
-	d->key = kvf_report_alloc(r, e->key.len + 1);
-	if (!d->package || !d->part || !d->key)
-		return kvf_fail_nomem(err);
-	if (e->part.len)
-		memcpy(d->part, e->part.ptr, e->part.len);
-	memcpy(d->key, e->key.ptr, e->key.len);
-	d->part_len = e->part.len;
-	d->key_len = e->key.len;
-	d->left_value = left ? left->value.len : 0;
-	d->right_value = right ? right->value.len : 0;
-	r->ndifferences++;
-	return KVF_OK;
-}
-
 /* One side during the walk. */
 struct walker {
 	struct kvf_side_entries *side;
@@ -104,9 +71,6 @@ static enum kvf_status walk(struct comparison *c, struct kvf_err *err)
 
 	memset(&rep->left, 0, sizeof(rep->left));
 	memset(&rep->right, 0, sizeof(rep->right));
-	rep->differences = kvf_report_alloc(rep, (c->max + 1) * sizeof(*rep->differences));
-	if (!rep->differences)
-		return kvf_fail_nomem(err);
 	st = kvf_side_begin(c->left, c->by_package, err);
 	if (!st)
 		st = kvf_side_begin(c->right, c->by_package, err);
@@ -117,14 +81,14 @@ static enum kvf_status walk(struct comparison *c, struct kvf_err *err)
 	while (!st && !(l.end && r.end)) {
 		cmp = order(c, &l, &r);
 		if (cmp < 0)
-			st = add_difference(c, KVF_ONLY_LEFT, package_name(c->left, l.package),
+			st = kvf_report_difference(rep, c->max, KVF_ONLY_LEFT, package_name(c->left, l.package),
 					    &l.entry, NULL, err);
 		else if (cmp > 0)
-			st = add_difference(c, KVF_ONLY_RIGHT,
+			st = kvf_report_difference(rep, c->max, KVF_ONLY_RIGHT,
 					    package_name(c->right, r.package), NULL, &r.entry,
 					    err);
 		else if (kvf_bytes_cmp(l.entry.value, r.entry.value) != 0)
-			st = add_difference(c, KVF_VALUES_DIFFER,
+			st = kvf_report_difference(rep, c->max, KVF_VALUES_DIFFER,
 					    package_name(c->left, l.package), &l.entry,
 					    &r.entry, err);
 		if (!st && cmp <= 0)

@@ -103,6 +103,11 @@ struct kvf_freezer {
 			       struct kvf_err *err);
 	enum kvf_status (*lift)(const char *rest, const struct kvf_env *env,
 				struct kvf_freeze *f, struct kvf_err *err);
+	enum kvf_status (*present)(const char *rest, const struct kvf_env *env,
+				   const char *const *tables, size_t n, int *there,
+				   struct kvf_err *err);
+	enum kvf_status (*drop)(const char *rest, const struct kvf_env *env,
+				const char *const *tables, size_t n, struct kvf_err *err);
 };
 extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer;
 

@@ -210,4 +210,12 @@ int kvf_postgres_cell(enum kvf_postgres_how how, const uint8_t *p, size_t len,
 enum kvf_status kvf_postgres_frozen(struct kvf_source *s, struct kvf_freeze *f,
 				    struct kvf_err *err);
 
+/* ---- postgres_drop.c: members of the freezer's table ---- */
+
+enum kvf_status kvf_postgres_present(const char *rest, const struct kvf_env *env,
+				     const char *const *tables, size_t n, int *there,
+				     struct kvf_err *err);
+enum kvf_status kvf_postgres_drop(const char *rest, const struct kvf_env *env,
+				  const char *const *tables, size_t n, struct kvf_err *err);
+
 #endif

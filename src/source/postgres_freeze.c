@@ -494,4 +494,6 @@ const struct kvf_freezer kvf_postgres_freezer = {
 	.writers = find_writers,
 	.set = freeze_set,
 	.lift = freeze_lift,
+	.present = kvf_postgres_present,
+	.drop = kvf_postgres_drop,
 };

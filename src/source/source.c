@@ -323,6 +323,28 @@ enum kvf_status kvf_freeze_lift(const char *place, const struct kvf_env *env,
 			    : no_such_place(place, err);
 }
 
+enum kvf_status kvf_legacy_present(const char *place, const struct kvf_env *env,
+				   const char *const *tables, size_t n, int *there,
+				   struct kvf_err *err)
+{
+	const char *rest;
+	size_t i = find_scheme(place, &rest);
+
+	return i < NSCHEMES ? schemes[i].freezer->present(rest, env, tables, n, there, err)
+			    : no_such_place(place, err);
+}
+
+enum kvf_status kvf_legacy_drop(const char *place, const struct kvf_env *env,
+				const char *const *tables, size_t n, struct kvf_err *err)
+{
+	const char *rest;
+	size_t i = find_scheme(place, &rest);
+
+	assert(n > 0);
+	return i < NSCHEMES ? schemes[i].freezer->drop(rest, env, tables, n, err)
+			    : no_such_place(place, err);
+}
+
 const char *kvf_source_identity(const struct kvf_source *s)
 {
 	return s->driver->identity(s);

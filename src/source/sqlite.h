@@ -196,4 +196,12 @@ enum kvf_status kvf_sqlite_frozen(struct kvf_source *s, struct kvf_freeze *f,
 enum kvf_status kvf_sqlite_writers(const char *rest, const struct kvf_env *env,
 				   struct kvf_writers *w, struct kvf_err *err);
 
+/* ---- sqlite_drop.c: members of the freezer's table ---- */
+
+enum kvf_status kvf_sqlite_present(const char *rest, const struct kvf_env *env,
+				   const char *const *tables, size_t n, int *there,
+				   struct kvf_err *err);
+enum kvf_status kvf_sqlite_drop(const char *rest, const struct kvf_env *env,
+				const char *const *tables, size_t n, struct kvf_err *err);
+
 #endif

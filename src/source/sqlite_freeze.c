@@ -399,4 +399,6 @@ const struct kvf_freezer kvf_sqlite_freezer = {
 	.writers = kvf_sqlite_writers,
 	.set = freeze_set,
 	.lift = freeze_lift,
+	.present = kvf_sqlite_present,
+	.drop = kvf_sqlite_drop,
 };

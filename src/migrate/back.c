@@ -1,0 +1,362 @@
+/*
+ * back - abort, rollback, cleanup: what gives something up.
+ *
+ * Each looks first and says what it would do; then comes the confirmation, where
+ * data are given up; then one transaction of the store, which changes nothing if
+ * another run was faster.
+ */
+#include "migrate/back.h"
+
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- looking ------------------------------------------------------------------ */
+
+/* The store as it is typed: without a password, with the table where it was named. */
+static const char *typed(const struct kvf_options *o, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s%s%s%s", o->target, o->table ? " --table-name '" : "",
+		 o->table ? o->table : "", o->table ? "'" : "");
+	kvf_text_redact(buf);
+	return buf;
+}
+
+static enum kvf_status nothing_there(const struct kvf_report *r, struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EPREFLIGHT, "the store holds nothing of kvferry's");
+	kvf_err_detail(err, "%s. Nothing was changed.", r->target);
+	return KVF_EPREFLIGHT;
+}
+
+enum kvf_status kvf_back_open(const struct kvf_options *o, const struct kvf_env *env,
+			      struct kvf_report *r, struct kvf_store **store,
+			      struct kvf_err *err)
+{
+	struct kvf_store_options so = { .table = o->table };
+	enum kvf_status st = kvf_report_init(r, err);
+
+	*store = NULL;
+	if (st)
+		return st;
+	kvf_run_id(r->run, sizeof(r->run));
+	/* To read first: what is not there must not be made. */
+	st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, store, err);
+	if (!st && !o->dry_run) {
+		kvf_store_close(*store);
+		st = kvf_store_open(o->target, KVF_STORE_WRITE, &so, env, store, err);
+	}
+	if (st == KVF_ENOTFOUND) {
+		snprintf(r->target, sizeof(r->target), "%s", o->target);
+		kvf_text_redact(r->target);
+		return nothing_there(r, err);
+	}
+	if (st)
+		return st;
+	kvf_report_name(r->target, sizeof(r->target), "%s", kvf_store_identity(*store));
+	st = kvf_store_control(*store, &r->control, err);
+	if (st == KVF_ENOTFOUND)
+		return nothing_there(r, err);
+	r->has_control = !st;
+	r->live = r->control.ver;
+	snprintf(r->app, sizeof(r->app), "%s", r->control.app);
+	return st;
+}
+
+static int at_work(const struct kvf_control *c)
+{
+	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
+}
+
+static enum kvf_status refuse_busy(const struct kvf_options *o, const struct kvf_control *c,
+				   struct kvf_err *err)
+{
+	char when[32], place[600];
+
+	kvf_time_text(c->beat, when, sizeof(when));
+	kvf_fail(err, KVF_EBUSY, "run %s is at work in this store", c->run);
+	kvf_err_detail(err,
+		       "on host %s, process %" PRId64 ", last sign %s. Nothing was changed.",
+		       c->host, c->pid, when);
+	kvf_err_hint(err,
+		     "Wait for it to end, or stop it; if it is known to be dead: kvferry abort "
+		     "--takeover %s",
+		     typed(o, place, sizeof(place)));
+	return KVF_EBUSY;
+}
+
+enum kvf_status kvf_back_settled(const struct kvf_options *o, const struct kvf_report *r,
+				 struct kvf_err *err)
+{
+	char place[600];
+
+	if (!at_work(&r->control))
+		return KVF_OK;
+	if (kvf_owner_alive(&r->control))
+		return refuse_busy(o, &r->control, err);
+	kvf_fail(err, KVF_EUNFINISHED, "run %s is unfinished", r->control.run);
+	kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_hint(err, "Finish it by its own command, or give it up: kvferry abort %s",
+		     typed(o, place, sizeof(place)));
+	return KVF_EUNFINISHED;
+}
+
+enum kvf_status kvf_back_live_run(struct kvf_store *store, struct kvf_report *r,
+				  struct kvf_err *err)
+{
+	struct kvf_generation g;
+	enum kvf_status st = kvf_store_generation(store, KVF_SCAN_LIVE, &g, err);
+
+	if (!st)
+		snprintf(r->confirm, sizeof(r->confirm), "%s", g.run);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		st = KVF_OK;
+	}
+	return st;
+}
+
+/* ---- the confirmation ----------------------------------------------------------- */
+
+/* The command that does it, as it is to be typed. */
+static void write_command(const struct kvf_options *o, const struct kvf_report *r,
+			  const char *verb, char *buf, size_t size)
+{
+	char place[600], source[600] = "", discard[40] = "";
+
+	if (o->formats) {
+		snprintf(source, sizeof(source), " -f %.200s %.300s", o->formats, o->source);
+		kvf_text_redact(source);
+	}
+	if (r->written && strcmp(verb, "rollback") == 0)
+		snprintf(discard, sizeof(discard), " --discard %" PRIu64, r->written);
+	snprintf(buf, size, "kvferry %s%s %s --confirm %s%s", verb, source,
+		 typed(o, place, sizeof(place)), r->confirm, discard);
+}
+
+enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf_report *r,
+				   const char *verb, struct kvf_err *err)
+{
+	int rolls_back = strcmp(verb, "rollback") == 0;
+	char command[1600];
+
+	if (!r->confirm[0])
+		return KVF_OK;
+	if (!o->confirm && o->ask)
+		return o->ask(o->ask_ctx, r, err);
+	if (!o->confirm)
+		kvf_fail(err, KVF_EUSAGE, "%s gives data up, and needs a confirmation", verb);
+	else if (strcmp(o->confirm, r->confirm) != 0)
+		kvf_fail(err, KVF_EUSAGE, "--confirm %.63s: what is live was made by run %s",
+			 o->confirm, r->confirm);
+	else if (rolls_back && (o->discard_set ? o->discard : 0) != r->written)
+		kvf_fail(err, KVF_EUSAGE,
+			 "%" PRIu64 " %s written after the commit, and would be lost",
+			 r->written, r->written == 1 ? "key was" : "keys were");
+	else
+		return KVF_OK;
+	write_command(o, r, verb, command, sizeof(command));
+	kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_hint(err, "To do it: %s", command);
+	return KVF_EUSAGE;
+}
+
+/* ---- abort ---------------------------------------------------------------------- */
+
+enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env,
+			  struct kvf_report *r, struct kvf_err *err)
+{
+	struct kvf_ledger_line line;
+	struct kvf_store *store;
+	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
+	const struct kvf_fact facts[] = { { "run", r->control.run },
+					  { "takeover", o->takeover ? "yes" : "no" },
+					  { "why", r->control.why } };
+
+	if (!st && !at_work(&r->control))
+		r->already = 1;
+	if (st || r->already)
+		goto out;
+	if (kvf_owner_alive(&r->control) && !o->takeover) {
+		st = refuse_busy(o, &r->control, err);
+		goto out;
+	}
+	if (o->dry_run)
+		goto out;
+	st = kvf_ledger_event(&line, r, "abort", "ok", facts, 3, err);
+	if (!st) {
+		st = kvf_store_abort(store, r->control.epoch, &line.row, err);
+		kvf_ledger_line_release(&line);
+	}
+out:
+	kvf_store_close(store);
+	return st;
+}
+
+/* ---- rollback ------------------------------------------------------------------- */
+
+static enum kvf_status check_way_back(const struct kvf_options *o, const struct kvf_report *r,
+				      struct kvf_err *err)
+{
+	const struct kvf_control *c = &r->control;
+	char place[600];
+
+	if (c->state == KVF_RUN_LIVE && (c->prev || c->prev_legacy))
+		return KVF_OK;
+	kvf_fail(err, KVF_EPREFLIGHT, "there is nothing to roll back to");
+	kvf_err_detail(err, "%s. Nothing was changed.",
+		       c->state != KVF_RUN_LIVE ? "nothing that kvferry published is live"
+		       : c->legacy != KVF_LEGACY_KEPT
+			       ? "the legacy tables have been dropped"
+			       : "the previous generation is not kept any more");
+	kvf_err_hint(err,
+		     "'kvferry history %s' shows what happened to it; a backup is "
+		     "restored with 'kvferry import --replace'.",
+		     typed(o, place, sizeof(place)));
+	return KVF_EPREFLIGHT;
+}
+
+/* The live data into a stream: exactly those that were counted. */
+static enum kvf_status save(const struct kvf_options *o, const struct kvf_env *env,
+			    const struct kvf_report *r, struct kvf_err *err)
+{
+	struct kvf_options b = *o;
+	struct kvf_report saved;
+	struct kvf_totals t = { 0 };
+	enum kvf_status st;
+	size_t i;
+
+	b.source = o->target;
+	b.target = o->save;
+	b.manifest = NULL;
+	b.input = NULL;
+	b.output = NULL;
+	st = kvf_backup(&b, env, &saved, err);
+	for (i = 0; !st && i < saved.npackages; i++)
+		kvf_totals_merge(&t, &saved.packages[i].totals);
+	kvf_report_free(&saved);
+	if (st) {
+		if (!*err->detail)
+			kvf_err_detail(err, "Nothing was rolled back.");
+		return st;
+	}
+	if (kvf_totals_equal(&t, &r->right))
+		return KVF_OK;
+	kvf_fail(err, KVF_EPREFLIGHT, "the store was written while it was saved");
+	kvf_err_detail(err, "Nothing was rolled back; the stream is kept.");
+	kvf_err_hint(err, "Stop the application, and give the command again.");
+	return KVF_EPREFLIGHT;
+}
+
+static enum kvf_status commit_rollback(struct kvf_store *store, struct kvf_report *r,
+				       const struct kvf_options *o, struct kvf_err *err)
+{
+	const struct kvf_control *c = &r->control;
+	struct kvf_ledger_line line;
+	char written[24], to[40];
+	const struct kvf_fact facts[] = { { "run", r->confirm },
+					  { "discarded", written },
+					  { "saved", o->save ? o->save : "" },
+					  { "to", to } };
+	enum kvf_status st;
+
+	snprintf(written, sizeof(written), "%" PRIu64, r->written);
+	if (c->prev)
+		snprintf(to, sizeof(to), "generation %" PRIu64, c->prev);
+	else
+		snprintf(to, sizeof(to), "legacy tables");
+	st = kvf_ledger_event(&line, r, "rollback", "ok", facts, 4, err);
+	if (st)
+		return st;
+	line.row.from = r->live;
+	line.row.to = r->schema;
+	st = kvf_store_rollback(store, c->epoch, &r->right, &line.row, err);
+	kvf_ledger_line_release(&line);
+	if (st)
+		return st;
+	r->published = 1;
+	if (kvf_store_sweep(store, err)) {
+		kvf_report_warn(r,
+				"what was rolled back still takes space until 'kvferry "
+				"cleanup': %s",
+				err->message);
+		kvf_err_clear(err);
+	}
+	return KVF_OK;
+}
+
+enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *env,
+			     struct kvf_report *r, struct kvf_err *err)
+{
+	struct kvf_generation prev;
+	struct kvf_store *store;
+	char dir[4096];
+	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
+
+	if (!st)
+		st = kvf_back_settled(o, r, err);
+	if (!st)
+		st = check_way_back(o, r, err);
+	if (!st)
+		st = kvf_back_live_run(store, r, err);
+	if (!st && r->control.prev) {
+		st = kvf_store_generation(store, KVF_SCAN_PREVIOUS, &prev, err);
+		r->schema = st ? 0 : prev.ver;
+	}
+	if (!st)
+		st = kvf_written_since(store, kvf_scratch_dir(o->target, env, dir, sizeof(dir)),
+				       env, r, err);
+	if (!st && !r->written_known)
+		st = kvf_fail(err, KVF_EPREFLIGHT,
+			      "what was committed is not kept any more, so that later writes "
+			      "cannot be counted");
+	if (!st && !o->dry_run)
+		st = kvf_back_confirmed(o, r, "rollback", err);
+	if (!st && o->save && !o->dry_run)
+		st = save(o, env, r, err);
+	if (!st && !o->dry_run)
+		st = commit_rollback(store, r, o, err);
+	kvf_store_close(store);
+	return st;
+}
+
+/* ---- cleanup -------------------------------------------------------------------- */
+
+enum kvf_status kvf_cleanup(const struct kvf_options *o, const struct kvf_env *env,
+			    struct kvf_report *r, struct kvf_err *err)
+{
+	char generations[24], entries[24];
+	const struct kvf_fact facts[] = { { "run", r->confirm },
+					  { "generations", generations },
+					  { "entries", entries } };
+	struct kvf_leftovers *l = &r->leftovers;
+	struct kvf_ledger_line line;
+	struct kvf_store *store;
+	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
+
+	if (!st)
+		st = kvf_back_settled(o, r, err);
+	if (!st)
+		st = kvf_store_leftovers(store, l, err);
+	if (st)
+		goto out;
+	r->already = !l->generations && !l->marks && !l->way_back;
+	if (l->way_back)
+		st = kvf_back_live_run(store, r, err);
+	if (st || r->already || o->dry_run)
+		goto out;
+	st = kvf_back_confirmed(o, r, "cleanup", err);
+	snprintf(generations, sizeof(generations), "%" PRIu64, l->generations);
+	snprintf(entries, sizeof(entries), "%" PRIu64, l->entries);
+	if (!st)
+		st = kvf_ledger_event(&line, r, "cleanup", "ok", facts, 3, err);
+	if (!st) {
+		st = kvf_store_cleanup(store, r->control.epoch, &line.row, err);
+		kvf_ledger_line_release(&line);
+	}
+out:
+	kvf_store_close(store);
+	return st;
+}

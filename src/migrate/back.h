@@ -1,0 +1,45 @@
+/* back - what abort, rollback, cleanup and drop-legacy share. */
+#ifndef KVF_MIGRATE_BACK_H
+#define KVF_MIGRATE_BACK_H
+
+#include "migrate/ledger.h"
+
+#define KVF_WRITES_NAMED 20
+
+/* ---- writes.c -------------------------------------------------------------- */
+
+/* What the stream of the live generation held, by the progress rows; no entries
+ * where nothing of them is kept. */
+KVF_MUST_CHECK enum kvf_status kvf_stream_totals(struct kvf_store *store, struct kvf_totals *t,
+						 struct kvf_err *err);
+/*
+ * Which keys are not as they were committed?  Fills left, right, the counts and
+ * differences, and `written`.  written_known stays 0 where that is not kept any
+ * more (kvf_store_cleanup()) and the totals differ.
+ */
+KVF_MUST_CHECK enum kvf_status kvf_written_since(struct kvf_store *store, const char *scratch,
+						 const struct kvf_env *env,
+						 struct kvf_report *r, struct kvf_err *err);
+
+/* ---- back.c ---------------------------------------------------------------- */
+
+/*
+ * Open o->target and read its control row into the report; *store may be there
+ * after an error.  KVF_EPREFLIGHT where kvferry never was.
+ */
+KVF_MUST_CHECK enum kvf_status kvf_back_open(const struct kvf_options *o,
+					     const struct kvf_env *env, struct kvf_report *r,
+					     struct kvf_store **store, struct kvf_err *err);
+/* KVF_EBUSY or KVF_EUNFINISHED while a run is under way, naming what to type. */
+KVF_MUST_CHECK enum kvf_status
+kvf_back_settled(const struct kvf_options *o, const struct kvf_report *r, struct kvf_err *err);
+/* Has r->confirm been confirmed?  `verb` and `more` ("-f DIR ...") are for the
+ * command to type. */
+KVF_MUST_CHECK enum kvf_status kvf_back_confirmed(const struct kvf_options *o,
+						  const struct kvf_report *r, const char *verb,
+						  struct kvf_err *err);
+/* The run that made what is live, into r->confirm. */
+KVF_MUST_CHECK enum kvf_status kvf_back_live_run(struct kvf_store *store, struct kvf_report *r,
+						 struct kvf_err *err);
+
+#endif
