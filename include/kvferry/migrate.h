@@ -135,7 +135,7 @@ struct kvf_difference {
 	char *package;       /* or "" where a side has no packages */
 	uint8_t *part, *key; /* owned by the report */
 	size_t part_len, key_len;
-	uint64_t left_value, right_value; /* value lengths */
+	uint64_t left_value, right_value; /* value lengths; UINT64_MAX = unknown */
 };
 
 /* What a check of the definitions found; nothing found is not listed. */

@@ -77,6 +77,7 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 {
 	struct cli *c = a->c;
 	enum kvf_status st;
+	char *end;
 	long n;
 
 	switch ((int)id) {
@@ -111,6 +112,16 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 	case OPT_CHUNK: return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
 	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
 	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);
+	case OPT_CONFIRM: c->o.confirm = v; return KVF_OK;
+	case OPT_DISCARD:
+		c->o.discard = strtoull(v, &end, 10);
+		c->o.discard_set = 1;
+		return *v >= '0' && *v <= '9' && !*end ? KVF_OK
+						       : bad_value(c, id, v, "a number");
+	case OPT_SAVE:
+		c->o.save = v;
+		return *v && strcmp(v, "-") != 0 ? KVF_OK
+						 : bad_value(c, id, v, "a file's path");
 	case OPT_KEEP: c->o.keep = v; return KVF_OK;
 	case OPT_MANIFEST:
 		c->o.manifest = v;

@@ -46,6 +46,7 @@ struct cli {
 	struct cli_paint paint_err; /* for stderr */
 	struct cli_progress *progress;
 	int out_errno; /* why a write to stdout failed, or 0 */
+	int summed_up; /* what would be lost was printed */
 	int done_note; /* the work is done; only its report can fail now */
 
 	json_t *result;   /* with --json */

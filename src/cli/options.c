@@ -98,6 +98,16 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_RAW] = { 0, "raw", NULL, NULL, "the value's exact bytes, and nothing else", NULL },
 	[OPT_APP] = { 0, "app", "NAME", NULL,
 		      "the application's name (default: the folder's name)", NULL },
+	[OPT_CONFIRM] = { 0, "confirm", "RUN", NULL,
+			  "the run that is given up, as a confirmation",
+			  "Without it the command says what it would do, and what to type. On "
+			  "a "
+			  "terminal it asks." },
+	[OPT_DISCARD] = { 0, "discard", "N", NULL,
+			  "how many keys that were written after the commit may be lost",
+			  "It has to be the exact number." },
+	[OPT_SAVE] = { 0, "save", "STREAM", "@file",
+		       "write what is live to a stream before it is given up", NULL },
 	[OPT_EXIT_CODE] = { 0, "exit-code", NULL, NULL,
 			    "exit 10: something to do, 9: a run is unfinished, 8: one is at "
 			    "work",

@@ -290,15 +290,15 @@ void cli_differences_text(struct cli *c)
 		cli_puts(c->out, kvf_bytes_print(p, part, sizeof(part)));
 		fputc('\t', c->out);
 		cli_puts(c->out, kvf_bytes_print(k, key, sizeof(key)));
-		if (d->side == KVF_VALUES_DIFFER)
+		if (d->side == KVF_VALUES_DIFFER && d->left_value != UINT64_MAX)
 			fprintf(c->out, "\t%llu and %llu bytes",
 				(unsigned long long)d->left_value,
 				(unsigned long long)d->right_value);
 		fputc('\n', c->out);
 	}
 	if (all > r->ndifferences && r->ndifferences)
-		fprintf(c->out, "... and %s more (--limit N)\n",
-			cli_number(all - r->ndifferences, part));
+		fprintf(c->out, "... and %s more%s\n", cli_number(all - r->ndifferences, part),
+			cli_verb_takes(c->verb, OPT_LIMIT) ? " (--limit N)" : "");
 }
 
 /* ---- as JSON -------------------------------------------------------------------- */

@@ -136,6 +136,60 @@ const struct cli_verb cli_verbs[] = {
 	  "0",
 	  EXAMPLES({ "kvferry history sqlite:store.db", "the ledger" }),
 	  cli_run_history },
+	{ "abort",
+	  { { "STORE", "@place", 0 } },
+	  "give up an unfinished run",
+	  TEXT("What was staged is dropped; what is live, and the schema version, stay as they "
+	       "are. A run that is at work is not disturbed, unless --takeover says that it "
+	       "is known to be dead."),
+	  OPT_BIT(OPT_TABLE_NAME) | HOLDING | OPT_BIT(OPT_DRY_RUN),
+	  "0 8",
+	  EXAMPLES({ "kvferry abort sqlite:store.db", "as if the run had never begun" }),
+	  cli_run_abort },
+	{ "rollback",
+	  { { "STORE", "@place", 0 } },
+	  "back to what was live before the last run",
+	  TEXT("Shows what was written after the commit and would be lost: how many keys, and "
+	       "the first 20 of them. Then the previous generation becomes live again with its "
+	       "schema version and version record, in one transaction; after a first upgrade "
+	       "that is the legacy tables. It needs the run's id (--confirm), and the number "
+	       "of "
+	       "keys where it is not 0 (--discard).",
+	       "A way back is there until 'cleanup' or 'drop-legacy', one run deep."),
+	  OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_CONFIRM) | OPT_BIT(OPT_DISCARD) |
+		  OPT_BIT(OPT_SAVE) | OPT_BIT(OPT_OVERWRITE) | OPT_BIT(OPT_MEMORY) |
+		  OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
+	  "0 2 8 9 13 80",
+	  EXAMPLES({ "kvferry rollback -n sqlite:store.db", "what would be lost?" },
+		   { "kvferry rollback sqlite:store.db --confirm RUN --discard 3 --save "
+		     "late.kvf",
+		     "save it, then go back" }),
+	  cli_run_rollback },
+	{ "cleanup",
+	  { { "STORE", "@place", 0 } },
+	  "remove previous generations and leftovers",
+	  TEXT("Says first what and how much. Where a rollback is still possible it has to be "
+	       "confirmed by the id of the run that is live, because none is afterwards. A "
+	       "SQLite file keeps its size; the space is used again."),
+	  OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_CONFIRM) | OPT_BIT(OPT_DRY_RUN),
+	  "0 2 8 9 80",
+	  EXAMPLES({ "kvferry cleanup -n sqlite:store.db", "what would be removed?" }),
+	  cli_run_cleanup },
+	{ "drop-legacy",
+	  { { "SOURCE", "@place", 0 }, { "STORE", "@place", 0 } },
+	  "drop the legacy tables that the application lists",
+	  TEXT("Verifies again first: the tables hold what was imported, and the store holds "
+	       "it too, but for what was written since. Then the tables under 'drop:' of "
+	       "application.yaml go, all in one transaction. If that fails, the new version "
+	       "stays, 'status' and 'history' say what remains, and the same command again "
+	       "finishes it."),
+	  OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_CONFIRM) |
+		  OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_MAX_VALUE) |
+		  OPT_BIT(OPT_ARG) | OPT_BIT(OPT_DRY_RUN),
+	  "0 2 4 9 11 13 80",
+	  EXAMPLES({ "kvferry drop-legacy -f formats/catalog sqlite:shop.db sqlite:shop.db",
+		     "what would go, and what to type" }),
+	  cli_run_drop_legacy },
 	{ "info",
 	  { { "STREAM", "@file", 0 } },
 	  "what a stream holds, and what it leaves out",

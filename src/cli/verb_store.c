@@ -41,6 +41,8 @@ static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
 	return o;
 }
 
+static const char *const legacy_names[] = { "kept", "dropping", "dropped" };
+
 static json_t *control_json(struct cli *c, const struct kvf_control *k)
 {
 	json_t *o = cli_json_object(c);
@@ -57,6 +59,9 @@ static json_t *control_json(struct cli *c, const struct kvf_control *k)
 		     k->has_root ? cli_json_hex(c, k->root, sizeof(k->root)) : json_null());
 	cli_json_set(c, o, "totals", cli_totals_json(c, &k->totals));
 	cli_json_set(c, o, "why", cli_json_text(c, k->why));
+	cli_json_set(c, o, "way_back",
+		     json_boolean(k->state == KVF_RUN_LIVE && (k->prev || k->prev_legacy)));
+	cli_json_set(c, o, "legacy", cli_json_text(c, legacy_names[k->legacy]));
 	return o;
 }
 
@@ -67,7 +72,7 @@ struct standing {
 	const char *word; /* "absent" "empty" "foreign" "busy" "unfinished" "live" */
 	char now[900];
 	char old[256]; /* may the old application run? */
-	char next[1200];
+	char next[1800];
 	enum kvf_status code; /* with --exit-code */
 };
 
@@ -114,20 +119,22 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 			 (unsigned long long)k->ver);
 	else
 		snprintf(s->old, sizeof(s->old),
-			 "the old application's data are unchanged, and nothing is published");
+			 "the old application must not write until the run is finished or "
+			 "aborted; its data are unchanged");
 	if (alive)
 		snprintf(s->next, sizeof(s->next), "wait for it; kvferry status %s", place);
 	else
 		snprintf(s->next, sizeof(s->next),
 			 "the same command again: kvferry migrate SOURCE %s, or import STREAM "
-			 "%s",
-			 place, place);
+			 "%s; to give it up: kvferry abort %s",
+			 place, place, place);
 }
 
 static void live(struct standing *s, const struct kvf_report *r, const char *place)
 {
 	const struct kvf_control *k = &r->control;
 	char number[32];
+	size_t n;
 
 	s->word = "live";
 	s->code = KVF_OK;
@@ -147,6 +154,14 @@ static void live(struct standing *s, const struct kvf_report *r, const char *pla
 			 "the old application may run: no version was bumped");
 	}
 	snprintf(s->next, sizeof(s->next), "nothing to do; kvferry history %s", place);
+	if (k->legacy != KVF_LEGACY_DROPPING)
+		return;
+	s->code = KVF_EUNFINISHED;
+	n = strlen(s->now);
+	snprintf(s->now + n, sizeof(s->now) - n,
+		 "; to drop the legacy tables was begun, and not finished");
+	snprintf(s->next, sizeof(s->next),
+		 "kvferry drop-legacy -f FORMATS SOURCE %s --confirm %s", place, r->confirm);
 }
 
 static void assess(struct cli *c, struct standing *s)
@@ -168,6 +183,15 @@ static void assess(struct cli *c, struct standing *s)
 	}
 }
 
+/* "OLD" ... "DONE" */
+static const char *stands(const struct kvf_report *r)
+{
+	const struct kvf_control *k = r->has_control ? &r->control : NULL;
+
+	return kvf_outside_name(
+		kvf_outside_state(k, 0, k && k->legacy == KVF_LEGACY_DROPPED));
+}
+
 enum kvf_status cli_run_status(struct cli *c)
 {
 	struct standing s;
@@ -182,6 +206,7 @@ enum kvf_status cli_run_status(struct cli *c)
 	if (c->json) {
 		c->result = cli_json_object(c);
 		cli_json_set(c, c->result, "state", cli_json_text(c, s.word));
+		cli_json_set(c, c->result, "stands", cli_json_text(c, stands(&c->report)));
 		cli_json_set(c, c->result, "now", cli_json_text(c, s.now));
 		cli_json_set(c, c->result, "old_application", cli_json_text(c, s.old));
 		cli_json_set(c, c->result, "next", cli_json_text(c, s.next));
@@ -190,7 +215,7 @@ enum kvf_status cli_run_status(struct cli *c)
 			     c->report.has_control ? control_json(c, &c->report.control)
 						   : json_null());
 	} else {
-		fputs("now   ", c->out);
+		fprintf(c->out, "now   %s, ", stands(&c->report));
 		cli_puts(c->out, s.now);
 		fputs("\nold   ", c->out);
 		cli_puts(c->out, s.old);
@@ -236,6 +261,29 @@ static void history_json(struct history *h, const struct kvf_ledger_row *row)
 	cli_json_add(c, h->list, o);
 }
 
+static const char *fact(json_t *doc, const char *name)
+{
+	const char *text = json_string_value(json_object_get(doc, name));
+
+	return text ? text : "-";
+}
+
+/* abort, rollback, cleanup, drop-legacy: of which run, and how much. */
+static void history_given_up(const struct kvf_ledger_row *row, json_t *doc, char *buf,
+			     size_t size)
+{
+	if (strcmp(row->event, "abort") == 0)
+		snprintf(buf, size, "of run %s", fact(doc, "run"));
+	else if (strcmp(row->event, "rollback") == 0)
+		snprintf(buf, size, "of run %s, to %s; %s later writes discarded",
+			 fact(doc, "run"), fact(doc, "to"), fact(doc, "discarded"));
+	else if (strcmp(row->event, "cleanup") == 0)
+		snprintf(buf, size, "%s tables with %s entries", fact(doc, "generations"),
+			 fact(doc, "entries"));
+	else if (strcmp(row->event, "drop-legacy") == 0)
+		snprintf(buf, size, "%s", fact(doc, "tables"));
+}
+
 /* What the row's document says of the run, in a few words. */
 static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *buf,
 			 size_t size)
@@ -244,10 +292,15 @@ static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *
 	json_t *flag;
 	const char *entries = json_string_value(json_object_get(doc, "entries"));
 	const char *message = json_string_value(json_object_get(doc, "message"));
+	const char *remaining = json_string_value(json_object_get(doc, "remaining"));
 
 	buf[0] = '\0';
 	if (message) {
-		snprintf(buf, size, "%s", message);
+		snprintf(buf, size, "%s%s%s", message, remaining ? "; remaining: " : "",
+			 remaining ? remaining : "");
+	} else if (*row->event == 'a' || *row->event == 'r' || *row->event == 'c' ||
+		   *row->event == 'd') {
+		history_given_up(row, doc, buf, size);
 	} else if (entries) {
 		flag = json_object_get(doc, "verified");
 		snprintf(buf, size, "%s entries%s%s", entries,

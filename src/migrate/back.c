@@ -70,32 +70,18 @@ static int at_work(const struct kvf_control *c)
 	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
 }
 
-static enum kvf_status refuse_busy(const struct kvf_options *o, const struct kvf_control *c,
-				   struct kvf_err *err)
-{
-	char when[32], place[600];
-
-	kvf_time_text(c->beat, when, sizeof(when));
-	kvf_fail(err, KVF_EBUSY, "run %s is at work in this store", c->run);
-	kvf_err_detail(err,
-		       "on host %s, process %" PRId64 ", last sign %s. Nothing was changed.",
-		       c->host, c->pid, when);
-	kvf_err_hint(err,
-		     "Wait for it to end, or stop it; if it is known to be dead: kvferry abort "
-		     "--takeover %s",
-		     typed(o, place, sizeof(place)));
-	return KVF_EBUSY;
-}
-
-enum kvf_status kvf_back_settled(const struct kvf_options *o, const struct kvf_report *r,
+enum kvf_status kvf_back_settled(struct kvf_store *store, const struct kvf_options *o,
+				 const struct kvf_env *env, struct kvf_report *r,
 				 struct kvf_err *err)
 {
 	char place[600];
+	enum kvf_status st;
 
 	if (!at_work(&r->control))
 		return KVF_OK;
-	if (kvf_owner_alive(&r->control))
-		return refuse_busy(o, &r->control, err);
+	st = kvf_await_store(store, o, env, r, err);
+	if (st || !at_work(&r->control))
+		return st;
 	kvf_fail(err, KVF_EUNFINISHED, "run %s is unfinished", r->control.run);
 	kvf_err_detail(err, "Nothing was changed.");
 	kvf_err_hint(err, "Finish it by its own command, or give it up: kvferry abort %s",
@@ -159,7 +145,7 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 		return KVF_OK;
 	write_command(o, r, verb, command, sizeof(command));
 	kvf_err_detail(err, "Nothing was changed.");
-	kvf_err_hint(err, "To do it: %s", command);
+	kvf_err_hint(err, "%s", command);
 	return KVF_EUSAGE;
 }
 
@@ -175,14 +161,11 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 					  { "takeover", o->takeover ? "yes" : "no" },
 					  { "why", r->control.why } };
 
-	if (!st && !at_work(&r->control))
-		r->already = 1;
+	if (!st && at_work(&r->control) && !o->dry_run)
+		st = kvf_await_store(store, o, env, r, err);
+	r->already = !st && !at_work(&r->control);
 	if (st || r->already)
 		goto out;
-	if (kvf_owner_alive(&r->control) && !o->takeover) {
-		st = refuse_busy(o, &r->control, err);
-		goto out;
-	}
 	if (o->dry_run)
 		goto out;
 	st = kvf_ledger_event(&line, r, "abort", "ok", facts, 3, err);
@@ -296,7 +279,7 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
 
 	if (!st)
-		st = kvf_back_settled(o, r, err);
+		st = kvf_back_settled(store, o, env, r, err);
 	if (!st)
 		st = check_way_back(o, r, err);
 	if (!st)
@@ -337,7 +320,7 @@ enum kvf_status kvf_cleanup(const struct kvf_options *o, const struct kvf_env *e
 	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
 
 	if (!st)
-		st = kvf_back_settled(o, r, err);
+		st = kvf_back_settled(store, o, env, r, err);
 	if (!st)
 		st = kvf_store_leftovers(store, l, err);
 	if (st)

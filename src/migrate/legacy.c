@@ -212,7 +212,7 @@ static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_er
 		       "The new version stays. These legacy tables remain: %s. The ledger "
 		       "says so.",
 		       tables);
-	kvf_err_hint(err, "When the cause is gone: %s", command);
+	kvf_err_hint(err, "%s", command);
 }
 
 static enum kvf_status drop(struct legacy *l, struct kvf_err *err)
@@ -273,7 +273,7 @@ enum kvf_status kvf_drop_legacy(const struct kvf_options *o, const struct kvf_en
 	l.epoch = r->control.epoch;
 	l.scratch = kvf_scratch_dir(o->target, env, l.dir, sizeof(l.dir));
 	if (!st)
-		st = kvf_back_settled(o, r, err);
+		st = kvf_back_settled(l.store, o, env, r, err);
 	if (!st && !o->formats && !o->application)
 		st = refuse(KVF_EUSAGE, "which tables are over is said by definitions",
 			    "Name them with -f: their application.yaml lists the tables under "

@@ -1,5 +1,5 @@
 /* plan - what would happen; where a store stands; what happened to it. */
-#include "migrate/run.h"
+#include "migrate/back.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -115,6 +115,7 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 		report->has_control = 1;
 		report->live = report->control.ver;
 		snprintf(report->app, sizeof(report->app), "%s", report->control.app);
+		st = kvf_back_live_run(store, report, err);
 	} else if (st == KVF_ENOTFOUND) {
 		kvf_err_clear(err);
 		st = KVF_OK;

@@ -81,16 +81,17 @@ static enum kvf_status walk(struct comparison *c, struct kvf_err *err)
 	while (!st && !(l.end && r.end)) {
 		cmp = order(c, &l, &r);
 		if (cmp < 0)
-			st = kvf_report_difference(rep, c->max, KVF_ONLY_LEFT, package_name(c->left, l.package),
-					    &l.entry, NULL, err);
+			st = kvf_report_difference(rep, c->max, KVF_ONLY_LEFT,
+						   package_name(c->left, l.package), &l.entry,
+						   NULL, err);
 		else if (cmp > 0)
 			st = kvf_report_difference(rep, c->max, KVF_ONLY_RIGHT,
-					    package_name(c->right, r.package), NULL, &r.entry,
-					    err);
+						   package_name(c->right, r.package), NULL,
+						   &r.entry, err);
 		else if (kvf_bytes_cmp(l.entry.value, r.entry.value) != 0)
 			st = kvf_report_difference(rep, c->max, KVF_VALUES_DIFFER,
-					    package_name(c->left, l.package), &l.entry,
-					    &r.entry, err);
+						   package_name(c->left, l.package), &l.entry,
+						   &r.entry, err);
 		if (!st && cmp <= 0)
 			st = advance(c, &l, &rep->left, err);
 		if (!st && cmp >= 0)

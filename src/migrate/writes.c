@@ -164,6 +164,19 @@ static enum kvf_status next_live(struct writes *w, struct kvf_cursor *c, struct 
 	return t->entries % 4096 ? KVF_OK : kvf_check_stop(w->env, err);
 }
 
+/* How long the value was is not known. */
+static enum kvf_status changed(struct kvf_report *r, const struct kvf_entry *was,
+			       const struct kvf_entry *is, struct kvf_err *err)
+{
+	size_t before = r->ndifferences;
+	enum kvf_status st =
+		kvf_report_difference(r, KVF_WRITES_NAMED, KVF_VALUES_DIFFER, "", was, is, err);
+
+	if (r->ndifferences > before)
+		r->differences[before].left_value = UINT64_MAX;
+	return st;
+}
+
 static enum kvf_status compare(struct writes *w, struct kvf_err *err)
 {
 	struct kvf_report *r = w->report;
@@ -189,8 +202,7 @@ static enum kvf_status compare(struct writes *w, struct kvf_err *err)
 			st = kvf_report_difference(r, KVF_WRITES_NAMED, KVF_ONLY_RIGHT, "",
 						   NULL, &is, err);
 		else if (memcmp(hash, was.value.ptr, sizeof(hash)) != 0)
-			st = kvf_report_difference(r, KVF_WRITES_NAMED, KVF_VALUES_DIFFER, "",
-						   &was, &is, err);
+			st = changed(r, &was, &is, err);
 		if (!st && cmp <= 0)
 			st = next_committed(w, &was, &was_end, err);
 		if (!st && cmp >= 0)

@@ -5,8 +5,8 @@
 run kvferry help
 is 0
 cp out help
-verbs=$(sed -n '/^Verbs/,/^$/s/^  \([a-z]\{3,\}\).*/\1/p' help)
-[ "$(echo "$verbs" | wc -l)" -eq 17 ] || fail "17 verbs in help, not: $verbs"
+verbs=$(sed -n '/^Verbs/,/^$/s/^  \([a-z-]\{3,\}\).*/\1/p' help)
+[ "$(echo "$verbs" | wc -l)" -eq 21 ] || fail "21 verbs in help, not: $verbs"
 for verb in migrate export import backup verify plan status history info cat get diff check \
     init help version completion; do
     case " $(echo "$verbs" | tr '\n' ' ') " in

@@ -262,7 +262,7 @@ is 0
 run kvferry status sqlite:store.db
 is 0
 out <<'END'
-now   sqlite:store.db: 6 entries are published, without an application
+now   NEW, sqlite:store.db: 6 entries are published, without an application
 old   the old application may run: no version was bumped
 next  nothing to do; kvferry history sqlite:store.db
 END

@@ -25,7 +25,7 @@ next: kvferry help
 END
 
 # What does not exist yet is not there: no half verbs.
-for verb in rollback abort cleanup drop-legacy recover repair; do
+for verb in recover repair; do
     run kvferry $verb sqlite:x.db
     is 2
     err_has "unknown verb '$verb'"
