@@ -50,13 +50,17 @@ void kvf_import_claim(struct kvf_import *im)
 {
 	struct kvf_bytes unit = kvf_reader_head_unit(im->reader);
 	struct kvf_claim *c = &im->claim;
+	int merge = im->job->options->existing == KVF_EXISTING_MERGE;
 
 	memset(c, 0, sizeof(*c));
 	if (gethostname(im->host, sizeof(im->host) - 1))
 		im->host[0] = '\0';
+	/* A stage with live entries in it is none for a run without them. */
 	if (im->job->options->partitions)
-		snprintf(im->mode, sizeof(im->mode), "partitions=%u",
-			 im->job->options->partitions);
+		snprintf(im->mode, sizeof(im->mode), "%spartitions=%u",
+			 merge ? "merge " : "", im->job->options->partitions);
+	else if (merge)
+		snprintf(im->mode, sizeof(im->mode), "merge");
 	c->run = im->job->report->run;
 	c->host = im->host;
 	c->tool = KVF_VERSION;
