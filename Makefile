@@ -147,6 +147,11 @@ bench-pg: ## the same on a PostgreSQL server of its own; BENCH_BIG=1 adds 20 mil
 	@$(MAKE) $(jobs) all $(BENCHES)
 	@B=$(B) sh tests/bench/run_pg.sh
 
+bench-lakefs: ## lakeFS: rows per second of each package, and what COPY needs
+	@sh tests/support/deps.sh base
+	@$(MAKE) $(jobs) all $(BENCHES)
+	@B=$(B) sh tests/bench/run_lakefs.sh
+
 cov: ## line and branch coverage of the tests
 	@$(MAKE) $(jobs) VARIANT=cov tests-build
 	@B=build/cov sh tests/run.sh && sh tests/support/cov.sh build/cov
@@ -174,7 +179,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  %-12s %s\n",$$1,$$2}'
 
-.PHONY: all tests-build deps test check demo asan tsan clang fuzz bench bench-pg cov lint check-layers fmt \
+.PHONY: all tests-build deps test check demo asan tsan clang fuzz bench bench-pg bench-lakefs cov lint check-layers fmt \
         install uninstall clean help
 .SECONDARY:
 .DEFAULT_GOAL := all
