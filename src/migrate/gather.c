@@ -178,12 +178,15 @@ static enum kvf_status read_straight(struct kvf_gather *g, int declared, struct 
 static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf_err *err)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
-	int declared = pkg->nrecords == 1 && pkg->records[g->record].ordered;
+	int declared = pkg->nrecords == 1 && pkg->records[g->record].ordered, fits = 1;
 	uint64_t entries = 0, bytes = 0;
-	enum kvf_status st = declared ? KVF_OK : kvf_writer_mark(g->writer, err);
+	enum kvf_status st = KVF_OK;
 
 	*done = 0;
-	if (st)
+	if (!declared)
+		st = g->can_rewind ? kvf_writer_mark(g->writer, err)
+				   : kvf_gather_peek(g, &fits, err);
+	if (st || !fits)
 		return st;
 	if (g->meter) {
 		entries = g->meter->p.entries;
@@ -203,6 +206,9 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 			     "its rows in the order of their keys' bytes.");
 		return st;
 	}
+	if (!g->can_rewind && st != KVF_EREJECT) /* their order was looked at before */
+		return st ? st
+			  : kvf_fail(err, KVF_EINTERNAL, "rows changed their order meanwhile");
 	kvf_err_clear(err);
 	g->rows -= g->record_rows[g->record];
 	g->record_rows[g->record] = g->record_entries[g->record] = 0;
@@ -211,7 +217,8 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 		g->meter->p.bytes = bytes;
 		g->meter->next = 0;
 	}
-	return kvf_writer_rewind(g->writer, err);
+	/* A row that is refused ends the run: reading again tells which it is. */
+	return g->can_rewind ? kvf_writer_rewind(g->writer, err) : KVF_OK;
 }
 
 /* Is it worth trying?  With several records in one package it hardly ever is. */
@@ -221,7 +228,8 @@ static int may_stream(const struct kvf_gather *g)
 
 	if (!g->writer || !(g->bound->exact || pkg->nrecords == 1))
 		return 0;
-	return g->can_rewind || (pkg->nrecords == 1 && pkg->records[g->record].ordered);
+	return g->can_rewind || g->bound->exact ||
+	       (pkg->nrecords == 1 && pkg->records[g->record].ordered);
 }
 
 /* `n` sorters that share the memory. */

@@ -11,7 +11,9 @@
  *
  * That no later part has a key below those that were written is a guess.  A wrong
  * one shows as an entry that does not ascend, or as parts that pile up; then the
- * caller takes everything back and sorts the whole record.
+ * caller takes everything back and sorts the whole record.  Where nothing can be
+ * taken back, as from a pipe, the keys alone are read and merged before, in the
+ * same parts and to nowhere: that takes a tenth of the time, and then it is known.
  */
 #include "migrate/run.h"
 #include "par/par.h"
@@ -37,7 +39,12 @@ struct slice {
 
 struct window {
 	struct kvf_gather *g;
-	const struct kvf_record *record;
+	const struct kvf_package *pkg;
+	const struct kvf_record *record; /* of pkg, or with fewer columns */
+	size_t at;                       /* ... and its number there */
+	struct kvf_writer *writer;       /* NULL: only look whether it would do */
+	struct kvf_buf last;             /* then: partition and key of the entry before */
+	size_t last_part;
 	struct kvf_pool *pool;
 	unsigned parts, given, taken;
 	struct slice *all, *free; /* every slice lies in `all` */
@@ -65,18 +72,17 @@ static enum kvf_status slice_put(void *ctx, const struct kvf_entry *entry, unsig
 
 static enum kvf_status read_rows(struct slice *s, struct kvf_rows *rows, struct kvf_err *err)
 {
-	struct kvf_gather *g = s->w->g;
-	const struct kvf_package *pkg = g->bound->app->packages[g->package];
+	struct window *w = s->w;
 	const struct kvf_row *row;
 	enum kvf_status st = KVF_OK;
 
 	while (!st && !(st = kvf_rows_next(rows, &row, err))) {
 		s->ordinal = row->ordinal;
-		st = pkg->convert(pkg, g->reading.record, row, &s->sink, err);
+		st = w->pkg->convert(w->pkg, w->at, row, &s->sink, err);
 		if (st || s->ordinal % ASK_EVERY)
 			continue;
-		st = atomic_load(&s->w->over) ? kvf_fail(err, KVF_EINTERRUPTED, "not needed")
-					      : kvf_check_stop(g->env, err);
+		st = atomic_load(&w->over) ? kvf_fail(err, KVF_EINTERRUPTED, "not needed")
+					   : kvf_check_stop(w->g->env, err);
 	}
 	return st == KVF_EOF ? KVF_OK : st;
 }
@@ -161,6 +167,35 @@ static enum kvf_status advance(struct window *w, size_t i, struct kvf_err *err)
 	return KVF_EOF;
 }
 
+static int same_or_before(const struct window *w, const struct kvf_entry *e)
+{
+	struct kvf_entry last = { { w->last.ptr, w->last_part },
+				  { w->last.ptr + w->last_part, w->last.len - w->last_part },
+				  { NULL, 0 } };
+
+	return w->last.len > 0 && kvf_entry_cmp(e, &last) <= 0;
+}
+
+static enum kvf_status put(struct window *w, const struct kvf_entry *e, struct kvf_err *err)
+{
+	enum kvf_status st;
+
+	if (w->writer) {
+		st = kvf_writer_put(w->writer, e, err);
+	} else if (same_or_before(w, e)) {
+		st = kvf_fail(err, KVF_EDEFINITION, "entries do not ascend");
+	} else {
+		w->last.len = 0;
+		w->last_part = e->part.len;
+		st = kvf_buf_append(&w->last, e->part.ptr, e->part.len, err);
+		if (!st)
+			st = kvf_buf_append(&w->last, e->key.ptr, e->key.len, err);
+	}
+	if (st == KVF_EDEFINITION)
+		atomic_store(&w->unfit, 1);
+	return st;
+}
+
 /* Write from active slice i what comes before `bound` (NULL = all of it). */
 static enum kvf_status write_until(struct window *w, size_t i, const struct kvf_entry *bound,
 				   struct kvf_err *err)
@@ -169,9 +204,7 @@ static enum kvf_status write_until(struct window *w, size_t i, const struct kvf_
 	enum kvf_status st;
 
 	do {
-		st = kvf_writer_put(w->g->writer, &s->head, err);
-		if (st == KVF_EDEFINITION)
-			atomic_store(&w->unfit, 1);
+		st = put(w, &s->head, err);
 		if (!st)
 			st = advance(w, i, err);
 	} while (!st && (!bound || kvf_entry_cmp(&s->head, bound) <= 0));
@@ -218,11 +251,13 @@ static enum kvf_status take_part(struct window *w, struct kvf_err *err)
 		return st == KVF_EOF ? kvf_fail(err, KVF_EINTERNAL, "a part got lost") : st;
 	s = job;
 	w->taken++;
-	g->rows += s->ordinal;
-	g->record_rows[g->record] += s->ordinal;
-	g->record_entries[g->record] += s->entries;
-	if (g->meter)
-		kvf_meter_add(g->meter, s->ordinal, s->bytes);
+	if (w->writer) {
+		g->rows += s->ordinal;
+		g->record_rows[g->record] += s->ordinal;
+		g->record_entries[g->record] += s->entries;
+		if (g->meter)
+			kvf_meter_add(g->meter, s->ordinal, s->bytes);
+	}
 	w->active[w->nactive++] = s;
 	st = advance(w, w->nactive - 1, err);
 	return st == KVF_EOF ? KVF_OK : st;
@@ -248,32 +283,110 @@ static enum kvf_status run(struct window *w, struct kvf_err *err)
 	return st;
 }
 
-enum kvf_status kvf_gather_window(struct kvf_gather *g, unsigned at_once, unsigned parts,
-				  struct kvf_err *err)
+/* Read `parts` parts of w->record; g->disorder says whether that has failed. */
+static enum kvf_status pass(struct window *w, unsigned at_once, struct kvf_err *err)
 {
-	struct window w = { .g = g, .parts = parts };
+	struct kvf_gather *g = w->g;
 	size_t slices = 2 * (size_t)at_once + ACTIVE_MAX, i;
 	uint64_t budget = kvf_memory_budget(g->env) / slices;
 	enum kvf_status st;
 
-	w.record = &g->bound->app->packages[g->package]->records[g->record];
-	atomic_init(&w.unfit, 0);
-	atomic_init(&w.over, 0);
-	w.all = calloc(slices, sizeof(*w.all));
-	if (!w.all)
+	atomic_init(&w->unfit, 0);
+	atomic_init(&w->over, 0);
+	kvf_buf_init(&w->last, (size_t)(g->limits.part + g->limits.key));
+	w->all = calloc(slices, sizeof(*w->all));
+	if (!w->all)
 		return kvf_fail_nomem(err);
-	st = kvf_pool_new(at_once, 2 * (size_t)at_once, read_slice, &w, &w.pool, err);
-	while (!st && w.nslices < slices)
-		st = new_slice(&w, budget, err);
+	st = kvf_pool_new(at_once, 2 * (size_t)at_once, read_slice, w, &w->pool, err);
+	while (!st && w->nslices < slices)
+		st = new_slice(w, budget, err);
 	if (!st)
-		st = run(&w, err);
-	atomic_store(&w.over, 1);
-	kvf_pool_free(w.pool, NULL);
-	g->disorder = atomic_load(&w.unfit);
-	for (i = 0; i < w.nslices; i++) {
-		kvf_sorter_free(w.all[i].sorter);
-		kvf_sink_release(&w.all[i].sink);
+		st = run(w, err);
+	atomic_store(&w->over, 1);
+	kvf_pool_free(w->pool, NULL);
+	g->disorder = atomic_load(&w->unfit);
+	for (i = 0; i < w->nslices; i++) {
+		kvf_sorter_free(w->all[i].sorter);
+		kvf_sink_release(&w->all[i].sink);
 	}
-	free(w.all);
+	free(w->all);
+	kvf_buf_release(&w->last);
+	return st;
+}
+
+enum kvf_status kvf_gather_window(struct kvf_gather *g, unsigned at_once, unsigned parts,
+				  struct kvf_err *err)
+{
+	struct window w = { .g = g,
+			    .pkg = g->bound->app->packages[g->package],
+			    .at = g->record,
+			    .writer = g->writer,
+			    .parts = parts };
+
+	w.record = &w.pkg->records[g->record];
+	return pass(&w, at_once, err);
+}
+
+/* The table as if its key were all that it has. */
+static enum kvf_status only_keys(const struct kvf_table *shape, struct kvf_table *keys,
+				 const char ***names, struct kvf_err *err)
+{
+	struct kvf_column *columns = calloc(shape->nkey, sizeof(*columns));
+	uint32_t *key = calloc(shape->nkey, sizeof(*key));
+	uint32_t i;
+
+	*names = calloc(shape->nkey, sizeof(**names));
+	memset(keys, 0, sizeof(*keys));
+	keys->columns = columns;
+	keys->key = key;
+	if (!columns || !key || !*names)
+		return kvf_fail_nomem(err);
+	for (i = 0; i < shape->nkey; i++) {
+		columns[i] = shape->columns[shape->key[i]];
+		(*names)[i] = columns[i].name;
+		key[i] = i;
+	}
+	keys->name = shape->name;
+	keys->ncolumns = keys->nkey = shape->nkey;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_gather_peek(struct kvf_gather *g, int *fits, struct kvf_err *err)
+{
+	const struct kvf_table *shape = g->bound->shapes[g->package][g->record];
+	struct kvf_application *app = NULL;
+	struct kvf_record record = { 0 };
+	struct window w = { .g = g, .record = &record };
+	unsigned at_once = kvf_thread_count(g->env);
+	const char **names = NULL;
+	struct kvf_table keys = { 0 };
+	enum kvf_status st;
+
+	*fits = 0;
+	if (!g->bound->exact || !shape->nkey)
+		return KVF_OK;
+	st = only_keys(shape, &keys, &names, err);
+	if (!st)
+		st = kvf_exact_application(&keys, 1, &app, err);
+	if (!st) {
+		w.pkg = app->packages[0];
+		record = w.pkg->records[0];
+		record.columns = names;
+		record.ncolumns = keys.ncolumns;
+		st = kvf_source_plan_small(g->bound->source, &record, &at_once, &w.parts, err);
+	}
+	/* One part may come by way of an index, in another order than the rows. */
+	if (!st && w.parts > 1) {
+		st = pass(&w, at_once, err);
+		*fits = !st && !g->disorder;
+		if (g->disorder) {
+			kvf_err_clear(err);
+			st = KVF_OK;
+		}
+	}
+	kvf_exact_application_free(app);
+	free(names);
+	free((void *)(uintptr_t)keys.columns);
+	free((void *)(uintptr_t)keys.key);
 	return st;
 }

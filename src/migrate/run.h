@@ -91,7 +91,7 @@ struct kvf_bound {
 	size_t *selected;                       /* indexes into app->packages */
 	const char **names;                     /* their names, in stream order */
 	size_t nselected;
-	int partial;        /* a selection was made */
+	int partial;           /* a selection was made */
 	struct kvf_pair *args; /* for the head: sorted by name */
 	size_t nargs;
 	uint64_t from;      /* schema version that the source has */
@@ -114,11 +114,10 @@ void kvf_cell_print(const struct kvf_cell *c, char *buf, size_t size);
  * from the options or by asking the source; those that are to be shown go to
  * *pairs.  KVF_EUSAGE for one that is not declared, KVF_EDECISION without value.
  */
-KVF_MUST_CHECK enum kvf_status kvf_arguments(const struct kvf_options *o,
-					     struct kvf_source *source,
-					     struct kvf_formats *formats,
-					     struct kvf_arena *memory, struct kvf_pair **pairs,
-					     size_t *npairs, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_arguments(const struct kvf_options *o, struct kvf_source *source,
+	      struct kvf_formats *formats, struct kvf_arena *memory, struct kvf_pair **pairs,
+	      size_t *npairs, struct kvf_err *err);
 /* checks.c: findings go to the report; KVF_EPREFLIGHT for those of an error.  The
  * application's own errors come first, before a record is described. */
 KVF_MUST_CHECK enum kvf_status kvf_checks_first(const struct kvf_bound *b, struct kvf_err *err);
@@ -149,9 +148,6 @@ struct kvf_gather {
 				      may go there at once */
 	int can_rewind;              /* ... and what went there can be taken back */
 	int straight, disorder;      /* under way; and it did not ascend */
-	int may_restart, restart;    /* set by the caller: what went there and cannot be
-				      taken back may be thrown away as a whole; and
-				      it must be, before the same is tried again */
 	size_t record;               /* next record to read */
 	struct kvf_sorter *sorter;   /* NULL: read before going on */
 	struct kvf_sorter **sorters; /* while reading: one for each part that is read
@@ -204,6 +200,10 @@ KVF_MUST_CHECK enum kvf_status kvf_gather_join(struct kvf_gather *g, struct kvf_
  */
 KVF_MUST_CHECK enum kvf_status kvf_gather_window(struct kvf_gather *g, unsigned at_once,
 						 unsigned parts, struct kvf_err *err);
+
+/* Would it, and with certainty?  For tables that are carried as they are. */
+KVF_MUST_CHECK enum kvf_status kvf_gather_peek(struct kvf_gather *g, int *fits,
+					       struct kvf_err *err);
 
 /* ---- units.c: the head, begin and end units that a store keeps ---------------- */
 
@@ -365,10 +365,9 @@ kvf_import_preflight(struct kvf_store *store, const struct kvf_options *o,
  * for that, and for his end, up to o->lock_wait seconds in all.  KVF_EBUSY names
  * him.  report->control and has_control are then what was read last.
  */
-KVF_MUST_CHECK enum kvf_status kvf_await_store(struct kvf_store *store,
-					       const struct kvf_options *o,
-					       const struct kvf_env *env,
-					       struct kvf_report *report, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_await_store(struct kvf_store *store, const struct kvf_options *o, const struct kvf_env *env,
+		struct kvf_report *report, struct kvf_err *err);
 /* The same for a place, where there may be no store yet, before anything else is
  * opened: so that no snapshot is held while we wait. */
 KVF_MUST_CHECK enum kvf_status kvf_await_place(const char *place, const struct kvf_options *o,

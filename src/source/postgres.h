@@ -63,6 +63,9 @@ struct kvf_postgres_shape {
 	char relkind;
 	const struct kvf_postgres_type **types; /* of the columns */
 	int locked;                             /* nobody rewrites it any more */
+	uint64_t *blocks; /* of its files, when they were first asked for ... */
+	size_t nfiles;
+	int all_heap;
 	struct kvf_postgres_shape *next;
 };
 

@@ -261,13 +261,15 @@ static enum kvf_status cut(struct kvf_postgres *s, const uint64_t *blocks, size_
 	return KVF_OK;
 }
 
-/* How many blocks have the files of the table now?  Later ones hold no row of
- * the snapshot, and the last part has no end anyway. */
-static enum kvf_status cut_table(struct kvf_postgres *s, const struct kvf_postgres_shape *shape,
-				 unsigned wish, struct kvf_err *err)
+/*
+ * How many blocks have the files of the table?  Later ones hold no row of the
+ * snapshot, and the last part has no end anyway.  Asked once, so that the same wish
+ * gives the same parts.
+ */
+static enum kvf_status look_up_blocks(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
+				      struct kvf_err *err)
 {
 	PGresult *res = NULL;
-	uint64_t *blocks, least = PART_BLOCKS;
 	enum kvf_status st;
 	int i, n;
 
@@ -282,22 +284,33 @@ static enum kvf_status cut_table(struct kvf_postgres *s, const struct kvf_postgr
 	if (st)
 		return st;
 	n = PQntuples(res);
-	blocks = calloc((size_t)n + 1, sizeof(*blocks));
-	if (!blocks) {
+	shape->blocks = kvf_arena_alloc(&s->arena, ((size_t)n + 1) * sizeof(*shape->blocks));
+	if (!shape->blocks) {
 		PQclear(res);
 		return kvf_fail_nomem(err);
 	}
+	shape->all_heap = 1;
 	for (i = 0; i < n; i++) {
-		blocks[i] = strtoull(PQgetvalue(res, i, 0), NULL, 10);
+		shape->blocks[i] = strtoull(PQgetvalue(res, i, 0), NULL, 10);
 		if (strcmp(PQgetvalue(res, i, 1), "heap") != 0)
-			wish = 1; /* foreign partitions and the like have no blocks */
+			shape->all_heap = 0; /* foreign partitions have no blocks */
 	}
-	if (n > PART_BLOCKS / FILE_BLOCKS) /* each part looks into every file */
-		least = FILE_BLOCKS * (uint64_t)n;
-	st = cut(s, blocks, (size_t)n, wish, least, err);
-	free(blocks);
+	shape->nfiles = (size_t)n;
 	PQclear(res);
-	return st;
+	return KVF_OK;
+}
+
+static enum kvf_status cut_table(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
+				 unsigned wish, struct kvf_err *err)
+{
+	uint64_t least = PART_BLOCKS;
+	enum kvf_status st = shape->blocks ? KVF_OK : look_up_blocks(s, shape, err);
+
+	if (st)
+		return st;
+	if (shape->nfiles > PART_BLOCKS / FILE_BLOCKS) /* each part looks into every file */
+		least = FILE_BLOCKS * (uint64_t)shape->nfiles;
+	return cut(s, shape->blocks, shape->nfiles, shape->all_heap ? wish : 1, least, err);
 }
 
 unsigned kvf_postgres_parts(const struct kvf_postgres *s, const struct kvf_record *record,
