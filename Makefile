@@ -179,7 +179,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  %-12s %s\n",$$1,$$2}'
 
-.PHONY: all tests-build deps test check demo asan tsan clang fuzz bench bench-pg bench-lakefs cov lint check-layers fmt \
+.PHONY: all tests-build deps test check demo asan tsan clang fuzz model model-quick bench bench-pg bench-lakefs cov lint check-layers fmt \
         install uninstall clean help
 .SECONDARY:
 .DEFAULT_GOAL := all

@@ -4,6 +4,7 @@
 #   lint  clang-tidy, clang-format, cppcheck
 #   fuzz  clang with libFuzzer and its sanitizers
 #   cov   gcovr
+#   model spin
 #   peers what `make bench-pg` compares with; it does without what cannot be had
 # A server of PostgreSQL is installed with `base` where that can be done.
 # Debian and its kin: apt-get, with sudo where needed.  Elsewhere: say what is
@@ -83,11 +84,15 @@ need_cov() {
     need_base
     need gcovr command -v gcovr
 }
+need_model() {
+    need gcc command -v cc
+    need spin command -v spin
+}
 collect() {
     missing=
     for group in "$@"; do
         case $group in
-        base|lint|fuzz|cov) "need_$group";;
+        base|lint|fuzz|cov|model) "need_$group";;
         peers) ;;
         *) echo "deps.sh: no group $group" >&2; exit 2;;
         esac
