@@ -152,6 +152,14 @@ bench-lakefs: ## lakeFS: rows per second of each package, and what COPY needs
 	@$(MAKE) $(jobs) all $(BENCHES)
 	@B=$(B) sh tests/bench/run_lakefs.sh
 
+model: ## the import protocol's model: every variant (spin; about ten minutes)
+	@sh tests/support/deps.sh model || true
+	@JOBS=$(JOBS) sh docs/model/check.sh all
+
+model-quick: ## one sound and every bad variant for stores with transactions
+	@sh tests/support/deps.sh model || true
+	@JOBS=$(JOBS) sh docs/model/check.sh quick
+
 cov: ## line and branch coverage of the tests
 	@$(MAKE) $(jobs) VARIANT=cov tests-build
 	@B=build/cov sh tests/run.sh && sh tests/support/cov.sh build/cov
