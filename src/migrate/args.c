@@ -221,9 +221,21 @@ static enum kvf_status normal_form(struct kvf_arena *memory, const struct kvf_ar
 	return *value ? KVF_OK : kvf_fail_nomem(err);
 }
 
+/* What an earlier run of the same application took for it, or NULL. */
+static const char *taken(const struct kvf_head *earlier, const char *name)
+{
+	size_t i;
+
+	for (i = 0; earlier && i < earlier->nargs; i++)
+		if (strcmp(earlier->args[i].name, name) == 0)
+			return earlier->args[i].value;
+	return NULL;
+}
+
 static enum kvf_status value_of(const struct kvf_options *o, struct kvf_source *source,
-				const struct kvf_arg *arg, struct kvf_arena *memory,
-				const char **value, const char **shown, struct kvf_err *err)
+				const struct kvf_head *earlier, const struct kvf_arg *arg,
+				struct kvf_arena *memory, const char **value,
+				const char **shown, struct kvf_err *err)
 {
 	const char *text = given(o, arg->name);
 	char answer[1024];
@@ -235,6 +247,8 @@ static enum kvf_status value_of(const struct kvf_options *o, struct kvf_source *
 		*value = "[]";
 		return KVF_OK; /* shown: nothing */
 	}
+	if (!text)
+		text = taken(earlier, arg->name);
 	if (!text && !arg->fallback) {
 		kvf_fail(err, KVF_EDECISION, "the argument '%s' has no value", arg->name);
 		kvf_err_detail(err, "%s", arg->help ? arg->help : "");
@@ -262,7 +276,7 @@ static int by_pair_name(const void *a, const void *b)
 }
 
 enum kvf_status kvf_arguments(const struct kvf_options *o, struct kvf_source *source,
-			      struct kvf_formats *formats, struct kvf_arena *memory,
+			      const struct kvf_head *earlier, struct kvf_formats *formats, struct kvf_arena *memory,
 			      struct kvf_pair **pairs, size_t *npairs, struct kvf_err *err)
 {
 	const struct kvf_application *app = formats ? kvf_formats_application(formats) : NULL;
@@ -273,6 +287,8 @@ enum kvf_status kvf_arguments(const struct kvf_options *o, struct kvf_source *so
 	*npairs = 0;
 	if (st || !n)
 		return st;
+	if (earlier && strcmp(earlier->app, app->name) != 0)
+		earlier = NULL;
 	values = kvf_arena_zalloc(memory, n * sizeof(*values));
 	*pairs = kvf_arena_zalloc(memory, n * sizeof(**pairs));
 	if (!values || !*pairs)
@@ -280,7 +296,8 @@ enum kvf_status kvf_arguments(const struct kvf_options *o, struct kvf_source *so
 	for (i = 0; !st && i < n; i++) {
 		struct kvf_pair *p = &(*pairs)[*npairs];
 
-		st = value_of(o, source, &app->args[i], memory, &values[i], &p->value, err);
+		st = value_of(o, source, earlier, &app->args[i], memory, &values[i], &p->value,
+			      err);
 		if (!st && p->value) {
 			p->name = app->args[i].name;
 			++*npairs;
@@ -300,7 +317,7 @@ enum kvf_status kvf_give_arguments(const struct kvf_options *o, struct kvf_sourc
 	size_t n;
 
 	kvf_arena_init(&memory);
-	st = kvf_arguments(o, source, formats, &memory, &pairs, &n, err);
+	st = kvf_arguments(o, source, NULL, formats, &memory, &pairs, &n, err);
 	kvf_arena_release(&memory);
 	return st;
 }

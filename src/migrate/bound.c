@@ -95,7 +95,8 @@ out:
 	return st;
 }
 
-static enum kvf_status bind_definitions(const struct kvf_options *o, struct kvf_bound *b,
+static enum kvf_status bind_definitions(const struct kvf_options *o,
+					const struct kvf_head *earlier, struct kvf_bound *b,
 					struct kvf_err *err)
 {
 	enum kvf_status st;
@@ -117,7 +118,8 @@ static enum kvf_status bind_definitions(const struct kvf_options *o, struct kvf_
 		return st;
 	b->app = kvf_formats_application(b->formats);
 	kvf_formats_digest(b->formats, b->digest);
-	return kvf_arguments(o, b->source, b->formats, &b->memory, &b->args, &b->nargs, err);
+	return kvf_arguments(o, b->source, earlier, b->formats, &b->memory, &b->args, &b->nargs,
+			     err);
 }
 
 static enum kvf_status describe_records(struct kvf_bound *b, struct kvf_err *err)
@@ -239,14 +241,14 @@ static enum kvf_status check_version(struct kvf_bound *b, int any_version, struc
 }
 
 enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *source,
-			       int any_version, struct kvf_bound *b, struct kvf_err *err)
+			       const struct kvf_head *earlier, int any_version, struct kvf_bound *b, struct kvf_err *err)
 {
 	enum kvf_status st;
 
 	memset(b, 0, sizeof(*b));
 	kvf_arena_init(&b->memory);
 	b->source = source;
-	st = o->formats || o->application ? bind_definitions(o, b, err)
+	st = o->formats || o->application ? bind_definitions(o, earlier, b, err)
 					  : bind_tables(o, b, err);
 	if (!st)
 		st = check_version(b, any_version, err);

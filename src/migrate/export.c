@@ -341,7 +341,7 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 	if (!st)
 		st = kvf_source_open(o->source, env, &source, err);
 	if (!st)
-		st = kvf_bound_open(o, source, 0, &bound, err);
+		st = kvf_bound_open(o, source, NULL, 0, &bound, err);
 	if (!st)
 		st = kvf_report_bound(report, &bound, err);
 	if (!st)

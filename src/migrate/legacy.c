@@ -100,6 +100,7 @@ static enum kvf_status source_totals(struct legacy *l, struct kvf_totals *t,
 				     struct kvf_err *err)
 {
 	struct kvf_source *source = NULL;
+	struct kvf_head *head = NULL; /* for the arguments */
 	struct kvf_bound bound;
 	enum kvf_status st = kvf_source_open(l->o->source, l->env, &source, err);
 
@@ -108,12 +109,16 @@ static enum kvf_status source_totals(struct legacy *l, struct kvf_totals *t,
 		kvf_report_name(l->r->source, sizeof(l->r->source), "%s",
 				kvf_source_identity(source));
 		/* In place the version has moved on: it was checked by the store's. */
-		st = kvf_bound_open(l->o, source, kvf_source_is_place(source, l->o->target),
+		st = kvf_units_head(l->store, KVF_SCAN_LIVE, &head, err);
+	}
+	if (!st) {
+		st = kvf_bound_open(l->o, source, head, kvf_source_is_place(source, l->o->target),
 				    &bound, err);
 	}
 	if (!st)
 		st = kvf_bound_totals(&bound, l->o, l->scratch, l->env, t, err);
 	kvf_bound_close(&bound);
+	kvf_head_free(head);
 	kvf_source_close(source);
 	return st;
 }

@@ -71,6 +71,7 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	struct kvf_store_options so = { .table = m->o->table, .partitions = m->o->partitions };
 	struct kvf_report *r = m->report;
 	struct kvf_store *store = NULL;
+	struct kvf_head *earlier = NULL;
 	enum kvf_status st = kvf_source_open(m->o->source, m->env, &m->source, err);
 
 	if (st)
@@ -83,7 +84,13 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 		st = kvf_import_preflight(store, m->o, m->env, "", r, err);
 	if (st)
 		goto out;
-	st = kvf_bound_open(m->o, m->source, r->in_place && is_upgraded(r), &m->bound, err);
+	/* What an unfinished run began with, or what is live, to compare with it. */
+	if (store && (!is_upgraded(r) || m->o->existing == KVF_EXISTING_REFUSE))
+		st = kvf_units_head(store, is_upgraded(r) ? KVF_SCAN_LIVE : KVF_SCAN_STAGE,
+				    &earlier, err);
+	if (!st)
+		st = kvf_bound_open(m->o, m->source, earlier, r->in_place && is_upgraded(r),
+				    &m->bound, err);
 	if (!st)
 		st = kvf_report_bound(r, &m->bound, err);
 	if (!st && store)
@@ -110,6 +117,7 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 		st = KVF_EVERSION;
 	}
 out:
+	kvf_head_free(earlier);
 	kvf_store_close(store);
 	return st;
 }

@@ -101,10 +101,13 @@ struct kvf_bound {
 
 /*
  * Load -f, or make the application of the tables, and bind it.  Checks the
- * source's schema version (KVF_EVERSION) unless `any_version`.
+ * source's schema version (KVF_EVERSION) unless `any_version`.  Arguments that are
+ * not given are those of `earlier`, the head of a stream of the same application
+ * (NULL = none), or what the definitions say.
  */
 KVF_MUST_CHECK enum kvf_status kvf_bound_open(const struct kvf_options *o,
-					      struct kvf_source *source, int any_version,
+					      struct kvf_source *source,
+					      const struct kvf_head *earlier, int any_version,
 					      struct kvf_bound *b, struct kvf_err *err);
 void kvf_bound_close(struct kvf_bound *b);
 /* One cell for a message: short, escaped. */
@@ -116,8 +119,9 @@ void kvf_cell_print(const struct kvf_cell *c, char *buf, size_t size);
  */
 KVF_MUST_CHECK enum kvf_status
 kvf_arguments(const struct kvf_options *o, struct kvf_source *source,
-	      struct kvf_formats *formats, struct kvf_arena *memory, struct kvf_pair **pairs,
-	      size_t *npairs, struct kvf_err *err);
+	      const struct kvf_head *earlier, struct kvf_formats *formats,
+	      struct kvf_arena *memory, struct kvf_pair **pairs, size_t *npairs,
+	      struct kvf_err *err);
 /* checks.c: findings go to the report; KVF_EPREFLIGHT for those of an error.  The
  * application's own errors come first, before a record is described. */
 KVF_MUST_CHECK enum kvf_status kvf_checks_first(const struct kvf_bound *b, struct kvf_err *err);
@@ -212,6 +216,10 @@ struct kvf_units {
 	struct kvf_begin **begins;
 	size_t n;
 };
+/* The head of what is live or staged; NULL where the store keeps none.  To be freed
+ * by kvf_head_free(). */
+KVF_MUST_CHECK enum kvf_status kvf_units_head(struct kvf_store *store, enum kvf_scan which,
+					      struct kvf_head **head, struct kvf_err *err);
 /* Leaves `u` empty where the store keeps none. */
 KVF_MUST_CHECK enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
 					      struct kvf_err *err);
@@ -229,10 +237,12 @@ struct kvf_side_entries;
 enum kvf_side_kind { KVF_SIDE_TABLES, KVF_SIDE_STREAM, KVF_SIDE_STORE };
 
 KVF_MUST_CHECK enum kvf_status
-kvf_side_open(const struct kvf_options *o, const char *place, const struct kvf_env *env,
-	      struct kvf_meter *meter, struct kvf_side_entries **out, struct kvf_err *err);
+kvf_side_open(const struct kvf_options *o, const char *place, const struct kvf_head *earlier,
+	      const struct kvf_env *env, struct kvf_meter *meter, struct kvf_side_entries **out, struct kvf_err *err);
 enum kvf_side_kind kvf_side_kind(const struct kvf_side_entries *s);
 const char *kvf_side_identity(const struct kvf_side_entries *s);
+/* The head of a stream, or the one that a store keeps; NULL. */
+const struct kvf_head *kvf_side_head(const struct kvf_side_entries *s);
 /* Package names in order; a store has none. */
 size_t kvf_side_packages(const struct kvf_side_entries *s, const char *const **names);
 /* Non-zero if the place has a package of this name; a store remembers them. */

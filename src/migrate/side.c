@@ -13,6 +13,7 @@
 
 struct kvf_side_entries {
 	const struct kvf_options *o;
+	const struct kvf_head *earlier; /* for the arguments of tables */
 	const struct kvf_env *env;
 	struct kvf_meter *meter;
 	struct kvf_place place;
@@ -56,7 +57,7 @@ static enum kvf_status open_tables(struct kvf_side_entries *s, struct kvf_err *e
 
 	s->kind = KVF_SIDE_TABLES;
 	if (!st)
-		st = kvf_bound_open(s->o, s->source, 1, &s->bound, err);
+		st = kvf_bound_open(s->o, s->source, s->earlier, 1, &s->bound, err);
 	if (st)
 		return st;
 	kvf_report_name(s->identity, sizeof(s->identity), "tables of %s",
@@ -144,8 +145,13 @@ static enum kvf_status open_stream(struct kvf_side_entries *s, struct kvf_err *e
 	return KVF_OK;
 }
 
+const struct kvf_head *kvf_side_head(const struct kvf_side_entries *s)
+{
+	return s->reader ? kvf_reader_head(s->reader) : s->units.head;
+}
+
 enum kvf_status kvf_side_open(const struct kvf_options *o, const char *place,
-			      const struct kvf_env *env, struct kvf_meter *meter,
+			      const struct kvf_head *earlier, const struct kvf_env *env, struct kvf_meter *meter,
 			      struct kvf_side_entries **out, struct kvf_err *err)
 {
 	struct kvf_side_entries *s = calloc(1, sizeof(*s));
@@ -156,6 +162,7 @@ enum kvf_status kvf_side_open(const struct kvf_options *o, const char *place,
 	if (!s)
 		return kvf_fail_nomem(err);
 	s->o = o;
+	s->earlier = earlier;
 	s->env = env;
 	s->meter = meter;
 	s->limits = kvf_options_limits(o);

@@ -4,6 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum kvf_status kvf_units_head(struct kvf_store *store, enum kvf_scan which,
+			       struct kvf_head **head, struct kvf_err *err)
+{
+	struct kvf_bytes unit;
+	enum kvf_status st = kvf_store_unit(store, which, "head", 0, &unit, err);
+
+	*head = NULL;
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		return KVF_OK;
+	}
+	return st ? st : kvf_head_parse(unit, head, err);
+}
+
 enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
 			       struct kvf_err *err)
 {
@@ -11,14 +25,8 @@ enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
 	enum kvf_status st;
 
 	memset(u, 0, sizeof(*u));
-	st = kvf_store_unit(store, KVF_SCAN_LIVE, "head", 0, &unit, err);
-	if (st == KVF_ENOTFOUND) {
-		kvf_err_clear(err);
-		return KVF_OK;
-	}
-	if (!st)
-		st = kvf_head_parse(unit, &u->head, err);
-	if (st)
+	st = kvf_units_head(store, KVF_SCAN_LIVE, &u->head, err);
+	if (st || !u->head)
 		return st;
 	u->begins = calloc(u->head->npackages + 1, sizeof(*u->begins));
 	if (!u->begins)

@@ -130,6 +130,26 @@ static enum kvf_status verdict(struct comparison *c, struct kvf_err *err)
 	return KVF_EMISMATCH;
 }
 
+/* Tables are read with the arguments that the other side was made with. */
+static enum kvf_status open_sides(struct comparison *c, struct kvf_err *err)
+{
+	const struct kvf_options *o = c->o;
+	const struct kvf_head *head;
+	enum kvf_status st;
+
+	st = kvf_side_open(o, o->source, NULL, c->env, &c->meter, &c->left, err);
+	if (st)
+		return st;
+	st = kvf_side_open(o, o->target, kvf_side_head(c->left), c->env, &c->meter, &c->right,
+			   err);
+	head = st ? NULL : kvf_side_head(c->right);
+	if (!head || !head->nargs || kvf_side_kind(c->left) != KVF_SIDE_TABLES)
+		return st;
+	kvf_side_close(c->left);
+	c->left = NULL;
+	return kvf_side_open(o, o->source, head, c->env, &c->meter, &c->left, err);
+}
+
 static int is_pipe(const char *place)
 {
 	return strcmp(place, "-") == 0;
@@ -181,9 +201,7 @@ static enum kvf_status run(const struct kvf_options *o, const struct kvf_env *en
 	c.max = o->max_differences ? o->max_differences : 20;
 	step = kvf_report_step(report, "compare");
 	kvf_meter_begin(&c.meter, env, "compare", 1, 1, 0, 0);
-	st = kvf_side_open(o, o->source, env, &c.meter, &c.left, err);
-	if (!st)
-		st = kvf_side_open(o, o->target, env, &c.meter, &c.right, err);
+	st = open_sides(&c, err);
 	if (!st) {
 		kvf_report_name(report->source, sizeof(report->source), "%s",
 				kvf_side_identity(c.left));
@@ -264,7 +282,7 @@ static enum kvf_status each_entry(const struct kvf_options *o, const struct kvf_
 	const struct kvf_begin *begin;
 	struct kvf_entry entry;
 	size_t package, i;
-	enum kvf_status st = kvf_side_open(o, o->source, env, NULL, &side, err);
+	enum kvf_status st = kvf_side_open(o, o->source, NULL, env, NULL, &side, err);
 
 	if (!st)
 		st = check_packages(o, side, err);

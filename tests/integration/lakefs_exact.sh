@@ -74,6 +74,12 @@ equal "$(sort -u roots | wc -l)" 1
 cmp j1.kvf.run-map.ndjson j8.kvf.run-map.ndjson || die "run maps differ"
 expect 0 verify j1.kvf dbname=elsewhere
 
+# Without as_of, the store's own counts: nothing to do, and nothing differs.
+expect 0 migrate -f "$F" --sides . --overwrite dbname=plain dbname=elsewhere
+says already
+expect 0 verify -f "$F" tables:dbname=plain dbname=elsewhere
+expect 0 verify -f "$F" tables:dbname=plain j2.kvf
+
 # The SQLite store.
 expect 0 import j1.kvf sqlite:lake.db
 expect 0 verify --entries sqlite:lake.db dbname=elsewhere
