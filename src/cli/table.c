@@ -79,7 +79,7 @@ const struct cli_verb cli_verbs[] = {
 	  EXAMPLES({ "kvferry import shop.kvf sqlite:store.db", "a new store" },
 		   { "kvferry import --replace shop.kvf sqlite:store.db",
 		     "in place of what the store holds" },
-		   { "kvferry import --as tables shop.kvf sqlite:shop.db",
+		   { "kvferry import --as tables shop.kvf postgresql://host/shop",
 		     "tables that were carried as they are, as tables again" }),
 	  cli_run_import },
 	{ "backup",

@@ -2,6 +2,7 @@
 #include "restore/restore.h"
 
 #include "base/text.h"
+#include "pg/pg.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,9 +15,11 @@ enum kvf_status kvf_restore_open(const char *place, int dry_run, const struct kv
 	*out = NULL;
 	if (strncmp(place, "sqlite:", 7) == 0)
 		return kvf_restore_sqlite_open(place + 7, dry_run, env, out, err);
+	if (kvf_pg_is_place(place))
+		return kvf_restore_postgres_open(place, dry_run, env, out, err);
 	kvf_fail(err, KVF_EUSAGE, "tables cannot be restored to this kind of place");
 	kvf_err_detail(err, "Nothing was changed.");
-	kvf_err_hint(err, "Name an SQLite database, as in sqlite:shop.db.");
+	kvf_err_hint(err, "Name a database: sqlite:shop.db or postgresql://host/shop.");
 	return KVF_EUSAGE;
 }
 

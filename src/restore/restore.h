@@ -5,11 +5,18 @@
  *   shape.c            are two tables of the same shape?
  *   sqlite.c           SQLite: statements and rows, in one transaction
  *   sqlite_guard.c     what a statement of a stream may do there
+ *   postgres.c         PostgreSQL: one transaction of one connection
+ *   postgres_parse.c   the words of a statement
+ *   postgres_expr.c    which expressions of a stream are let through
+ *   postgres_table.c   CREATE TABLE, taken apart and put together
+ *   postgres_make.c    all other statements, and their order
+ *   postgres_copy.c    rows as COPY wants them
  *   map.c              types of one database in the other
  *
  * A stream may come from a stranger: its names, types and statements are input.
  * Names are quoted.  SQLite's own authorizer watches over the statements that it
- * is given.  What is not understood is refused, or left out and listed.
+ * is given; PostgreSQL has none, so what it is given is put together here out of
+ * checked pieces.  What is not understood is refused, or left out and listed.
  *
  * Everything happens in one transaction of one connection: until commit() the
  * database is as it was, and whatever ends the run leaves it so.
@@ -111,6 +118,9 @@ KVF_MUST_CHECK enum kvf_status kvf_restore_not_empty(const struct kvf_table *t,
 enum kvf_status kvf_restore_sqlite_open(const char *rest, int dry_run,
 					const struct kvf_env *env, struct kvf_restore **out,
 					struct kvf_err *err);
+enum kvf_status kvf_restore_postgres_open(const char *place, int dry_run,
+					  const struct kvf_env *env, struct kvf_restore **out,
+					  struct kvf_err *err);
 
 /* ---- shape.c ---------------------------------------------------------------- */
 

@@ -99,7 +99,6 @@ static enum kvf_status connect(struct lite *l, const char *path, int flags, sqli
 	sqlite3_progress_handler(*db, 100000, on_progress, l);
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
-	sqlite3_db_config(*db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_limit(*db, SQLITE_LIMIT_ATTACHED, 0);
 	/* The rows were all there before: what the source let in, goes in. */
