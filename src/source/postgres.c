@@ -126,7 +126,7 @@ static void postgres_close(struct kvf_source *base)
 	for (i = 0; i < s->nconns && !s->borrowed; i++)
 		PQfinish(s->conns[i]);
 	free(s->settings);
-	free(s->cuts);
+	free(s->pieces.cuts);
 	kvf_pg_release(&s->pg);
 	kvf_arena_release(&s->arena);
 	free(s);

@@ -6,7 +6,8 @@
  *   postgres_schema.c  which tables there are; the shape of a record
  *   postgres_table.c   the shape of one table
  *   postgres_types.c   how a column is read, by its type
- *   postgres_plan.c    the SELECT of a record, and its parts
+ *   postgres_plan.c    the SELECT of a record, or of a piece of it
+ *   postgres_parts.c   how a table is cut, so that several connections read it
  *   postgres_rows.c    COPY (...) TO STDOUT (FORMAT binary), row by row
  *   postgres_cell.c    binary values as cells
  *   postgres_changed.c what was committed since the snapshot
@@ -25,6 +26,8 @@
 #include <stdatomic.h>
 
 #define KVF_POSTGRES_CONNECTIONS 16
+#define KVF_POSTGRES_PIECE 32  /* bits of a row's number below that of its piece */
+#define KVF_POSTGRES_PIECES 64 /* ranges of keys */
 
 /* How the binary form of a column becomes a cell. */
 enum kvf_postgres_how {
@@ -63,10 +66,21 @@ struct kvf_postgres_shape {
 	char relkind;
 	const struct kvf_postgres_type **types; /* of the columns */
 	int locked;                             /* nobody rewrites it any more */
-	uint64_t *blocks; /* of its files, when they were first asked for ... */
+	uint64_t *files; /* blocks in each of its files, once they are known */
 	size_t nfiles;
-	int all_heap;
+	int no_blocks; /* one of them is no heap */
 	struct kvf_postgres_shape *next;
+};
+
+/* A table in pieces: piece i begins at cut or bound i and ends before the next one;
+ * the first has no beginning, the last no end. */
+struct kvf_postgres_pieces {
+	unsigned n;
+	const char *column;                      /* quoted; NULL: ranges of blocks */
+	uint64_t *cuts;                          /* of blocks */
+	const char *bounds[KVF_POSTGRES_PIECES]; /* literals */
+	int shared;       /* parts take what comes next; else part i is piece i */
+	atomic_uint next; /* that no part has taken */
 };
 
 struct kvf_postgres {
@@ -94,12 +108,11 @@ struct kvf_postgres {
 	size_t ntables;
 	int tables_known;
 
-	/* The record that was planned last: part i has the blocks from cuts[i] to
-	 * below cuts[i + 1]; the last part has no end. */
+	/* The record that was planned last. */
 	const struct kvf_record *planned;
 	const struct kvf_postgres_shape *planned_shape;
 	unsigned parts;
-	uint64_t *cuts;
+	struct kvf_postgres_pieces pieces;
 	atomic_flag busy[KVF_POSTGRES_CONNECTIONS]; /* rows come over it */
 	atomic_ullong not_utf8; /* texts carried as bytes, not yet reported */
 };
@@ -167,25 +180,35 @@ KVF_MUST_CHECK enum kvf_status kvf_postgres_type(struct kvf_postgres *s, Oid oid
 
 /* ---- postgres_plan.c ---- */
 
-/* Into how many parts the record was planned; 1 if it was not. */
+/*
+ * The statement that reads one piece of a record, or counts it all; types[] of
+ * the columns that it yields, in the arena of nobody: free() it.
+ */
+KVF_MUST_CHECK enum kvf_status
+kvf_postgres_select(struct kvf_postgres *s, const struct kvf_record *record,
+		    const struct kvf_postgres_shape *shape, unsigned piece, struct kvf_buf *sql,
+		    const struct kvf_postgres_type ***types, size_t *n, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_postgres_count_sql(const struct kvf_record *record,
+						      const struct kvf_postgres_shape *shape,
+						      struct kvf_buf *sql, struct kvf_err *err);
+
+/* ---- postgres_parts.c ---- */
+
+/* Into how many parts, and pieces, the record was planned; 1 if it was not. */
 unsigned kvf_postgres_parts(const struct kvf_postgres *s, const struct kvf_record *record,
 			    const struct kvf_postgres_shape *shape);
+unsigned kvf_postgres_pieces(const struct kvf_postgres *s, const struct kvf_record *record,
+			     const struct kvf_postgres_shape *shape);
 enum kvf_status kvf_postgres_plan(struct kvf_source *s, const struct kvf_record *record,
 				  unsigned *parts, struct kvf_err *err);
 enum kvf_status kvf_postgres_plan_small(struct kvf_source *s, const struct kvf_record *record,
 					unsigned *at_once, unsigned *parts,
 					struct kvf_err *err);
-/*
- * The statement that reads one part of a record, or counts it all; types[] of
- * the columns that it yields, in the arena of nobody: free() it.
- */
-KVF_MUST_CHECK enum kvf_status
-kvf_postgres_select(struct kvf_postgres *s, const struct kvf_record *record,
-		    const struct kvf_postgres_shape *shape, unsigned part, struct kvf_buf *sql,
-		    const struct kvf_postgres_type ***types, size_t *n, struct kvf_err *err);
-KVF_MUST_CHECK enum kvf_status kvf_postgres_count_sql(const struct kvf_record *record,
-						      const struct kvf_postgres_shape *shape,
-						      struct kvf_buf *sql, struct kvf_err *err);
+
+/* After a query: KVF_ESOURCE if one of its tables was rewritten since the snapshot. */
+KVF_MUST_CHECK enum kvf_status kvf_postgres_untouched(const struct kvf_postgres *s,
+						      PGconn *conn, const char *doing,
+						      struct kvf_err *err);
 
 /* ---- postgres_rows.c ---- */
 

@@ -9,7 +9,8 @@
  * The rows have ended only when the trailer was seen, the server has said so,
  * and its number of rows is ours.
  *
- * The statement runs behind a savepoint, so that rows that are left early,
+ * A part reads one piece of its record after the other, each by a COPY of its own
+ * (postgres_parts.c).  The statement runs behind a savepoint, so that rows that are left early,
  * which takes a cancel, do not cost the transaction and with it the snapshot.
  */
 #include "source/postgres.h"
@@ -33,6 +34,10 @@ struct postgres_rows {
 	struct kvf_postgres *s;
 	PGconn *conn;
 	atomic_flag *busy; /* of the connection */
+	const struct kvf_record *record;
+	const struct kvf_postgres_shape *shape;
+	unsigned part, piece;
+	uint64_t count; /* rows of the piece so far */
 	char doing[300];
 	struct kvf_buf buf;  /* what has arrived ... */
 	size_t pos;          /* ... and was used up to here */
@@ -41,6 +46,7 @@ struct postgres_rows {
 	struct kvf_cell *cells;
 	size_t n;
 	int header_seen, over; /* over: nothing of the COPY is left */
+	int done;              /* no piece is left either */
 	unsigned long long not_utf8;
 };
 
@@ -58,7 +64,7 @@ static enum kvf_status damaged(const struct postgres_rows *r, const char *what,
 			       struct kvf_err *err)
 {
 	return kvf_fail(err, KVF_ESOURCE, "%s: cannot %s: after row %llu, %s", r->s->pg.name,
-			r->doing, (unsigned long long)r->base.row.ordinal, what);
+			r->doing, (unsigned long long)r->count, what);
 }
 
 /* Wait until something comes; meanwhile somebody may want to stop. */
@@ -165,10 +171,11 @@ static enum kvf_status end(struct postgres_rows *r, int trailer, struct kvf_err 
 		return st;
 	if (!trailer || r->pos != r->buf.len)
 		return damaged(r, "the data ends without its trailer", err);
-	if (rows != r->base.row.ordinal)
+	if (rows != r->count)
 		return damaged(r, "the server counts another number of rows", err);
 	report_texts(r);
-	return KVF_EOF;
+	st = r->record->query ? kvf_postgres_untouched(r->s, r->conn, r->doing, err) : KVF_OK;
+	return st ? st : KVF_EOF;
 }
 
 /* Behind the trailer nothing may come. */
@@ -183,6 +190,59 @@ static enum kvf_status end_of_data(struct postgres_rows *r, struct kvf_err *err)
 	if (st == KVF_OK)
 		return damaged(r, "there is more behind the trailer", err);
 	return st == KVF_EOF ? end(r, 1, err) : st;
+}
+
+/* ---- pieces -------------------------------------------------------------------------------- */
+
+/* Send the statement; when this returns KVF_OK, rows may flow. */
+static enum kvf_status start(struct postgres_rows *r, const struct kvf_buf *sql,
+			     struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pg_exec(&r->s->pg, r->conn, r->doing, err,
+					 "SAVEPOINT kvferry_rows;"
+					 "COPY (%s) TO STDOUT (FORMAT binary);"
+					 "RELEASE SAVEPOINT kvferry_rows",
+					 (const char *)sql->ptr);
+	struct kvf_err ignored;
+
+	if (!st) {
+		r->over = 0;
+		return st;
+	}
+	if (PQtransactionStatus(r->conn) == PQTRANS_INERROR &&
+	    kvf_pg_exec(&r->s->pg, r->conn, "go back", &ignored,
+			"ROLLBACK TO SAVEPOINT kvferry_rows; RELEASE SAVEPOINT kvferry_rows"))
+		return st;
+	return kvf_postgres_explain(r->s, st, err);
+}
+
+/* Begin the next piece that no part has taken; r->done if there is none. */
+static enum kvf_status begin_piece(struct postgres_rows *r, struct kvf_err *err)
+{
+	unsigned n = kvf_postgres_pieces(r->s, r->record, r->shape);
+	const struct kvf_postgres_type **types = NULL;
+	struct kvf_buf sql;
+	enum kvf_status st;
+
+	if (n > 1 && r->s->pieces.shared)
+		r->piece = atomic_fetch_add(&r->s->pieces.next, 1);
+	else
+		r->piece = r->types ? n : r->part; /* there is one, and it was read */
+	r->done = r->piece >= n;
+	if (r->done && r->types)
+		return KVF_OK;
+	kvf_buf_init(&sql, SIZE_MAX / 4);
+	st = kvf_postgres_select(r->s, r->record, r->shape, r->done ? 0 : r->piece, &sql,
+				 &types, &r->n, err);
+	free(r->types);
+	r->types = types;
+	r->count = 0;
+	r->header_seen = 0;
+	r->pos = r->buf.len = 0;
+	if (!st && !r->done)
+		st = start(r, &sql, err);
+	kvf_buf_release(&sql);
+	return st;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */
@@ -278,9 +338,9 @@ static enum kvf_status decode(struct postgres_rows *r, struct kvf_err *err)
 	return KVF_OK;
 }
 
-enum kvf_status kvf_postgres_rows_next(struct kvf_rows *base, struct kvf_err *err)
+/* The next row of the piece; KVF_EOF at its end. */
+static enum kvf_status next_row(struct postgres_rows *r, struct kvf_err *err)
 {
-	struct postgres_rows *r = (struct postgres_rows *)base;
 	enum kvf_status st = r->header_seen ? KVF_OK : read_header(r, err);
 	size_t size = 0, room = 0;
 	unsigned columns;
@@ -306,6 +366,32 @@ enum kvf_status kvf_postgres_rows_next(struct kvf_rows *base, struct kvf_err *er
 	if (!st)
 		st = decode(r, err);
 	r->pos += size;
+	r->count++;
+	return st;
+}
+
+/* The wrapper counts on from here: in its piece, whoever reads that. */
+static void number_row(struct postgres_rows *r)
+{
+	uint64_t piece = r->s->pieces.shared ? r->piece : 0;
+
+	r->base.row.ordinal = (piece << KVF_POSTGRES_PIECE) + r->count - 1;
+}
+
+enum kvf_status kvf_postgres_rows_next(struct kvf_rows *base, struct kvf_err *err)
+{
+	struct postgres_rows *r = (struct postgres_rows *)base;
+	enum kvf_status st = KVF_EOF;
+
+	while (!r->done && (st = next_row(r, err)) == KVF_EOF) {
+		st = begin_piece(r, err);
+		if (st)
+			return st;
+	}
+	if (r->done)
+		return KVF_EOF;
+	if (!st)
+		number_row(r);
 	return st;
 }
 
@@ -348,28 +434,6 @@ void kvf_postgres_rows_close(struct kvf_rows *base)
 	free(r);
 }
 
-/* Send the statement; when this returns KVF_OK, rows may flow. */
-static enum kvf_status start(struct postgres_rows *r, const struct kvf_buf *sql,
-			     struct kvf_err *err)
-{
-	enum kvf_status st = kvf_pg_exec(&r->s->pg, r->conn, r->doing, err,
-					 "SAVEPOINT kvferry_rows;"
-					 "COPY (%s) TO STDOUT (FORMAT binary);"
-					 "RELEASE SAVEPOINT kvferry_rows",
-					 (const char *)sql->ptr);
-	struct kvf_err ignored;
-
-	if (!st) {
-		r->over = 0;
-		return st;
-	}
-	if (PQtransactionStatus(r->conn) == PQTRANS_INERROR &&
-	    kvf_pg_exec(&r->s->pg, r->conn, "go back", &ignored,
-			"ROLLBACK TO SAVEPOINT kvferry_rows; RELEASE SAVEPOINT kvferry_rows"))
-		return st;
-	return kvf_postgres_explain(r->s, st, err);
-}
-
 /* A connection over which no rows come. */
 static enum kvf_status take_connection(struct postgres_rows *r, struct kvf_err *err)
 {
@@ -393,18 +457,19 @@ enum kvf_status kvf_postgres_rows_open(struct kvf_source *base, const struct kvf
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
 	struct kvf_postgres_shape *shape;
 	struct postgres_rows *r = NULL;
-	struct kvf_buf sql;
 	enum kvf_status st = kvf_postgres_shape(s, record, &shape, err);
 
 	if (st)
 		return st;
 	if (part >= kvf_postgres_parts(s, record, shape))
 		return kvf_fail(err, KVF_EUSAGE, "the record has no part %u", part + 1);
-	kvf_buf_init(&sql, SIZE_MAX / 4);
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return kvf_fail_nomem(err);
 	r->s = s;
+	r->record = record;
+	r->shape = shape;
+	r->part = part;
 	r->over = 1;
 	kvf_buf_init(&r->buf, BUFFER_MAX);
 	kvf_buf_init(&r->made, BUFFER_MAX);
@@ -412,13 +477,10 @@ enum kvf_status kvf_postgres_rows_open(struct kvf_source *base, const struct kvf
 		 record->query ? "query" : "table", shape->table.name);
 	st = take_connection(r, err);
 	if (!st)
-		st = kvf_postgres_select(s, record, shape, part, &sql, &r->types, &r->n, err);
+		st = begin_piece(r, err);
 	r->cells = st ? NULL : calloc(r->n + 1, sizeof(*r->cells));
 	if (!st && !r->cells)
 		st = kvf_fail_nomem(err);
-	if (!st)
-		st = start(r, &sql, err);
-	kvf_buf_release(&sql);
 	if (st) {
 		kvf_postgres_rows_close(&r->base);
 		return st;

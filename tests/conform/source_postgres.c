@@ -3,7 +3,7 @@
  * reads.  Needs a server: tests/integration/pg_conform.sh starts one and sets
  * KVF_TEST_PG to its database; else every test is skipped.
  */
-#include <kvferry/source.h>
+#include "source/postgres.h"
 
 #include "../support/test.h"
 
@@ -225,20 +225,177 @@ static void where_tables_were_listed_the_list_counts(void **state)
 	assert_true(changed());
 }
 
+/* ---- parts and pieces ---------------------------------------------------------------- */
+
+#define BIG 60000
+
+static void make_big(const char *table)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "INSERT INTO %s SELECT i, repeat(md5(i::text), 12) FROM"
+		 " generate_series(1, %d) i",
+		 table, BIG);
+	sql(writer, text);
+}
+
+/* Read all parts at the same time, row by row in turn, and note each row's number by
+ * its id; `first` is the part that begins. */
+static unsigned number_rows(const struct kvf_record *record, uint64_t *numbers, unsigned wish,
+			    unsigned first)
+{
+	struct kvf_rows *rows[KVF_POSTGRES_CONNECTIONS] = { NULL };
+	const struct kvf_row *row;
+	unsigned parts = wish, i, open;
+	struct kvf_err err;
+	uint64_t n = 0, id;
+	enum kvf_status st;
+
+	assert_int_equal(kvf_source_plan(source, record, &parts, &err), KVF_OK);
+	for (i = 0; i < parts; i++) {
+		st = kvf_rows_open(source, record, (first + i) % parts, &rows[i], &err);
+		if (st)
+			fail_msg("%s", err.message);
+	}
+	for (open = parts; open;) {
+		for (i = 0; i < parts; i++) {
+			if (!rows[i])
+				continue;
+			st = kvf_rows_next(rows[i], &row, &err);
+			if (st == KVF_EOF) {
+				kvf_rows_close(rows[i]);
+				rows[i] = NULL;
+				open--;
+				continue;
+			}
+			if (st)
+				fail_msg("%s", err.message);
+			id = (uint64_t)row->cells[0].u.i;
+			assert_in_range(id, 1, BIG);
+			if (numbers[id])
+				fail_msg("row %d comes twice", (int)id);
+			numbers[id] = (uint64_t)(i + first) % parts << KVF_POSTGRES_PIECE
+								    << 16 |
+				      row->ordinal;
+			n++;
+		}
+	}
+	assert_int_equal(n, BIG);
+	return parts;
+}
+
+/* A table in pieces has each row once, and a row has the same number whoever reads it. */
+static void comes_in_pieces(const char *table, int by_key)
+{
+	static uint64_t once[BIG + 1], again[BIG + 1];
+	const uint64_t number = (UINT64_C(1) << KVF_POSTGRES_PIECE << 16) - 1;
+	struct kvf_record record = { .name = "r", .table = table };
+	struct kvf_postgres *s = (struct kvf_postgres *)source;
+	unsigned i, others = 0;
+
+	memset(once, 0, sizeof(once));
+	memset(again, 0, sizeof(again));
+	assert_int_equal(number_rows(&record, once, 3, 0), 3);
+	assert_true(s->pieces.n > 3);
+	assert_int_equal(s->pieces.column != NULL, by_key);
+	assert_int_equal(number_rows(&record, again, 3, 1), 3);
+	for (i = 1; i <= BIG; i++) {
+		assert_int_equal(once[i] & number, again[i] & number);
+		others += once[i] != again[i];
+	}
+	assert_true(others > 0); /* another part has read it */
+	memset(once, 0, sizeof(once));
+	assert_int_equal(number_rows(&record, once, 1, 0), 1);
+}
+
+static void parts_take_the_next_piece_that_is_left(void **state)
+{
+	(void)state;
+	sql(writer, "CREATE TABLE big(id int PRIMARY KEY, v text)");
+	make_big("big");
+	open_source();
+	comes_in_pieces("big", 0);
+}
+
+static void where_blocks_cannot_be_asked_for_keys_are(void **state)
+{
+	struct kvf_record plain = { .name = "r", .table = "plain" };
+	unsigned parts = 3;
+	struct kvf_err err;
+
+	(void)state;
+	sql(writer, "CREATE TABLE big(id int PRIMARY KEY, v text);"
+		    "CREATE TABLE texts(id int, v text, k text COLLATE \"C\" NOT NULL);"
+		    "CREATE INDEX ON texts (k);"
+		    "CREATE TABLE stamped(id int, v text, t timestamptz, PRIMARY KEY (t, id));"
+		    "CREATE TABLE plain(id int, v text)");
+	make_big("big"); /* without a histogram */
+	make_big("plain");
+	sql(writer, "INSERT INTO texts SELECT id, v, 'it''s \\' || md5(id::text) FROM big;"
+		    "INSERT INTO stamped SELECT id, v, timestamptz '2026-01-01' + id *"
+		    " interval '1 minute' FROM big;"
+		    "ALTER TABLE big ADD UNIQUE (v); ANALYZE texts; ANALYZE stamped");
+	open_source();
+	((struct kvf_postgres *)source)->version = 130000;
+	comes_in_pieces("big", 1);
+	comes_in_pieces("texts", 1);
+	comes_in_pieces("stamped", 1);
+	assert_int_equal(kvf_source_plan(source, &plain, &parts, &err), KVF_OK);
+	assert_int_equal(parts, 1);
+	assert_int_equal(read_all(&plain), BIG);
+}
+
+static void rows_of_foreign_partitions_come_by_keys(void **state)
+{
+	(void)state;
+	sql(writer, "CREATE EXTENSION IF NOT EXISTS file_fdw;"
+		    "CREATE SERVER IF NOT EXISTS files FOREIGN DATA WRAPPER file_fdw;"
+		    "CREATE TABLE mixed(id int NOT NULL, v text) PARTITION BY RANGE (id);"
+		    "CREATE TABLE mixed_1 PARTITION OF mixed FOR VALUES FROM (1) TO (100000);"
+		    "CREATE INDEX ON mixed (id)");
+	make_big("mixed");
+	sql(writer, "CREATE FOREIGN TABLE mixed_2 PARTITION OF mixed FOR VALUES FROM (100000)"
+		    " TO (200000) SERVER files OPTIONS (filename '/dev/null');"
+		    "ANALYZE mixed");
+	open_source();
+	comes_in_pieces("mixed", 1);
+}
+
+static void a_query_over_a_table_that_was_emptied_is_refused(void **state)
+{
+	struct kvf_record query = { .name = "q", .query = "SELECT a FROM other" };
+	struct kvf_rows *rows = NULL;
+	const struct kvf_row *row;
+	struct kvf_err err;
+	enum kvf_status st;
+
+	(void)state;
+	open_source();
+	sql(writer, "TRUNCATE other");
+	st = kvf_rows_open(source, &query, 0, &rows, &err);
+	while (!st)
+		st = kvf_rows_next(rows, &row, &err);
+	kvf_rows_close(rows);
+	assert_int_equal(st, KVF_ESOURCE);
+	assert_non_null(strstr(err.message, "\"other\" was emptied or rewritten"));
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, before, after)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(every_kind_of_change_is_seen, before, after),
-		cmocka_unit_test_setup_teardown(what_leaves_the_rows_as_they_were_is_no_change,
-						before, after),
-		cmocka_unit_test_setup_teardown(another_database_is_none_of_ours, before,
-						after),
-		cmocka_unit_test_setup_teardown(a_commit_that_was_under_way_is_seen, before,
-						after),
-		cmocka_unit_test_setup_teardown(
-			partitions_and_the_tables_of_a_query_are_looked_at, before, after),
-		cmocka_unit_test_setup_teardown(where_tables_were_listed_the_list_counts,
-						before, after),
+		TEST(every_kind_of_change_is_seen),
+		TEST(what_leaves_the_rows_as_they_were_is_no_change),
+		TEST(another_database_is_none_of_ours),
+		TEST(a_commit_that_was_under_way_is_seen),
+		TEST(partitions_and_the_tables_of_a_query_are_looked_at),
+		TEST(where_tables_were_listed_the_list_counts),
+		TEST(parts_take_the_next_piece_that_is_left),
+		TEST(where_blocks_cannot_be_asked_for_keys_are),
+		TEST(rows_of_foreign_partitions_come_by_keys),
+		TEST(a_query_over_a_table_that_was_emptied_is_refused),
 	};
 
 	if (!getenv("KVF_TEST_PG")) {
