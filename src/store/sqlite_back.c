@@ -28,8 +28,11 @@ static enum kvf_status begin(struct kvf_lite *s, uint64_t seen, int working,
 	enum kvf_status st;
 
 	kvf_lite_rollback(s);
-	st = s->db ? kvf_lite_exec(s, s->db, err, "BEGIN IMMEDIATE")
-		   : kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
+	st = kvf_lite_look_again(s, err);
+	if (!st && !s->db)
+		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->path);
+	if (!st)
+		st = kvf_lite_exec(s, s->db, err, "BEGIN IMMEDIATE");
 	if (st)
 		return st;
 	st = kvf_lite_read_control(s, s->db, c, err);
@@ -101,11 +104,13 @@ enum kvf_status kvf_lite_marks(struct kvf_store *base, uint64_t n, uint64_t i,
 			       struct kvf_err *err)
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
+	enum kvf_status st = kvf_lite_look_again(s, err);
 	struct kvf_bytes b;
 	sqlite3_stmt *stmt;
-	enum kvf_status st;
 	int rc;
 
+	if (st || !s->db)
+		return st ? st : KVF_EOF;
 	st = kvf_lite_prepare(s, s->db, &stmt, err,
 			      "SELECT package, chunk, d, entries, bytes, m, marks FROM"
 			      " kvferry_progress WHERE gen = (SELECT active FROM"
