@@ -231,7 +231,9 @@ static uint64_t expected_rows(const struct kvf_report *r, int *estimate)
 enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err *err)
 {
 	struct kvf_limits limits = kvf_options_limits(job->options);
-	struct kvf_writer_options wo = { .level = job->level, .level_set = 1 };
+	struct kvf_writer_options wo = { .level = job->level,
+					 .level_set = 1,
+					 .stored = job->stored };
 	struct kvf_pair notes[8];
 	struct kvf_sides *sides = NULL;
 	struct kvf_writer *w = NULL;
@@ -318,7 +320,7 @@ static const char *stream_path(const char *place)
 	struct kvf_err ignored;
 
 	return !kvf_place_parse(place, &p, &ignored) && p.kind == KVF_PLACE_STREAM ? p.rest
-										     : NULL;
+										   : NULL;
 }
 
 static enum kvf_status export(const struct kvf_options *o, const struct kvf_env *env,

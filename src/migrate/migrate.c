@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #define PIPE_BYTES (8u << 20)
-#define PIPE_LEVEL (-3) /* nobody keeps these bytes: the fastest will do */
 
 struct migrate {
 	const struct kvf_options *o;
@@ -32,6 +31,7 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
+	int stored;      /* not compressed: nobody keeps these bytes */
 	int start_over;  /* the stage of an earlier run was of other data */
 	int64_t changes; /* of the store, when our own writes began: in place */
 };
@@ -130,6 +130,7 @@ static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
 				      .bound = &m->bound,
 				      .out = m->out,
 				      .level = m->level,
+				      .stored = m->stored,
 				      .scratch = m->scratch,
 				      .env = m->env,
 				      .step = 1,
@@ -280,6 +281,7 @@ static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 	void *job;
 
 	kvf_err_clear(&export_err);
+	m->stored = !m->o->level_set;
 	kvf_serial_only(m->serial, "export"); /* one line of progress at a time */
 	st = kvf_pipe_new(PIPE_BYTES, &in, &m->out, err);
 	if (!st)
@@ -335,7 +337,6 @@ static enum kvf_status through_file(struct migrate *m, struct kvf_err *err)
 	struct kvf_input *in = NULL;
 	enum kvf_status st;
 
-	m->level = m->o->level_set ? m->o->level : 1;
 	st = kvf_open_output(m->o, m->o->keep, &m->out, err);
 	if (!st)
 		st = export_all(m, err);
@@ -360,7 +361,6 @@ static enum kvf_status through_scratch(struct migrate *m, struct kvf_err *err)
 		 "source and store are one database: the stream goes "
 		 "through a scratch file in %s",
 		 m->scratch);
-	m->level = m->o->level_set ? m->o->level : 1;
 	st = kvf_scratch_open(m->scratch, &fd, err);
 	if (!st)
 		st = kvf_output_fd(fd, "the scratch stream", &m->out, err);
@@ -399,7 +399,7 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	memset(&m, 0, sizeof(m));
 	m.o = o;
 	m.report = report;
-	m.level = o->level_set ? o->level : PIPE_LEVEL;
+	m.level = o->level_set ? o->level : 1;
 	m.scratch = kvf_scratch_dir(o->target, env, m.dir, sizeof(m.dir));
 	st = kvf_report_init(report, err);
 	if (!st)

@@ -13,34 +13,30 @@ static enum kvf_status compress(struct kvf_packer *p, unsigned worker, struct kv
 				struct kvf_err *err)
 {
 	ZSTD_CCtx *c = p->contexts[worker];
-	size_t bound = ZSTD_compressBound(j->unit.len), n;
+	enum kvf_status st;
+	size_t n;
 
 	if (!c) {
 		c = p->contexts[worker] = ZSTD_createCCtx();
 		if (!c)
 			return kvf_fail_nomem(err);
 	}
-	if (bound > j->packed_size) {
-		free(j->packed);
-		j->packed_size = 0;
-		j->packed = malloc(bound);
-		if (!j->packed)
-			return kvf_fail_nomem(err);
-		j->packed_size = bound;
-	}
+	st = kvf_buf_reserve(&j->packed, ZSTD_compressBound(j->unit.len), err);
+	if (st)
+		return st;
 	/* A context that starts from nothing: same unit, same frame. */
 	ZSTD_CCtx_reset(c, ZSTD_reset_session_and_parameters);
 	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, p->level);
 	ZSTD_CCtx_setParameter(c, ZSTD_c_contentSizeFlag, 1);
 	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
-	n = ZSTD_compress2(c, j->packed, j->packed_size, j->unit.ptr, j->unit.len);
+	n = ZSTD_compress2(c, j->packed.ptr, j->packed.size, j->unit.ptr, j->unit.len);
 	if (ZSTD_isError(n)) {
 		if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
 			return kvf_fail_nomem(err);
 		return kvf_fail(err, KVF_EINTERNAL, "cannot compress: %s",
 				ZSTD_getErrorName(n));
 	}
-	j->packed_len = n;
+	j->packed.len = n;
 	return KVF_OK;
 }
 
@@ -60,7 +56,9 @@ static enum kvf_status work(void *ctx, unsigned worker, void *job, struct kvf_er
 	if (st)
 		return st;
 	j->unit.len += kvf_write_endc_record(j->unit.ptr + j->unit.len, &e);
-	return compress(p, worker, j, err);
+	j->packed.len = 0;
+	return p->stored ? kvf_frame_raw(&j->packed, kvf_buf_bytes(&j->unit), err)
+			 : compress(p, worker, j, err);
 }
 
 /* ---- jobs ---------------------------------------------------------------------------- */
@@ -70,7 +68,7 @@ void kvf_packer_job_free(struct kvf_packer_job *j)
 	if (!j)
 		return;
 	kvf_buf_release(&j->unit);
-	free(j->packed);
+	kvf_buf_release(&j->packed);
 	free(j);
 }
 
@@ -84,9 +82,7 @@ void kvf_packer_recycle(struct kvf_packer *p, struct kvf_packer_job *j)
 {
 	if (j->unit.size > KVF_KEEP_MAX) {
 		kvf_buf_release(&j->unit);
-		free(j->packed);
-		j->packed = NULL;
-		j->packed_size = 0;
+		kvf_buf_release(&j->packed);
 	}
 	j->next = p->free;
 	p->free = j;
@@ -104,6 +100,8 @@ enum kvf_status kvf_packer_job(struct kvf_packer *p, struct kvf_packer_job **out
 		if (!j)
 			return kvf_fail_nomem(err);
 		kvf_buf_init(&j->unit, (size_t)p->unit_max + KVF_UNIT_SLACK);
+		kvf_buf_init(&j->packed,
+			     ZSTD_COMPRESSBOUND((size_t)p->unit_max + KVF_UNIT_SLACK));
 	}
 	j->unit.len = 0;
 	j->next = NULL;
@@ -163,7 +161,7 @@ static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
 	p->flying -= j->flying;
 	kvf_sha256_chain(p->r, j->info.d);
 	kvf_totals_merge(&p->totals, &j->info.totals);
-	st = write_frame(p, j->packed, j->packed_len, j->unit.len, err);
+	st = write_frame(p, j->packed.ptr, j->packed.len, j->unit.len, err);
 	kvf_packer_recycle(p, j);
 	return st;
 }
@@ -248,13 +246,13 @@ enum kvf_status kvf_packer_table(struct kvf_packer *p, struct kvf_err *err)
 }
 
 enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
-				const struct kvf_env *env, int level, uint64_t unit_max,
+				const struct kvf_env *env, uint64_t unit_max,
 				struct kvf_err *err)
 {
 	memset(p, 0, sizeof(*p));
 	p->out = out;
 	p->env = env;
-	p->level = level;
+	p->level = 1;
 	p->unit_max = unit_max;
 	p->threads = kvf_thread_count(env);
 	kvf_buf_init(&p->framed, KVF_CONTROL_MAX + (64u << 10));

@@ -27,8 +27,7 @@ struct kvf_packer_job {
 	size_t head;                /* length of the chunk record */
 	struct kvf_chunk_info info; /* n and i are the submitter's */
 	size_t flying;
-	uint8_t *packed;
-	size_t packed_len, packed_size;
+	struct kvf_buf packed;
 	struct kvf_packer_job *next; /* in the free list */
 };
 
@@ -36,6 +35,7 @@ struct kvf_packer {
 	struct kvf_output *out;
 	const struct kvf_env *env;
 	int level;
+	int stored; /* do not compress */
 	uint64_t unit_max;
 	struct kvf_pool *pool; /* made with the first chunk */
 	ZSTD_CCtx **contexts;  /* one for each worker, made when first used */
@@ -49,9 +49,10 @@ struct kvf_packer {
 	struct kvf_totals totals;
 };
 
+/* Level 1; set p->level or p->stored for another. */
 KVF_MUST_CHECK enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
-					       const struct kvf_env *env, int level,
-					       uint64_t unit_max, struct kvf_err *err);
+					       const struct kvf_env *env, uint64_t unit_max,
+					       struct kvf_err *err);
 void kvf_packer_release(struct kvf_packer *p);
 
 /* A job with an empty unit; give it to _submit or to _job_free. */

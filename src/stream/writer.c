@@ -146,10 +146,11 @@ static enum kvf_status make_notes(struct kvf_writer *w,
 	return st;
 }
 
-static enum kvf_status check_options(const struct kvf_writer_options *options, int *level,
-				     struct kvf_err *err)
+static enum kvf_status take_options(struct kvf_writer *w,
+				    const struct kvf_writer_options *options,
+				    struct kvf_err *err)
 {
-	*level = 1;
+	w->pack.stored = options && options->stored;
 	if (!options || !options->level_set)
 		return KVF_OK;
 	if (options->level < ZSTD_minCLevel() || options->level > ZSTD_maxCLevel()) {
@@ -158,7 +159,7 @@ static enum kvf_status check_options(const struct kvf_writer_options *options, i
 			     ZSTD_maxCLevel());
 		return KVF_EUSAGE;
 	}
-	*level = options->level;
+	w->pack.level = options->level;
 	return KVF_OK;
 }
 
@@ -190,7 +191,6 @@ enum kvf_status kvf_writer_open(struct kvf_output *out, const struct kvf_head *h
 	struct kvf_writer *w = calloc(1, sizeof(*w));
 	enum kvf_status st;
 	uint8_t digest[32];
-	int level;
 
 	*result = NULL;
 	if (!w)
@@ -202,9 +202,9 @@ enum kvf_status kvf_writer_open(struct kvf_output *out, const struct kvf_head *h
 	kvf_buf_init(&w->scratch, KVF_CONTROL_MAX);
 	kvf_buf_init(&w->last_copy, KVF_PART_MAX + KVF_KEY_MAX);
 	kvf_buf_init(&w->mark.bytes, (size_t)w->own.lim.unit + KVF_UNIT_SLACK);
-	st = check_options(options, &level, err);
+	st = kvf_packer_init(&w->pack, out, env, w->own.lim.unit, err);
 	if (!st)
-		st = kvf_packer_init(&w->pack, out, env, level, w->own.lim.unit, err);
+		st = take_options(w, options, err);
 	if (!st)
 		st = make_notes(w, options, err);
 	if (st)

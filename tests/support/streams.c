@@ -79,8 +79,11 @@ struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail)
 						 { "tool", "test" } };
 	const struct kvf_bytes any[2] = { { NULL, 0 }, { NULL, 0 } };
 	struct kvf_kind kind = { "thing", 1, KVF_RAW, 0, { any, 2 }, { any, 2 } };
-	struct kvf_writer_options options = { r->level, r->level_set, notes,
-					      r->notes ? 2u : 0u };
+	struct kvf_writer_options options = { .level = r->level,
+					      .level_set = r->level_set,
+					      .stored = r->stored,
+					      .notes = notes,
+					      .nnotes = r->notes ? 2u : 0u };
 	struct kvf_env env = { .threads = r->threads ? r->threads : 1 };
 	const char *names[16];
 	char name[16][24];

@@ -63,6 +63,29 @@ static void every_level_gives_the_same_l1(void **state)
 	free(first.p);
 }
 
+static void a_stream_that_is_not_compressed_is_the_same_stream(void **state)
+{
+	struct recipe r = { .packages = 2, .entries = 500, .value = 300, .chunk = 200000 };
+	struct blob packed = stream_build(&r, NULL), plain, a, b;
+	struct kvf_reader_options strict = { .strict_physical = 1 };
+	struct kvf_err err;
+
+	(void)state;
+	r.stored = 1;
+	plain = stream_build(&r, NULL);
+	a = stream_l1(blob_view(&packed));
+	b = stream_l1(blob_view(&plain));
+	assert_true(packed.n < plain.n);
+	assert_true(plain.n > b.n);
+	assert_int_equal(a.n, b.n);
+	assert_memory_equal(a.p, b.p, a.n);
+	assert_int_equal(stream_read(blob_view(&plain), &strict, 2, NULL, NULL, &err), KVF_EOF);
+	free(packed.p);
+	free(plain.p);
+	free(a.p);
+	free(b.p);
+}
+
 static void a_stream_without_packages_or_entries_is_complete(void **state)
 {
 	struct kvf_err err;
@@ -518,6 +541,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_number_of_threads_writes_the_same_bytes),
 		cmocka_unit_test(every_level_gives_the_same_l1),
+		cmocka_unit_test(a_stream_that_is_not_compressed_is_the_same_stream),
 		cmocka_unit_test(a_stream_without_packages_or_entries_is_complete),
 		cmocka_unit_test(any_framing_of_the_same_l1_is_the_same_stream),
 		cmocka_unit_test(hints_notes_and_table_carry_no_meaning),
