@@ -16,8 +16,8 @@
 	.open = READ_ONLY, .moment = "SELECT pg_catalog.pg_export_snapshot()", .first = "",    \
 	.join = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT"    \
 		" '%s'; SET LOCAL idle_in_transaction_session_timeout = 0",                    \
-	.size = "SELECT pg_catalog.pg_database_size(current_database())", .row_id = "ctid",    \
-	.evicts = 1, .visible = "", .create = NULL,                                            \
+	.size = "SELECT pg_catalog.pg_database_size(current_database())",                      \
+	.row_id = { "tableoid", "ctid" }, .evicts = 1, .visible = "", .create = NULL,          \
 	.estimate = "SELECT CASE WHEN bool_or(c.reltuples < 0) THEN NULL ELSE"                 \
 		    " sum(c.reltuples)::int8 END, sum(pg_catalog.pg_table_size(c.oid))::int8"  \
 		    " FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'm') AND c.oid IN"   \
@@ -43,19 +43,31 @@ const struct kvf_pg_dialect kvf_pg_postgres = {
 };
 
 /* The rules, on whatever server.  The statements in them are valid on both. */
-#define COCKROACH_RULES                                                                        \
+#define COCKROACH_RULES(visible_too)                                                           \
 	.scheme = "cockroachdb", .port = "26257", .tries = 20, .paged = 1, .pointed = 1,       \
 	.durable = "", .staged = "", .batch_bytes = MIB, .statement_rows = 1000,               \
 	.statement_bytes = MIB, .loaders = 4, .value_max = 15 * MIB,                           \
 	.begin = "BEGIN ISOLATION LEVEL SERIALIZABLE", .lock = "", .only = "",                 \
-	.as_text = "t.%s::text"
+	.as_text = "t.%s::text",                                                               \
+	.settings = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD';"            \
+		    "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 3;"  \
+		    "SET LOCAL bytea_output = 'hex'",                                          \
+	.keys = "SELECT k.contype = 'p', string_agg(p.place::text, ' ' ORDER BY u.nth),"       \
+		" bool_or(NOT p.attnotnull), false FROM pg_catalog.pg_constraint k JOIN "      \
+		"LATERAL"                                                                      \
+		" unnest(k.conkey) WITH ORDINALITY AS u(attnum, nth) ON true JOIN (SELECT"     \
+		" attnum, attnotnull, row_number() OVER (ORDER BY attnum) - 1 AS place FROM"   \
+		" pg_catalog.pg_attribute a WHERE attrelid = %s AND attnum > 0 AND NOT"        \
+		" attisdropped" visible_too                                                    \
+		") p ON p.attnum = u.attnum WHERE k.conrelid = %s AND k.contype IN"            \
+		" ('p', 'u') GROUP BY k.contype, k.conname ORDER BY k.contype, k.conname"
 
 /*
  * Only CockroachDB parses these: they have not been run on a server
  * (docs/cockroachdb.md).  Nothing outside this table is for CockroachDB alone.
  */
 const struct kvf_pg_dialect kvf_pg_cockroach = {
-	COCKROACH_RULES,
+	COCKROACH_RULES(" AND NOT a.attishidden"),
 	.product = "CockroachDB",
 	.tables = "cockroachdb",
 	.fence = "", /* serializable: who takes the store is in conflict with the reader */
@@ -66,7 +78,7 @@ const struct kvf_pg_dialect kvf_pg_cockroach = {
 	.look = "",
 	.lookup = "LOOKUP ",
 	.size = NULL,
-	.row_id = "rowid",
+	.row_id = { "rowid" },
 	.visible = " AND NOT a.attishidden",
 	.create = "SELECT 'table', table_name, create_statement FROM [SHOW CREATE TABLE %s]",
 	.estimate =
@@ -77,7 +89,7 @@ const struct kvf_pg_dialect kvf_pg_cockroach = {
 };
 
 static const struct kvf_pg_dialect cockroach_on_postgres = {
-	COCKROACH_RULES, .product = "PostgreSQL by the rules of CockroachDB,",
+	COCKROACH_RULES(""), .product = "PostgreSQL by the rules of CockroachDB,",
 	.fence = "FOR SHARE",
 	/* A new table has no statistics, and would be read whole. */
 	.look = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"
@@ -100,23 +112,23 @@ enum kvf_status kvf_pg_settle(struct kvf_pg *pg, PGconn *conn, struct kvf_err *e
 	static const struct kvf_pg_args none;
 	PGresult *res = NULL;
 	char version[64];
-	int roach;
-	enum kvf_status st =
-		kvf_pg_query(pg, conn, "SELECT version()", &none, "ask its version", &res, err);
+	enum kvf_status st = KVF_OK;
 
-	if (st)
-		return st;
-	kvf_pg_get_text(res, 0, 0, version, sizeof(version));
-	PQclear(res);
-	roach = strncmp(version, "CockroachDB", 11) == 0;
 	if (pg->dialect != &kvf_pg_postgres) {
-		pg->dialect = roach ? &kvf_pg_cockroach : &cockroach_on_postgres;
+		st = kvf_pg_query(pg, conn, "SELECT version()", &none, "ask its version", &res,
+				  err);
+		if (st)
+			return st;
+		kvf_pg_get_text(res, 0, 0, version, sizeof(version));
+		PQclear(res);
+		pg->dialect = strncmp(version, "CockroachDB", 11) == 0 ? &kvf_pg_cockroach
+								       : &cockroach_on_postgres;
 		return KVF_OK;
 	}
-	if (!roach)
+	/* A CockroachDB says so to everybody who connects. */
+	if (!PQparameterStatus(conn, "crdb_version"))
 		return KVF_OK;
 	st = kvf_fail(err, pg->side, "%s is a CockroachDB", pg->name);
-	kvf_err_detail(err, "Nothing was changed.");
 	kvf_err_hint(err, "It has rules of its own: write cockroachdb:// in place of "
 			  "postgresql://, or cockroachdb:KEYWORD=VALUE ...");
 	return st;

@@ -53,7 +53,10 @@ struct kvf_pg_dialect {
 				 order; "" = nothing */
 	const char *lookup;    /* between INNER and JOIN there */
 	const char *size;      /* bytes of the database; NULL = cannot be asked */
-	const char *row_id;    /* what tells the rows of a table without a key apart */
+	const char *row_id[2]; /* tell the rows of a table without a key apart */
+	const char *settings;  /* of a transaction that reads tables; NULL = as PostgreSQL */
+	const char *keys;      /* primary, columns by their place, nullable, partial: the
+				  keys of a table by its oid (%s, twice); NULL likewise */
 	const char *visible;   /* AND ..., of pg_attribute a: not a hidden column */
 	const char *only;      /* before a table from which others inherit */
 	const char *as_text;   /* a column (%s) whose type we do not decode */

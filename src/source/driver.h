@@ -109,7 +109,7 @@ struct kvf_freezer {
 	enum kvf_status (*drop)(const char *rest, const struct kvf_env *env,
 				const char *const *tables, size_t n, struct kvf_err *err);
 };
-extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer;
+extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer, kvf_cockroach_freezer;
 
 /* Add one to those who may write, with its name. */
 void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...) KVF_PRINTF(3, 4);
@@ -125,5 +125,10 @@ kvf_source_sqlite_open(const char *rest, const struct kvf_env *env, struct kvf_s
 KVF_MUST_CHECK enum kvf_status
 kvf_source_postgres_open(const char *place, const struct kvf_env *env, struct kvf_source **out,
 			 struct kvf_err *err);
+
+/* Opens cockroachdb://... or cockroachdb:KEYWORD=VALUE ...; `place` is the whole. */
+KVF_MUST_CHECK enum kvf_status
+kvf_source_cockroach_open(const char *place, const struct kvf_env *env, struct kvf_source **out,
+			  struct kvf_err *err);
 
 #endif

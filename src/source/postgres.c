@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum kvf_status postgres_count(struct kvf_source *base, const struct kvf_record *record,
-				      uint64_t *rows, struct kvf_err *err)
+enum kvf_status kvf_postgres_count(struct kvf_source *base, const struct kvf_record *record,
+				   uint64_t *rows, struct kvf_err *err)
 {
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
 	struct kvf_postgres_shape *shape;
@@ -30,8 +30,8 @@ static enum kvf_status postgres_count(struct kvf_source *base, const struct kvf_
 	return st;
 }
 
-static enum kvf_status postgres_scalar(struct kvf_source *base, const char *sql, char *buf,
-				       size_t size, struct kvf_err *err)
+enum kvf_status kvf_postgres_scalar(struct kvf_source *base, const char *sql, char *buf,
+				    size_t size, struct kvf_err *err)
 {
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
 	PGresult *res = NULL;
@@ -59,7 +59,7 @@ static enum kvf_status postgres_scalar(struct kvf_source *base, const char *sql,
 	return st;
 }
 
-static const char *postgres_identity(const struct kvf_source *base)
+const char *kvf_postgres_identity(const struct kvf_source *base)
 {
 	return ((const struct kvf_postgres *)base)->identity;
 }
@@ -71,8 +71,7 @@ static int same(const char *a, const char *b)
 
 /* The same database of the same server, by the names that libpq makes of both:
  * it begins to connect, and we do not wait for it. */
-static int postgres_is_place(const struct kvf_source *base, const char *scheme,
-			     const char *rest)
+int kvf_postgres_is_place(const struct kvf_source *base, const char *scheme, const char *rest)
 {
 	const struct kvf_postgres *s = (const struct kvf_postgres *)base;
 	static const char *const keywords[] = { "dbname", NULL };
@@ -81,7 +80,7 @@ static int postgres_is_place(const struct kvf_source *base, const char *scheme,
 	PGconn *conn;
 	int is;
 
-	if (strcmp(scheme, "postgresql") != 0 ||
+	if (strcmp(scheme, s->pg.dialect->scheme) != 0 ||
 	    kvf_pg_init(&other, rest, KVF_ESOURCE, s->base.env, NULL))
 		return 0;
 	values[0] = other.conninfo;
@@ -93,8 +92,8 @@ static int postgres_is_place(const struct kvf_source *base, const char *scheme,
 	return is;
 }
 
-static enum kvf_status postgres_schemas(struct kvf_source *base, const char *const *patterns,
-					size_t n, struct kvf_err *err)
+enum kvf_status kvf_postgres_schemas(struct kvf_source *base, const char *const *patterns,
+				     size_t n, struct kvf_err *err)
 {
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
 	size_t i;
@@ -111,7 +110,7 @@ static enum kvf_status postgres_schemas(struct kvf_source *base, const char *con
 	return KVF_OK;
 }
 
-static void postgres_close(struct kvf_source *base)
+void kvf_postgres_close(struct kvf_source *base)
 {
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
 	unsigned long long n = atomic_load(&s->not_utf8);
@@ -133,11 +132,11 @@ static void postgres_close(struct kvf_source *base)
 }
 
 static const struct kvf_source_driver driver = {
-	.schemas = postgres_schemas,
+	.schemas = kvf_postgres_schemas,
 	.tables = kvf_postgres_tables,
 	.describe = kvf_postgres_describe,
-	.count = postgres_count,
-	.scalar = postgres_scalar,
+	.count = kvf_postgres_count,
+	.scalar = kvf_postgres_scalar,
 	.plan = kvf_postgres_plan,
 	.plan_small = kvf_postgres_plan_small,
 	.rows_open = kvf_postgres_rows_open,
@@ -145,20 +144,21 @@ static const struct kvf_source_driver driver = {
 	.rows_close = kvf_postgres_rows_close,
 	.changed = kvf_postgres_changed,
 	.frozen = kvf_postgres_frozen,
-	.identity = postgres_identity,
-	.is_place = postgres_is_place,
-	.close = postgres_close,
+	.identity = kvf_postgres_identity,
+	.is_place = kvf_postgres_is_place,
+	.close = kvf_postgres_close,
 };
 
-enum kvf_status kvf_source_postgres_open(const char *place, const struct kvf_env *env,
-					 struct kvf_source **out, struct kvf_err *err)
+enum kvf_status kvf_postgres_open(size_t size, const struct kvf_source_driver *with,
+				  const char *place, const struct kvf_env *env,
+				  struct kvf_source **out, struct kvf_err *err)
 {
-	struct kvf_postgres *s = calloc(1, sizeof(*s));
+	struct kvf_postgres *s = calloc(1, size);
 	enum kvf_status st;
 
 	if (!s)
 		return kvf_fail_nomem(err);
-	kvf_source_init(&s->base, &driver, env);
+	kvf_source_init(&s->base, with, env);
 	kvf_arena_init(&s->arena);
 	atomic_init(&s->not_utf8, 0);
 	st = kvf_pg_init(&s->pg, place, KVF_ESOURCE, s->base.env, err);
@@ -166,10 +166,16 @@ enum kvf_status kvf_source_postgres_open(const char *place, const struct kvf_env
 	if (!st)
 		st = kvf_postgres_begin(s, err);
 	if (st)
-		postgres_close(&s->base);
+		kvf_postgres_close(&s->base);
 	else
 		*out = &s->base;
 	return st;
+}
+
+enum kvf_status kvf_source_postgres_open(const char *place, const struct kvf_env *env,
+					 struct kvf_source **out, struct kvf_err *err)
+{
+	return kvf_postgres_open(sizeof(struct kvf_postgres), &driver, place, env, out, err);
 }
 
 enum kvf_status kvf_source_over_postgres(const struct kvf_pg *pg, PGconn *conn,

@@ -20,7 +20,7 @@
 #define KVF_SOURCE_POSTGRES_H
 
 #include "base/buf.h"
-#include "pg/pg.h"
+#include "pg/dialect.h"
 #include "source/driver.h"
 
 #include <stdatomic.h>
@@ -117,6 +117,22 @@ struct kvf_postgres {
 	atomic_ullong not_utf8; /* texts carried as bytes, not yet reported */
 };
 
+/* ---- postgres.c ---- */
+
+/* What other drivers on this one's ground share: see their contracts in driver.h. */
+enum kvf_status kvf_postgres_open(size_t size, const struct kvf_source_driver *driver,
+				  const char *place, const struct kvf_env *env,
+				  struct kvf_source **out, struct kvf_err *err);
+enum kvf_status kvf_postgres_schemas(struct kvf_source *base, const char *const *patterns,
+				     size_t n, struct kvf_err *err);
+enum kvf_status kvf_postgres_count(struct kvf_source *base, const struct kvf_record *record,
+				   uint64_t *rows, struct kvf_err *err);
+enum kvf_status kvf_postgres_scalar(struct kvf_source *base, const char *sql, char *buf,
+				    size_t size, struct kvf_err *err);
+const char *kvf_postgres_identity(const struct kvf_source *base);
+int kvf_postgres_is_place(const struct kvf_source *base, const char *scheme, const char *rest);
+void kvf_postgres_close(struct kvf_source *base);
+
 /* ---- postgres_open.c ---- */
 
 /* Connect and begin the snapshot. */
@@ -179,6 +195,12 @@ KVF_MUST_CHECK enum kvf_status kvf_postgres_type(struct kvf_postgres *s, Oid oid
 						 struct kvf_err *err);
 
 /* ---- postgres_plan.c ---- */
+
+/* "t.a,t.b::text": the columns of a record, and what they are decoded as. */
+KVF_MUST_CHECK enum kvf_status
+kvf_postgres_add_columns(const struct kvf_postgres *s, const struct kvf_record *record,
+			 const struct kvf_postgres_shape *shape, struct kvf_buf *sql,
+			 const struct kvf_postgres_type **types, size_t n, struct kvf_err *err);
 
 /*
  * The statement that reads one piece of a record, or counts it all; types[] of

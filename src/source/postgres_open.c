@@ -152,8 +152,14 @@ enum kvf_status kvf_source_postgres_setup(const struct kvf_pg *pg, PGconn *conn,
 static enum kvf_status begin_on(const struct kvf_postgres *s, const struct kvf_pg *pg,
 				PGconn *conn, const char *snapshot, struct kvf_err *err)
 {
-	char join[200] = "";
+	char join[200] = "", moment[KVF_PG_MOMENT];
+	enum kvf_status st;
 
+	if (pg->dialect->paged) {
+		snprintf(moment, sizeof(moment), "%s", snapshot);
+		st = kvf_pg_read_at(pg, conn, *moment ? moment : NULL, err);
+		return st ? st : kvf_pg_exec(pg, conn, "begin to read", err, "%s", s->settings);
+	}
 	if (*snapshot)
 		snprintf(join, sizeof(join), "SET TRANSACTION SNAPSHOT '%s';", snapshot);
 	return kvf_pg_exec(pg, conn, "begin to read", err,
@@ -161,14 +167,8 @@ static enum kvf_status begin_on(const struct kvf_postgres *s, const struct kvf_p
 			   s->settings);
 }
 
-static enum kvf_status check_server(const struct kvf_postgres *s, PGconn *conn,
-				    struct kvf_err *err)
+static enum kvf_status check_server(const struct kvf_postgres *s, struct kvf_err *err)
 {
-	if (PQparameterStatus(conn, "crdb_version")) {
-		kvf_fail(err, KVF_ESOURCE, "%s is a CockroachDB", s->pg.name);
-		kvf_err_hint(err, "It is read in another way than PostgreSQL.");
-		return KVF_ESOURCE;
-	}
 	if (s->version >= OLDEST)
 		return KVF_OK;
 	return kvf_fail(err, KVF_ESOURCE,
@@ -200,9 +200,28 @@ static enum kvf_status export_snapshot(struct kvf_postgres *s, struct kvf_err *e
 	return st ? st : begin_on(s, &s->pg, s->conns[0], "", err);
 }
 
+/* What the server is, for people, and what every transaction of ours is set to. */
+static enum kvf_status introduce(struct kvf_postgres *s, struct kvf_err *err)
+{
+	const char *version = PQparameterStatus(s->conns[0], "crdb_version");
+	const char *encoding = PQparameterStatus(s->conns[0], "server_encoding");
+	const char *own = s->pg.dialect->settings;
+
+	if (!version)
+		version = PQparameterStatus(s->conns[0], "server_version");
+	version = version ? version : "";
+	if (strncmp(version, "CockroachDB ", 12) == 0)
+		version += 12;
+	snprintf(s->identity, sizeof(s->identity), "%s %.*s, %s", s->pg.dialect->product,
+		 (int)strcspn(version, " "), version, s->pg.name);
+	s->sql_ascii = encoding && strcmp(encoding, "SQL_ASCII") == 0;
+	s->settings =
+		kvf_pg_fill(own ? own : settings, s->sql_ascii ? "SQL_ASCII" : "UTF8", NULL);
+	return s->settings ? KVF_OK : kvf_fail_nomem(err);
+}
+
 enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
 {
-	const char *encoding, *version;
 	PGresult *res = NULL;
 	enum kvf_status st = kvf_pg_connect(&s->pg, &s->conns[0], err);
 
@@ -210,20 +229,21 @@ enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct kvf_err *err)
 		return st;
 	s->nconns = 1;
 	s->version = PQserverVersion(s->conns[0]);
-	version = PQparameterStatus(s->conns[0], "server_version");
-	encoding = PQparameterStatus(s->conns[0], "server_encoding");
-	s->sql_ascii = encoding && strcmp(encoding, "SQL_ASCII") == 0;
-	snprintf(s->identity, sizeof(s->identity), "PostgreSQL %.*s, %s",
-		 version ? (int)strcspn(version, " ") : 0, version ? version : "", s->pg.name);
-	if (asprintf(&s->settings, settings, s->sql_ascii ? "SQL_ASCII" : "UTF8") < 0) {
-		s->settings = NULL;
-		return kvf_fail_nomem(err);
-	}
-	st = check_server(s, s->conns[0], err);
+	st = kvf_pg_settle(&s->pg, s->conns[0], err);
 	if (!st)
+		st = introduce(s, err);
+	if (!st)
+		st = check_server(s, err);
+	if (!st && s->pg.dialect->paged) {
+		st = kvf_pg_read_at(&s->pg, s->conns[0], s->snapshot, err);
+		if (!st)
+			st = kvf_pg_exec(&s->pg, s->conns[0], "begin to read", err, "%s",
+					 s->settings);
+	} else if (!st) {
 		st = begin_on(s, &s->pg, s->conns[0], "", err);
-	if (!st)
-		st = export_snapshot(s, err);
+		if (!st)
+			st = export_snapshot(s, err);
+	}
 	if (!st)
 		st = kvf_postgres_query(s, "see what the server is", &res, err,
 					"SELECT pg_catalog.pg_is_in_recovery()");

@@ -40,11 +40,22 @@ static enum kvf_status find_column(const struct kvf_record *record,
 	return unknown_column(shape, record->columns[i], err);
 }
 
+static enum kvf_status add_as_text(const struct kvf_postgres *s, const char *name, size_t i,
+				   struct kvf_buf *sql, struct kvf_err *err)
+{
+	char *text = kvf_pg_fill(s->pg.dialect->as_text, name, NULL);
+	enum kvf_status st = text ? kvf_buf_printf(sql, err, "%s%s", i ? "," : "", text)
+				  : kvf_fail_nomem(err);
+
+	free(text);
+	return st;
+}
+
 /* The columns: of a query by their number, since their names may be equal. */
-static enum kvf_status add_columns(const struct kvf_record *record,
-				   const struct kvf_postgres_shape *shape, struct kvf_buf *sql,
-				   const struct kvf_postgres_type **types, size_t n,
-				   struct kvf_err *err)
+enum kvf_status
+kvf_postgres_add_columns(const struct kvf_postgres *s, const struct kvf_record *record,
+			 const struct kvf_postgres_shape *shape, struct kvf_buf *sql,
+			 const struct kvf_postgres_type **types, size_t n, struct kvf_err *err)
 {
 	char name[KVF_PG_QUOTED];
 	enum kvf_status st = KVF_OK;
@@ -59,7 +70,9 @@ static enum kvf_status add_columns(const struct kvf_record *record,
 			snprintf(name, sizeof(name), "c%zu", at + 1);
 		else
 			kvf_pg_quote(shape->table.columns[at].name, name);
-		if (types[i]->out)
+		if (types[i]->out && s->pg.dialect->as_text)
+			st = add_as_text(s, name, i, sql, err);
+		else if (types[i]->out)
 			st = kvf_buf_printf(sql, err, "%spg_catalog.textin(%s(t.%s::%s))",
 					    i ? "," : "", types[i]->out, name, types[i]->name);
 		else
@@ -147,7 +160,7 @@ kvf_postgres_select(struct kvf_postgres *s, const struct kvf_record *record,
 	}
 	st = kvf_buf_printf(sql, err, "SELECT ");
 	if (!st)
-		st = add_columns(record, shape, sql, *types, *n, err);
+		st = kvf_postgres_add_columns(s, record, shape, sql, *types, *n, err);
 	if (!st && record->query)
 		return add_query(record, shape, sql, err);
 	if (!st)

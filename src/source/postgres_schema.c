@@ -21,7 +21,7 @@
 	" FROM pg_catalog.pg_class c"                                                          \
 	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                            \
 	" WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname !~ '^pg_'"                \
-	" AND n.nspname NOT IN ('information_schema', 'kvferry_freeze')"
+	" AND n.nspname NOT IN ('information_schema', 'kvferry_freeze', 'crdb_internal')"
 
 enum { OID, SCHEMA, NAME, KIND, PERSISTENCE, IS_PARTITION, IN_SCHEMA, VISIBLE, OF_EXTENSION };
 
@@ -46,9 +46,9 @@ static enum kvf_status new_shape(struct kvf_postgres *s, const PGresult *res, in
 	shape->oid = kvf_postgres_oid(res, row, OID);
 	shape->relkind = *PQgetvalue(res, row, KIND);
 	/* Of a table that others inherit from, only its own rows. */
-	shape->from =
-		kvf_arena_printf(&s->arena, "%s%s.%s", shape->relkind == 'r' ? "ONLY " : "",
-				 quoted[0], quoted[1]);
+	shape->from = kvf_arena_printf(&s->arena, "%s%s.%s",
+				       shape->relkind == 'r' ? s->pg.dialect->only : "",
+				       quoted[0], quoted[1]);
 	shape->table.name = with_schema ? kvf_arena_printf(&s->arena, "%s.%s", schema, name)
 					: kvf_arena_strdup(&s->arena, name);
 	if (!shape->from || !shape->table.name)
@@ -398,7 +398,7 @@ static enum kvf_status describe_query(struct kvf_postgres *s, const struct kvf_r
 	*out = shape;
 	shape->query = kvf_arena_strdup(&s->arena, record->query);
 	shape->table.name = kvf_arena_strdup(&s->arena, record->name);
-	shape->table.dialect = "postgresql";
+	shape->table.dialect = s->pg.dialect->tables;
 	shape->table.rows = shape->table.bytes = UINT64_MAX;
 	if (!shape->query || !shape->table.name ||
 	    asprintf(&sql, "SELECT * FROM (%s\n) AS t LIMIT 0", record->query) < 0)

@@ -86,7 +86,7 @@ static const char attributes[] =
 	"  a.attgenerated, t.oid FROM pg_catalog.pg_attribute a"
 	" JOIN base b ON b.attnum = a.attnum"
 	" JOIN pg_catalog.pg_type t ON t.oid = b.oid AND t.typtype <> 'd'"
-	" WHERE a.attrelid = %u ORDER BY a.attnum";
+	" WHERE a.attrelid = %u%s ORDER BY a.attnum";
 
 static enum kvf_status
 take_attribute(struct kvf_postgres *s, const PGresult *res, int row, struct kvf_column *c,
@@ -118,7 +118,7 @@ static enum kvf_status read_attributes(struct kvf_postgres *s, struct kvf_postgr
 	size_t i, n = 0;
 
 	st = kvf_postgres_query(s, "read the columns of a table", &res, err, attributes,
-				shape->oid, shape->oid);
+				shape->oid, shape->oid, s->pg.dialect->visible);
 	if (!st) {
 		n = (size_t)PQntuples(res);
 		columns = kvf_arena_zalloc(&s->arena, (n + 1) * sizeof(*columns));
@@ -151,6 +151,35 @@ static enum kvf_status read_list(struct kvf_postgres *s, const char *text, const
 	return KVF_OK;
 }
 
+/* A statement about a table, given by its oid. */
+static enum kvf_status ask(struct kvf_postgres *s, const char *sql, Oid oid, const char *doing,
+			   PGresult **res, struct kvf_err *err)
+{
+	char number[16], *text;
+	enum kvf_status st;
+
+	snprintf(number, sizeof(number), "%u", oid);
+	text = kvf_pg_fill(sql, number, number);
+	st = text ? kvf_postgres_query(s, doing, res, err, "%s", text) : kvf_fail_nomem(err);
+	free(text);
+	return st;
+}
+
+static const char keys[] =
+	"SELECT i.indisprimary,"
+	" (SELECT string_agg((SELECT count(*) FROM pg_catalog.pg_attribute b"
+	"   WHERE b.attrelid = i.indrelid AND b.attnum > 0 AND b.attnum < k.attnum"
+	"   AND NOT b.attisdropped)::text, ' ' ORDER BY k.place)"
+	"  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)"
+	"  WHERE k.place <= i.indnkeyatts AND k.attnum > 0),"
+	" (SELECT coalesce(bool_or(NOT a.attnotnull), false)"
+	"  FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid"
+	"  AND a.attnum = ANY (i.indkey::int2[])),"
+	" i.indpred IS NOT NULL OR i.indexprs IS NOT NULL"
+	" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+	" WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid"
+	" ORDER BY i.indisprimary DESC, c.relname";
+
 /* Unique indexes: the primary key first.  One on expressions has no list. */
 static enum kvf_status read_keys(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
 				 struct kvf_err *err)
@@ -161,22 +190,8 @@ static enum kvf_status read_keys(struct kvf_postgres *s, struct kvf_postgres_sha
 	enum kvf_status st;
 	int i, n;
 
-	st = kvf_postgres_query(
-		s, "read the keys of a table", &res, err,
-		"SELECT i.indisprimary,"
-		" (SELECT string_agg((SELECT count(*) FROM pg_catalog.pg_attribute b"
-		"   WHERE b.attrelid = i.indrelid AND b.attnum > 0 AND b.attnum < k.attnum"
-		"   AND NOT b.attisdropped)::text, ' ' ORDER BY k.place)"
-		"  FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)"
-		"  WHERE k.place <= i.indnkeyatts AND k.attnum > 0),"
-		" (SELECT coalesce(bool_or(NOT a.attnotnull), false)"
-		"  FROM pg_catalog.pg_attribute a WHERE a.attrelid = i.indrelid"
-		"  AND a.attnum = ANY (i.indkey::int2[])),"
-		" i.indpred IS NOT NULL OR i.indexprs IS NOT NULL"
-		" FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
-		" WHERE i.indrelid = %u AND i.indisunique AND i.indisvalid"
-		" ORDER BY i.indisprimary DESC, c.relname",
-		shape->oid);
+	st = ask(s, s->pg.dialect->keys ? s->pg.dialect->keys : keys, shape->oid,
+		 "read the keys of a table", &res, err);
 	if (st)
 		return st;
 	n = PQntuples(res);
@@ -357,24 +372,42 @@ static const char triggers[] =
 	"g.tgisinternal"
 	" AND g.tgname <> 'kvferry_freeze'";
 
+/* All of them, in the order in which they can be run. */
+static enum kvf_status ask_ddl(struct kvf_postgres *s, const struct kvf_postgres_shape *shape,
+			       PGresult **res, struct kvf_err *err)
+{
+	static const char doing[] = "read the statements of a table";
+	char *text;
+	enum kvf_status st;
+
+	if (s->pg.dialect->create) {
+		text = kvf_pg_fill(s->pg.dialect->create, shape->from, NULL);
+		st = text ? kvf_postgres_query(s, doing, res, err, "%s", text)
+			  : kvf_fail_nomem(err);
+		free(text);
+		return st;
+	}
+	if (asprintf(&text, used_types, s->version >= MULTIRANGE_TYPES ? MULTIRANGES : "") < 0)
+		return kvf_fail_nomem(err);
+	st = kvf_postgres_query(s, doing, res, err,
+				"WITH RECURSIVE t(oid) AS (SELECT %u::pg_catalog.oid), %s%s"
+				" SELECT kind, name, sql FROM (%s%s%s%s%s%s%s) AS ddl"
+				" ORDER BY place, level, name, sql",
+				shape->oid, text, used_sequences, create_table, partitions,
+				types, sequences, constraints, indexes, triggers);
+	free(text);
+	return st;
+}
+
 static enum kvf_status read_ddl(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
 				struct kvf_err *err)
 {
 	struct kvf_ddl *ddl;
 	PGresult *res = NULL;
 	enum kvf_status st;
-	char *used;
 	int i, n;
 
-	if (asprintf(&used, used_types, s->version >= MULTIRANGE_TYPES ? MULTIRANGES : "") < 0)
-		return kvf_fail_nomem(err);
-	st = kvf_postgres_query(s, "read the statements of a table", &res, err,
-				"WITH RECURSIVE t(oid) AS (SELECT %u::pg_catalog.oid), %s%s"
-				" SELECT kind, name, sql FROM (%s%s%s%s%s%s%s) AS ddl"
-				" ORDER BY place, level, name, sql",
-				shape->oid, used, used_sequences, create_table, partitions,
-				types, sequences, constraints, indexes, triggers);
-	free(used);
+	st = ask_ddl(s, shape, &res, err);
 	if (st)
 		return st;
 	n = PQntuples(res);
@@ -401,18 +434,13 @@ static enum kvf_status read_sizes(struct kvf_postgres *s, struct kvf_postgres_sh
 				  struct kvf_err *err)
 {
 	PGresult *res = NULL;
-	enum kvf_status st = kvf_postgres_query(
-		s, "read the size of a table", &res, err,
-		"SELECT CASE WHEN bool_or(c.reltuples < 0) THEN NULL ELSE"
-		" sum(c.reltuples)::int8 END, sum(pg_catalog.pg_table_size(c.oid))::int8"
-		" FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'm') AND c.oid IN"
-		" (SELECT %u UNION SELECT relid FROM pg_catalog.pg_partition_tree(%u))",
-		shape->oid, shape->oid);
+	enum kvf_status st = ask(s, s->pg.dialect->estimate, shape->oid,
+				 "read the size of a table", &res, err);
 
 	shape->table.rows = shape->table.bytes = UINT64_MAX;
-	if (!st && !PQgetisnull(res, 0, 0))
+	if (!st && PQntuples(res) && !PQgetisnull(res, 0, 0))
 		shape->table.rows = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
-	if (!st && !PQgetisnull(res, 0, 1))
+	if (!st && PQntuples(res) && !PQgetisnull(res, 0, 1))
 		shape->table.bytes = strtoull(PQgetvalue(res, 0, 1), NULL, 10);
 	PQclear(res);
 	return st;
@@ -423,7 +451,7 @@ enum kvf_status kvf_postgres_read_table(struct kvf_postgres *s,
 {
 	enum kvf_status st;
 
-	shape->table.dialect = "postgresql";
+	shape->table.dialect = s->pg.dialect->tables;
 	shape->table.flags =
 		shape->relkind == 'v' || shape->relkind == 'm' ? KVF_TABLE_VIEW : 0;
 	st = read_attributes(s, shape, err);

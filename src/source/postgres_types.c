@@ -88,6 +88,8 @@ enum kvf_status kvf_postgres_type(struct kvf_postgres *s, Oid oid,
 		;
 	if (i < sizeof(known) / sizeof(known[0]))
 		t->how = known[i].how;
+	else if (s->pg.dialect->as_text)
+		t->out = t->name = ""; /* a cast will do */
 	else
 		st = look_up(s, t, err);
 	if (st)

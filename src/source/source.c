@@ -23,6 +23,8 @@ static const struct {
 	{ "sqlite", "sqlite:shop.db", kvf_source_sqlite_open, &kvf_sqlite_freezer },
 	{ "postgresql", "postgresql://host/shop", kvf_source_postgres_open,
 	  &kvf_postgres_freezer },
+	{ "cockroachdb", "cockroachdb://host/shop", kvf_source_cockroach_open,
+	  &kvf_cockroach_freezer },
 };
 
 #define NSCHEMES (sizeof(schemes) / sizeof(schemes[0]))
@@ -39,7 +41,9 @@ static const char *behind_scheme(const char *place, const char *scheme)
 				       kvf_is_conninfo(place)
 			       ? place
 			       : NULL;
-	return strncmp(place, scheme, n) == 0 && place[n] == ':' ? place + n + 1 : NULL;
+	if (strncmp(place, scheme, n) != 0 || place[n] != ':')
+		return NULL;
+	return strcmp(scheme, "cockroachdb") == 0 ? place : place + n + 1;
 }
 
 void kvf_source_init(struct kvf_source *s, const struct kvf_source_driver *driver,
