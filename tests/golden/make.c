@@ -93,7 +93,9 @@ static void full(void)
 	static const struct kvf_pair notes[] = { { "created", "2026-11-20T10:00:00Z" },
 						 { "source", "SQLite 3.40.1, shop.db" } };
 	static const char *const sources[] = { "Order Details", "orders" };
-	struct kvf_writer_options options = { 19, 1, notes, 2 };
+	struct kvf_writer_options options = {
+		.level = 19, .level_set = 1, .notes = notes, .nnotes = 2
+	};
 	struct kvf_bytes part[1] = { text("auth") },
 			 key[3] = { text("u/"), text("/"), text(".x") };
 	struct kvf_bytes any[2] = { text(""), text("") };
