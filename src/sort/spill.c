@@ -22,6 +22,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#define SPILL_LEVEL                                                                            \
+	(-3) /* written and read once: half the time of level 1, two thirds more bytes */
+
 enum { BLOCK_RECORDS = 1, BLOCK_HEAD = 2, BLOCK_VALUE = 3 };
 
 struct block_head {
@@ -61,7 +64,7 @@ static enum kvf_status compress(void *ctx, unsigned worker, void *arg, struct kv
 	struct job *job = arg;
 
 	job->stored_len = ZSTD_compressCCtx(sp->cctx[worker], job->stored, sp->bound, job->raw,
-					    job->raw_len, 1);
+					    job->raw_len, SPILL_LEVEL);
 	if (ZSTD_isError(job->stored_len))
 		return kvf_fail(err, KVF_EINTERNAL, "cannot compress a scratch block: %s",
 				ZSTD_getErrorName(job->stored_len));
