@@ -241,7 +241,8 @@ static enum kvf_status check_version(struct kvf_bound *b, int any_version, struc
 }
 
 enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *source,
-			       const struct kvf_head *earlier, int any_version, struct kvf_bound *b, struct kvf_err *err)
+			       const struct kvf_head *earlier, int any_version,
+			       struct kvf_bound *b, struct kvf_err *err)
 {
 	enum kvf_status st;
 
@@ -309,8 +310,7 @@ static void print_row(const struct kvf_record *record, const struct kvf_table *s
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
 			unsigned parts, char *buf, size_t size)
 {
-	unsigned part = (unsigned)(origin.ordinal >> KVF_ORIGIN_PART);
-	uint64_t ordinal = origin.ordinal & ((UINT64_C(1) << KVF_ORIGIN_PART) - 1);
+	uint64_t ordinal = origin.ordinal;
 	const struct kvf_package *pkg = b->app->packages[package];
 	const struct kvf_record *record = &pkg->records[origin.record];
 	const struct kvf_table *shape = b->shapes[package][origin.record];
@@ -318,9 +318,12 @@ void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_or
 	const struct kvf_row *row;
 	struct kvf_err ignored;
 	char cells[256] = "";
+	enum kvf_status st = kvf_source_plan(b->source, record, &parts, &ignored);
+	unsigned part = parts > 1 ? (unsigned)(ordinal % KVF_ORIGIN_PARTS) : 0;
 
-	if (!kvf_source_plan(b->source, record, &parts, &ignored) &&
-	    !kvf_rows_open(b->source, record, part, &rows, &ignored)) {
+	if (parts > 1)
+		ordinal /= KVF_ORIGIN_PARTS;
+	if (!st && !kvf_rows_open(b->source, record, part, &rows, &ignored)) {
 		while (!kvf_rows_next(rows, &row, &ignored)) {
 			if (row->ordinal < ordinal)
 				continue;

@@ -48,6 +48,8 @@ enum kvf_status kvf_gather_count_parts(struct kvf_gather *g, size_t stop, unsign
 	size_t r;
 
 	*parts = 1;
+	if (wish > KVF_ORIGIN_PARTS)
+		wish = KVF_ORIGIN_PARTS;
 	for (r = g->record; wish > 1 && !st && r < stop; r++) {
 		n = wish;
 		st = kvf_source_plan(g->bound->source, &pkg->records[r], &n, err);
@@ -63,7 +65,7 @@ static enum kvf_status part_put(void *ctx, const struct kvf_entry *entry, unsign
 	struct part *p = ctx;
 	struct kvf_gather *g = p->all->g;
 	struct kvf_origin origin = { g->reading.record,
-				     p->ordinal | (uint64_t)p->index << KVF_ORIGIN_PART };
+				     p->ordinal * KVF_ORIGIN_PARTS + p->index };
 
 	p->entries++;
 	p->bytes += entry->part.len + entry->key.len + entry->value.len;
@@ -183,8 +185,7 @@ enum kvf_status kvf_gather_read_parts(struct kvf_gather *g, unsigned n, struct k
 		return st;
 	st = run(&all, n, read_part, &failed, err);
 	if (st && failed)
-		g->reading.ordinal = failed->ordinal | (uint64_t)failed->index
-							       << KVF_ORIGIN_PART;
+		g->reading.ordinal = failed->ordinal * KVF_ORIGIN_PARTS + failed->index;
 	for (i = 0; i < n; i++) {
 		g->rows += all.part[i].rows;
 		g->record_rows[g->reading.record] += all.part[i].rows;

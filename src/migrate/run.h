@@ -128,8 +128,9 @@ KVF_MUST_CHECK enum kvf_status kvf_checks_first(const struct kvf_bound *b, struc
 KVF_MUST_CHECK enum kvf_status kvf_checks_run(const struct kvf_bound *b,
 					      const struct kvf_env *env, struct kvf_report *r,
 					      struct kvf_err *err);
-/* The ordinal of an origin says in which part of its record the row is. */
-#define KVF_ORIGIN_PART 48
+/* Where a record is read in parts, the ordinal of an origin is that of the row times
+ * this, plus the part: so rows are told apart by their place first. */
+#define KVF_ORIGIN_PARTS 256
 /* "products row 17 (sku A-1)": for messages; reads the record again, planned in
  * `parts` as before. */
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
