@@ -82,6 +82,31 @@ KVF_API void kvf_input_close(struct kvf_input *in);
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_output_file(const char *path, int replace, struct kvf_output **out, struct kvf_err *err);
 
+/*
+ * The same in a file that has a name before it is complete, `path`.partial, so that
+ * an interrupted run can be gone on with: a process that is killed leaves it, and so
+ * does a close after kvf_output_keep().  What an earlier one left can be read, and
+ * passed over as if it were written; the first write, or rewind, cuts the rest off.
+ * Only a file of ours that nobody else can have written and nobody writes now is
+ * used; where there is another one, or `path` is no regular file, this is
+ * kvf_output_file().
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_output_resumable(const char *path, int replace, struct kvf_output **out,
+		     struct kvf_err *err);
+/* Bytes of an earlier run behind kvf_output_tell(). */
+KVF_API uint64_t kvf_output_earlier(const struct kvf_output *out);
+/* Read them, at an offset of the file; *got < want at their end. */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_output_read_earlier(struct kvf_output *out, uint64_t offset, void *buf, size_t want,
+			size_t *got, struct kvf_err *err);
+/* Let the next `len` of them stand as if they had been written now. */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_output_pass(struct kvf_output *out, uint64_t len,
+						       struct kvf_err *err);
+/* Leave what was written when the output is closed without a commit.  0 if that is
+ * not possible with this output. */
+KVF_API int kvf_output_keep(struct kvf_output *out);
+
 /* Write to a descriptor that stays the caller's; commit does not fsync pipes. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_output_fd(int fd, const char *name, struct kvf_output **out, struct kvf_err *err);

@@ -162,6 +162,15 @@ kvf_writer_finish(struct kvf_writer *w, struct kvf_tail *out, struct kvf_err *er
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_writer_abort(struct kvf_writer *w, int code, const char *message, struct kvf_err *err);
 
+/*
+ * On an output with something of an earlier run in it (kvf_output_resumable()), the
+ * units that come out the same are not compressed and written again.  Is there more
+ * of that to come?  As long as there is, nothing can be rewound without losing it.
+ */
+KVF_API int kvf_writer_follows(const struct kvf_writer *w);
+/* Chunks that stand as they were. */
+KVF_API uint64_t kvf_writer_kept(const struct kvf_writer *w);
+
 /* Join the workers and free.  NULL is allowed; never fails. */
 KVF_API void kvf_writer_close(struct kvf_writer *w);
 

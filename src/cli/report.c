@@ -461,6 +461,7 @@ json_t *cli_report_json(struct cli *c)
 			     ? json_null()
 			     : cli_json_hex(c, r->tail.r, sizeof(r->tail.r)));
 	cli_json_set(c, o, "file_bytes", cli_json_u64(c, r->file_bytes));
+	cli_json_set(c, o, "resumed", cli_json_u64(c, r->resumed));
 	if (c->o.existing == KVF_EXISTING_MERGE)
 		cli_json_set(c, o, "merge", merge_json(c));
 	if (c->o.as_tables)

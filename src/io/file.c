@@ -7,7 +7,7 @@
  *   commit   fsync of the file; then give it its name, atomically and, unless
  *            it is to replace another, only if that name is free; then fsync of
  *            the folder
- *   close    whatever was not committed is gone
+ *   close    whatever was not committed is gone; or it stays, as TARGET.partial
  *
  * Everything happens relative to the descriptor of the folder, so that nobody
  * who moves folders or plants symbolic links in between redirects the bytes.
@@ -16,12 +16,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define TEMP_NAME_SIZE 56
+#define PARTIAL ".partial"
 
 struct file_output {
 	struct kvf_output base;
@@ -29,12 +32,15 @@ struct file_output {
 	int dir; /* descriptor of the folder; -1: straight to `fd` */
 	int replace;
 	char *target;              /* name within the folder */
-	char temp[TEMP_NAME_SIZE]; /* name of the unfinished file, "" = none */
+	char temp[NAME_MAX + 1];   /* name of the unfinished file, "" = none */
+	int partial;               /* ... is TARGET.partial */
+	int keep;                  /* it stays */
+	uint64_t earlier;          /* bytes in it that we have not written */
 };
 
 /* ---- files of mode 0600 ---------------------------------------------------- */
 
-static int temp_name(char name[TEMP_NAME_SIZE])
+static int temp_name(char *name)
 {
 	char hex[33];
 
@@ -66,8 +72,9 @@ static int open_unnamed(int dir, int access)
 		kvf_io_high_fd(openat(dir, ".", access | O_TMPFILE | O_CLOEXEC, 0600)));
 }
 
-/* A new file whose name nobody can guess, or -1 with errno. */
-static int open_named(int dir, int access, char name[TEMP_NAME_SIZE])
+/* A new file whose name nobody can guess, or -1 with errno.  `name` has room for
+ * TEMP_NAME_SIZE bytes. */
+static int open_named(int dir, int access, char *name)
 {
 	int fd;
 
@@ -115,8 +122,13 @@ static enum kvf_status file_write(struct kvf_output *base, const void *buf, size
 				  struct kvf_err *err)
 {
 	struct file_output *out = (struct file_output *)base;
+	enum kvf_status st = KVF_OK;
 
-	return kvf_io_write_fd(out->fd, base->name, base->told, buf, len, err);
+	if (out->partial && out->earlier) {
+		st = kvf_io_cut(out->fd, base->name, base->told, err);
+		out->earlier = 0;
+	}
+	return st ? st : kvf_io_write_fd(out->fd, base->name, base->told, buf, len, err);
 }
 
 static enum kvf_status fail_exists(const struct file_output *out, struct kvf_err *err)
@@ -188,7 +200,10 @@ static int file_can_rewind(const struct kvf_output *base)
 static enum kvf_status file_rewind(struct kvf_output *base, uint64_t offset,
 				   struct kvf_err *err)
 {
-	return kvf_io_cut(((struct file_output *)base)->fd, base->name, offset, err);
+	struct file_output *out = (struct file_output *)base;
+
+	out->earlier = 0;
+	return kvf_io_cut(out->fd, base->name, offset, err);
 }
 
 static struct kvf_bytes file_bytes(const struct kvf_output *base)
@@ -201,7 +216,7 @@ static void file_close(struct kvf_output *base)
 {
 	struct file_output *out = (struct file_output *)base;
 
-	if (out->temp[0])
+	if (out->temp[0] && !out->keep)
 		unlinkat(out->dir, out->temp, 0);
 	if (out->fd >= 0)
 		close(out->fd);
@@ -265,8 +280,50 @@ static enum kvf_status check_target(struct file_output *out, struct kvf_err *err
 	return out->replace ? KVF_OK : fail_exists(out, err);
 }
 
+/* Is this file ours alone: nobody else can have written to it, or writes now? */
+static int is_ours(const struct file_output *out, struct stat *st)
+{
+	struct stat named;
+
+	return fstat(out->fd, st) == 0 && S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	       st->st_nlink == 1 && (st->st_mode & 077) == 0 &&
+	       flock(out->fd, LOCK_EX | LOCK_NB) == 0 &&
+	       /* and not one that somebody has just finished */
+	       fstatat(out->dir, out->temp, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == st->st_dev && named.st_ino == st->st_ino;
+}
+
+/* The file that an interrupted run left, or a new one by that name; 0 = neither. */
+static int open_partial(struct file_output *out)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	size_t len = strlen(out->target);
+	struct stat st;
+
+	if (len + sizeof(PARTIAL) > sizeof(out->temp))
+		return 0;
+	snprintf(out->temp, sizeof(out->temp), "%s" PARTIAL, out->target);
+	out->fd = kvf_io_high_fd(openat(out->dir, out->temp, flags, 0));
+	if (out->fd < 0 && errno == ENOENT)
+		out->fd = with_mode(kvf_io_high_fd(
+			openat(out->dir, out->temp, flags | O_CREAT | O_EXCL, 0600)));
+	if (out->fd >= 0 && is_ours(out, &st)) {
+		out->partial = 1;
+		out->earlier = (uint64_t)st.st_size;
+		return 1;
+	}
+	if (out->fd >= 0)
+		close(out->fd);
+	out->fd = -1;
+	out->temp[0] = '\0';
+	return 0;
+}
+
 static enum kvf_status open_temp(struct file_output *out, struct kvf_err *err)
 {
+	if (out->partial && open_partial(out))
+		return KVF_OK;
+	out->partial = 0;
 	out->fd = open_unnamed(out->dir, O_WRONLY);
 	if (out->fd >= 0 && can_link_unnamed(out->fd))
 		return KVF_OK;
@@ -314,8 +371,8 @@ static enum kvf_status open_output(struct file_output *out, const char *path,
 	return rc;
 }
 
-enum kvf_status kvf_output_file(const char *path, int replace, struct kvf_output **out,
-				struct kvf_err *err)
+static enum kvf_status open_file(const char *path, int replace, int partial,
+				 struct kvf_output **out, struct kvf_err *err)
 {
 	struct file_output *o = calloc(1, sizeof(*o));
 	enum kvf_status st;
@@ -327,6 +384,7 @@ enum kvf_status kvf_output_file(const char *path, int replace, struct kvf_output
 	o->fd = -1;
 	o->dir = -1;
 	o->replace = replace;
+	o->partial = partial;
 	o->base.name = kvf_io_name(path);
 	st = o->base.name ? open_output(o, path, err) : kvf_fail_nomem(err);
 	if (st) {
@@ -335,6 +393,87 @@ enum kvf_status kvf_output_file(const char *path, int replace, struct kvf_output
 	}
 	*out = &o->base;
 	return KVF_OK;
+}
+
+enum kvf_status kvf_output_file(const char *path, int replace, struct kvf_output **out,
+				struct kvf_err *err)
+{
+	return open_file(path, replace, 0, out, err);
+}
+
+/* ---- going on with a partial file --------------------------------------------- */
+
+enum kvf_status kvf_output_resumable(const char *path, int replace, struct kvf_output **out,
+				     struct kvf_err *err)
+{
+	return open_file(path, replace, 1, out, err);
+}
+
+static struct file_output *as_partial(const struct kvf_output *base)
+{
+	/* The cast gives back what the caller of the public call had. */
+	union {
+		const struct kvf_output *in;
+		struct file_output *out;
+	} u = { .in = base };
+
+	return base->ops == &file_ops && u.out->partial ? u.out : NULL;
+}
+
+uint64_t kvf_output_earlier(const struct kvf_output *base)
+{
+	const struct file_output *out = as_partial(base);
+
+	return out ? out->earlier : 0;
+}
+
+enum kvf_status kvf_output_read_earlier(struct kvf_output *base, uint64_t offset, void *buf,
+					size_t want, size_t *got, struct kvf_err *err)
+{
+	struct file_output *out = as_partial(base);
+	uint8_t *to = buf;
+	ssize_t n = 1;
+
+	for (*got = 0; out && *got < want && n > 0;) {
+		n = pread(out->fd, to + *got, want - *got, (off_t)(offset + *got));
+		if (n > 0)
+			*got += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	if (n < 0)
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "cannot read %s" PARTIAL,
+				      base->name);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_output_pass(struct kvf_output *base, uint64_t len, struct kvf_err *err)
+{
+	struct file_output *out = as_partial(base);
+
+	if (base->err.status) {
+		if (err)
+			*err = base->err;
+		return base->err.status;
+	}
+	if (!out || len > out->earlier)
+		return kvf_fail(err, KVF_EINTERNAL, "%s has no such bytes", base->name);
+	out->earlier -= len;
+	base->told += len;
+	/* What is written next belongs behind it. */
+	if (!out->earlier && lseek(out->fd, (off_t)base->told, SEEK_SET) < 0)
+		return kvf_fail_errno(err, KVF_ETARGET, errno, "cannot write to %s",
+				      base->name);
+	return KVF_OK;
+}
+
+int kvf_output_keep(struct kvf_output *base)
+{
+	struct file_output *out = as_partial(base);
+
+	if (out)
+		out->keep = 1;
+	return out != NULL;
 }
 
 /* ---- scratch ---------------------------------------------------------------------- */

@@ -228,6 +228,26 @@ static uint64_t expected_rows(const struct kvf_report *r, int *estimate)
 	return total;
 }
 
+/* Is what was written worth going on with?  Then the output keeps it. */
+static int keeps(const struct kvf_export_job *job, const struct kvf_writer *w,
+		 enum kvf_status st)
+{
+	return (st == KVF_EINTERRUPTED || st == KVF_ESOURCE) &&
+	       (kvf_writer_follows(w) || kvf_output_tell(job->out) > job->options->chunk) &&
+	       kvf_output_keep(job->out);
+}
+
+static void say_kept(const char *name, struct kvf_err *err)
+{
+	char before[sizeof(err->detail)];
+
+	memcpy(before, err->detail, sizeof(before));
+	kvf_err_detail(err, "%s%sWhat was written is kept in %s.partial.", before,
+		       *before ? " " : "", name);
+	if (!*err->hint || err->status == KVF_EINTERRUPTED)
+		kvf_err_hint(err, "Give the same command again: it goes on with what is there.");
+}
+
 enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err *err)
 {
 	struct kvf_limits limits = kvf_options_limits(job->options);
@@ -259,7 +279,9 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 		st = kvf_sides_commit(sides, err);
 	if (!st)
 		st = kvf_writer_finish(w, &job->report->tail, err);
-	else if (w) {
+	else if (w && keeps(job, w, st)) {
+		say_kept(kvf_output_name(job->out), err);
+	} else if (w) {
 		struct kvf_err ignored;
 
 		/* Whoever reads the pipe learns why; the first error stays ours. */
@@ -267,6 +289,8 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 			kvf_logf(job->env, KVF_LOG_DEBUG, "no abort record: %s",
 				 ignored.message);
 	}
+	if (w)
+		job->report->resumed = kvf_writer_kept(w);
 	kvf_writer_close(w);
 	kvf_sides_close(sides);
 	job->report->file_bytes = kvf_output_tell(job->out);
@@ -323,6 +347,23 @@ static const char *stream_path(const char *place)
 										   : NULL;
 }
 
+/* A file that an interrupted run may have begun; else as kvf_open_output(). */
+static enum kvf_status open_resumable(const struct kvf_options *o, const struct kvf_env *env,
+				      struct kvf_output **out, struct kvf_err *err)
+{
+	enum kvf_status st;
+	struct kvf_place p;
+
+	if (kvf_place_parse(o->target, &p, err) || p.kind != KVF_PLACE_STREAM)
+		return kvf_open_output(o, o->target, out, err);
+	st = kvf_output_resumable(p.rest, o->overwrite, out, err);
+	if (!st && kvf_output_earlier(*out))
+		kvf_logf(env, KVF_LOG_NOTE,
+			 "resuming the export in %s.partial: %" PRIu64 " bytes are there already",
+			 kvf_output_name(*out), kvf_output_earlier(*out));
+	return st;
+}
+
 static enum kvf_status export(const struct kvf_options *o, const struct kvf_env *env,
 			      struct kvf_report *report, struct kvf_err *err)
 {
@@ -353,7 +394,7 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 	if (st || o->dry_run)
 		goto out;
 	if (!out)
-		st = kvf_open_output(o, o->target, &out, err);
+		st = open_resumable(o, env, &out, err);
 	if (st)
 		goto out;
 	kvf_report_name(report->target, sizeof(report->target), "%s", kvf_output_name(out));

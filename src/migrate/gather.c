@@ -171,6 +171,12 @@ static enum kvf_status read_straight(struct kvf_gather *g, int declared, struct 
 	return kvf_gather_window(g, at_once, parts, err);
 }
 
+/* What was passed over of an earlier run would be lost by a rewind. */
+static int rewinds(const struct kvf_gather *g)
+{
+	return g->can_rewind && !kvf_writer_follows(g->writer);
+}
+
 /*
  * Try to read the next record straight into the writer.  KVF_OK and *done = 0
  * when that is not possible, with everything as it was.
@@ -178,13 +184,14 @@ static enum kvf_status read_straight(struct kvf_gather *g, int declared, struct 
 static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf_err *err)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
-	int declared = pkg->nrecords == 1 && pkg->records[g->record].ordered, fits = 1;
+	int declared = pkg->nrecords == 1 && pkg->records[g->record].ordered;
+	int rewind = rewinds(g), fits = 1;
 	uint64_t entries = 0, bytes = 0;
 	enum kvf_status st = KVF_OK;
 
 	*done = 0;
 	if (!declared)
-		st = g->can_rewind ? kvf_writer_mark(g->writer, err)
+		st = rewind ? kvf_writer_mark(g->writer, err)
 				   : kvf_gather_peek(g, &fits, err);
 	if (st || !fits)
 		return st;
@@ -206,7 +213,7 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 			     "its rows in the order of their keys' bytes.");
 		return st;
 	}
-	if (!g->can_rewind && st != KVF_EREJECT) /* their order was looked at before */
+	if (!rewind && st != KVF_EREJECT) /* their order was looked at before */
 		return st ? st
 			  : kvf_fail(err, KVF_EINTERNAL, "rows changed their order meanwhile");
 	kvf_err_clear(err);
@@ -218,7 +225,7 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 		g->meter->next = 0;
 	}
 	/* A row that is refused ends the run: reading again tells which it is. */
-	return g->can_rewind ? kvf_writer_rewind(g->writer, err) : KVF_OK;
+	return rewind ? kvf_writer_rewind(g->writer, err) : KVF_OK;
 }
 
 /* Is it worth trying?  With several records in one package it hardly ever is. */
@@ -228,7 +235,7 @@ static int may_stream(const struct kvf_gather *g)
 
 	if (!g->writer || !(g->bound->exact || pkg->nrecords == 1))
 		return 0;
-	return g->can_rewind || g->bound->exact ||
+	return rewinds(g) || g->bound->exact ||
 	       (pkg->nrecords == 1 && pkg->records[g->record].ordered);
 }
 

@@ -4,7 +4,9 @@
 #include "base/hash.h"
 #include "stream/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zstd_errors.h>
 
 /* ---- workers ------------------------------------------------------------------------ */
@@ -40,6 +42,23 @@ static enum kvf_status compress(struct kvf_packer *p, unsigned worker, struct kv
 	return KVF_OK;
 }
 
+static enum kvf_status pack(struct kvf_packer *p, unsigned worker, struct kvf_packer_job *j,
+			    struct kvf_err *err)
+{
+	return p->stored ? kvf_frame_raw(&j->packed, kvf_buf_bytes(&j->unit), err)
+			 : compress(p, worker, j, err);
+}
+
+static int is_same(const struct kvf_earlier_unit *u, struct kvf_bytes unit)
+{
+	uint8_t digest[32];
+
+	if (u->dsize != unit.len)
+		return 0;
+	kvf_sha256(unit.ptr, unit.len, digest);
+	return memcmp(digest, u->digest, sizeof(digest)) == 0;
+}
+
 static enum kvf_status work(void *ctx, unsigned worker, void *job, struct kvf_err *err)
 {
 	struct kvf_packer *p = ctx;
@@ -57,8 +76,8 @@ static enum kvf_status work(void *ctx, unsigned worker, void *job, struct kvf_er
 		return st;
 	j->unit.len += kvf_write_endc_record(j->unit.ptr + j->unit.len, &e);
 	j->packed.len = 0;
-	return p->stored ? kvf_frame_raw(&j->packed, kvf_buf_bytes(&j->unit), err)
-			 : compress(p, worker, j, err);
+	j->same = j->expected && is_same(j->expected, kvf_buf_bytes(&j->unit));
+	return j->same ? KVF_OK : pack(p, worker, j, err);
 }
 
 /* ---- jobs ---------------------------------------------------------------------------- */
@@ -129,11 +148,55 @@ static enum kvf_status write_frame(struct kvf_packer *p, const void *frame, size
 	return st;
 }
 
+/* ---- over what an earlier run left ---------------------------------------------------- */
+
+/* The unit that is to come next, as an earlier run wrote it; NULL = none any more. */
+static const struct kvf_earlier_unit *expect(struct kvf_packer *p)
+{
+	return p->follows && p->next < p->earlier.n ? &p->earlier.units[p->next++] : NULL;
+}
+
+/* It is the same: its frame stands. */
+static enum kvf_status pass(struct kvf_packer *p, const struct kvf_earlier_unit *u,
+			    struct kvf_err *err)
+{
+	enum kvf_status st =
+		kvf_output_pass(p->out, KVF_HINT_LEN + (uint64_t)u->csize, err);
+
+	if (!st)
+		st = kvf_frame_list_add(&p->frames, KVF_HINT_LEN, 0, err);
+	if (!st)
+		st = kvf_frame_list_add(&p->frames, u->csize, u->dsize, err);
+	return st;
+}
+
+/* It is not, or there are no more: from here on everything is written. */
+static void leave(struct kvf_packer *p, int differs)
+{
+	char text[160];
+
+	if (!p->follows)
+		return;
+	p->follows = 0;
+	if (!differs || !p->env || !p->env->log)
+		return;
+	snprintf(text, sizeof(text),
+		 p->kept ? "starting over behind chunk %llu: the source is not what it was when "
+			   "the export stopped"
+			 : "starting over: what the interrupted export left is of other data",
+		 (unsigned long long)p->kept);
+	p->env->log(p->env->ctx, KVF_LOG_NOTE, text);
+}
+
 enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
 				   struct kvf_err *err)
 {
+	const struct kvf_earlier_unit *u = expect(p);
 	enum kvf_status st;
 
+	if (u && is_same(u, unit))
+		return pass(p, u, err);
+	leave(p, u != NULL);
 	p->framed.len = 0;
 	st = kvf_frame_raw(&p->framed, unit, err);
 	if (!st)
@@ -161,7 +224,16 @@ static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
 	p->flying -= j->flying;
 	kvf_sha256_chain(p->r, j->info.d);
 	kvf_totals_merge(&p->totals, &j->info.totals);
-	st = write_frame(p, j->packed.ptr, j->packed.len, j->unit.len, err);
+	if (j->same && p->follows) {
+		p->kept++;
+		st = pass(p, j->expected, err);
+	} else {
+		leave(p, j->expected != NULL);
+		/* One that was under way when those before it turned out to differ. */
+		st = j->same ? pack(p, p->threads, j, err) : KVF_OK;
+		if (!st)
+			st = write_frame(p, j->packed.ptr, j->packed.len, j->unit.len, err);
+	}
 	kvf_packer_recycle(p, j);
 	return st;
 }
@@ -195,6 +267,7 @@ enum kvf_status kvf_packer_submit(struct kvf_packer *p, struct kvf_packer_job *j
 		if (st)
 			return st;
 	}
+	j->expected = expect(p);
 	st = kvf_pool_submit(p->pool, j, err);
 	if (st)
 		return st;
@@ -257,8 +330,11 @@ enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
 	p->threads = kvf_thread_count(env);
 	kvf_buf_init(&p->framed, KVF_CONTROL_MAX + (64u << 10));
 	kvf_frame_list_init(&p->frames);
-	p->contexts = calloc(p->threads, sizeof(ZSTD_CCtx *));
-	return p->contexts ? KVF_OK : kvf_fail_nomem(err);
+	p->contexts = calloc(p->threads + 1, sizeof(ZSTD_CCtx *));
+	if (!p->contexts)
+		return kvf_fail_nomem(err);
+	p->follows = kvf_output_earlier(out) > 0;
+	return kvf_earlier_read(&p->earlier, out, env, unit_max + KVF_UNIT_SLACK, err);
 }
 
 void kvf_packer_release(struct kvf_packer *p)
@@ -272,9 +348,10 @@ void kvf_packer_release(struct kvf_packer *p)
 		next = j->next;
 		kvf_packer_job_free(j);
 	}
-	for (i = 0; p->contexts && i < p->threads; i++)
+	for (i = 0; p->contexts && i <= p->threads; i++)
 		ZSTD_freeCCtx(p->contexts[i]);
 	free(p->contexts);
 	kvf_buf_release(&p->frames.pairs);
 	kvf_buf_release(&p->framed);
+	kvf_earlier_release(&p->earlier);
 }

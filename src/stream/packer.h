@@ -6,6 +6,9 @@
  * Control units are written at once, so that they belong where no job is under
  * way.  Jobs are recycled: their number is bounded by the window, the bytes in
  * flight by KVF_FLYING_MAX, so that chunks with large values do not pile up.
+ *
+ * Over what an earlier run left (earlier.h) the units are made and digested as
+ * always, compared, and passed over; the first that differs cuts off the rest.
  */
 #ifndef KVF_PACKER_H
 #define KVF_PACKER_H
@@ -14,6 +17,7 @@
 
 #include "base/buf.h"
 #include "par/par.h"
+#include "stream/earlier.h"
 #include "stream/frame.h"
 
 #include <zstd.h>
@@ -27,6 +31,8 @@ struct kvf_packer_job {
 	size_t head;                /* length of the chunk record */
 	struct kvf_chunk_info info; /* n and i are the submitter's */
 	size_t flying;
+	const struct kvf_earlier_unit *expected; /* what an earlier run wrote here, or NULL */
+	int same;                                /* ... and it is this: not compressed */
 	struct kvf_buf packed;
 	struct kvf_packer_job *next; /* in the free list */
 };
@@ -38,12 +44,18 @@ struct kvf_packer {
 	int stored; /* do not compress */
 	uint64_t unit_max;
 	struct kvf_pool *pool; /* made with the first chunk */
-	ZSTD_CCtx **contexts;  /* one for each worker, made when first used */
+	ZSTD_CCtx **contexts;  /* one for each worker and one more, made when first used */
 	unsigned threads;
 	size_t under_way, flying;
 	struct kvf_packer_job *free;
 	struct kvf_frame_list frames;
 	struct kvf_buf framed;
+	/* Units that an earlier run left, and the next one to be compared; `follows`
+	 * as long as all were the same. */
+	struct kvf_earlier earlier;
+	size_t next;
+	int follows;
+	uint64_t kept; /* chunks of them that stand */
 	/* What the chunks that were written amount to; the writer resets them. */
 	uint8_t r[32];
 	struct kvf_totals totals;

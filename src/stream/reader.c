@@ -353,7 +353,7 @@ enum kvf_status kvf_reader_next(struct kvf_reader *r, struct kvf_item *item,
 	kvf_intake_recycle(r, r->current);
 	r->current = NULL;
 	if (r->env && r->env->stopped && r->env->stopped(r->env->ctx))
-		return kvf_fail(err, KVF_EINTERRUPTED, "interrupted");
+		return kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
 	for (;;) {
 		st = kvf_intake_next(r, &r->current, err);
 		if (!st) {

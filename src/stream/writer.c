@@ -61,7 +61,7 @@ static enum kvf_status close_chunk(struct kvf_writer *w, struct kvf_err *err)
 	enum kvf_status st;
 
 	if (stopped(w))
-		return kvf_fail(err, KVF_EINTERRUPTED, "interrupted");
+		return kvf_fail(err, KVF_EINTERRUPTED, "stopped on request");
 	st = keep_last(w, err);
 	if (!st)
 		st = kvf_packer_submit(&w->pack, w->open, err);
@@ -475,6 +475,16 @@ enum kvf_status kvf_writer_abort(struct kvf_writer *w, int code, const char *mes
 		return kvf_writer_stick(w, st, err);
 	w->state = KVF_FINISHED;
 	return KVF_OK;
+}
+
+int kvf_writer_follows(const struct kvf_writer *w)
+{
+	return w->pack.follows && w->pack.next < w->pack.earlier.n;
+}
+
+uint64_t kvf_writer_kept(const struct kvf_writer *w)
+{
+	return w->pack.kept;
 }
 
 void kvf_writer_close(struct kvf_writer *w)
