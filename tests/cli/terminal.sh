@@ -74,3 +74,27 @@ run kvferry export sqlite:big.db big.kvf
 err_lacks "$esc"
 err_lacks "$(printf '\r')"
 finish
+
+# What gives data up asks, on a terminal, for the run; anything else is a no.
+answer() { # TEXT, COMMAND
+    ran="on a terminal, answering '$1': $2"
+    { sleep 1; echo "$1"; sleep 1; } | TERM=dumb script -qec "$2" /dev/null >out 2>/dev/null
+    rc=$?
+    : >err
+}
+run_id=$(kvferry rollback -n --json sqlite:store.db | jq -r .result.confirm)
+answer no 'kvferry rollback sqlite:store.db'
+is 80
+out_has "Type the run to go on ($run_id)"
+out_has 'cancelled'
+out_has 'lost    nothing'
+answer '' 'kvferry cleanup sqlite:store.db'
+is 80
+ok test "$(kvferry cat --keys sqlite:store.db | wc -l)" -eq 2
+answer "$run_id" 'kvferry rollback sqlite:store.db'
+is 0
+out_has 'rolled back'
+kvferry -q import shop.kvf sqlite:store.db
+answer no 'kvferry rollback --json sqlite:store.db'
+is 2
+out_lacks 'Type the run'
