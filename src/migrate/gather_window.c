@@ -100,8 +100,8 @@ static enum kvf_status read_slice(void *ctx, unsigned worker, void *job, struct 
 	kvf_rows_close(rows);
 	if (!st)
 		st = kvf_sorter_finish(s->sorter, err);
-	if (st)
-		atomic_store(&w->over, 1);
+	/* Earlier parts go on, small as they are: what ended one of them because of us
+	 * would count as the failure. */
 	if (st == KVF_EREJECT)
 		atomic_store(&w->unfit, 1);
 	return st;

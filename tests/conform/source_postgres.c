@@ -5,6 +5,7 @@
  */
 #include "source/postgres.h"
 
+#include "../support/pgproxy.h"
 #include "../support/test.h"
 
 #include <libpq-fe.h>
@@ -381,6 +382,79 @@ static void a_query_over_a_table_that_was_emptied_is_refused(void **state)
 	assert_non_null(strstr(err.message, "\"other\" was emptied or rewritten"));
 }
 
+/* ---- a link that breaks --------------------------------------------------------------- */
+
+/* Open, read the three rows of `tiny`, close, all through the proxy.  How it ended. */
+static enum kvf_status read_tiny(struct pgproxy *proxy, uint64_t *n)
+{
+	struct kvf_record record = { .name = "r", .table = "tiny" };
+	struct kvf_source *s = NULL;
+	struct kvf_rows *rows = NULL;
+	const struct kvf_row *row;
+	struct kvf_err err;
+	char place[1024];
+	enum kvf_status st;
+
+	*n = 0;
+	snprintf(place, sizeof(place), "%s host=%s", getenv("KVF_TEST_PG"),
+		 pgproxy_folder(proxy));
+	st = kvf_source_open(place, NULL, &s, &err);
+	if (!st)
+		st = kvf_rows_open(s, &record, 0, &rows, &err);
+	while (!st && !(st = kvf_rows_next(rows, &row, &err)))
+		++*n;
+	if (st == KVF_ESOURCE && !*err.hint)
+		fail_msg("no hint: %s", err.message);
+	kvf_rows_close(rows);
+	kvf_source_close(s);
+	return st;
+}
+
+/* Cut at every message of one type ("" = any); how many there were. */
+static unsigned cut_everywhere(struct pgproxy *proxy, const char *how, const char *type)
+{
+	enum kvf_status st;
+	char rule[64];
+	uint64_t rows;
+	unsigned n;
+
+	for (n = 1;; n++) {
+		pgproxy_reset(proxy);
+		snprintf(rule, sizeof(rule), "cut-%s server %u %s", how, n, type);
+		assert_int_equal(pgproxy_rule(proxy, rule), 0);
+		st = read_tiny(proxy, &rows);
+		if (!pgproxy_fired(proxy))
+			break;
+		/* What came after the last row need not have arrived. */
+		if (st != KVF_ESOURCE && (st != KVF_EOF || rows != 3))
+			fail_msg("%s: status %d, %d rows", rule, (int)st, (int)rows);
+		if (st == KVF_EOF && strpbrk(type, "Hdc"))
+			fail_msg("%s: taken for the end", rule);
+	}
+	assert_int_equal(st, KVF_EOF);
+	assert_int_equal(rows, 3);
+	return n - 1;
+}
+
+static void a_cut_link_is_never_the_end_of_the_rows(void **state)
+{
+	static const char *const how[] = { "before", "within", "after" };
+	struct pgproxy *proxy = pgproxy_start(getenv("PGHOST"), NULL);
+	size_t i;
+
+	(void)state;
+	assert_non_null(proxy);
+	sql(writer, "CREATE TABLE tiny(a int, b text); INSERT INTO tiny VALUES (1, 'one'),"
+		    " (2, 'two'), (3, NULL)");
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(cut_everywhere(proxy, how[i], "H"), 1);
+		assert_in_range(cut_everywhere(proxy, how[i], "d"), 3, 6);
+		assert_int_equal(cut_everywhere(proxy, how[i], "c"), 1);
+	}
+	assert_true(cut_everywhere(proxy, "within", "") > 20);
+	pgproxy_stop(proxy);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, before, after)
 
 int main(void)
@@ -396,6 +470,7 @@ int main(void)
 		TEST(where_blocks_cannot_be_asked_for_keys_are),
 		TEST(rows_of_foreign_partitions_come_by_keys),
 		TEST(a_query_over_a_table_that_was_emptied_is_refused),
+		TEST(a_cut_link_is_never_the_end_of_the_rows),
 	};
 
 	if (!getenv("KVF_TEST_PG")) {
