@@ -145,6 +145,12 @@ void cli_lost_text(struct cli *c)
 	for (i = 0; i < c->report.nlost; i++) {
 		const struct kvf_report_lost *l = &c->report.lost[i];
 
+		if (!*l->name) { /* of a package, in words */
+			fprintf(c->out, "%scannot return%s: ", c->paint.yellow, c->paint.off);
+			cli_puts(c->out, l->why);
+			fprintf(c->out, " [%s]\n", l->table);
+			continue;
+		}
 		fprintf(c->out, "%snot restored%s: %s ", c->paint.yellow, c->paint.off,
 			l->kind);
 		cli_puts(c->out, l->name);

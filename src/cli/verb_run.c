@@ -65,6 +65,17 @@ static void last_line(struct cli *c)
 		fprintf(f, "%s\n", c->paint.off);
 		return;
 	}
+	if (c->o.as_tables && c->o.formats) {
+		fprintf(f, "restored: %s %s in %s %s of ", number,
+			cli_plural(entries, "entry", "entries"), cli_number(r->nrecords, size),
+			cli_plural(r->nrecords, "table", "tables"));
+		cli_puts(f, to);
+		fprintf(f, "%s%s\n",
+			r->equal ? ", which give the same entries again"
+				 : "; not all of them return, see the warnings",
+			c->paint.off);
+		return;
+	}
 	if (c->o.as_tables) {
 		fprintf(f, "restored: %s %s of %s %s verified (count, bytes, digest) in ",
 			number, cli_plural(entries, "row", "rows"),

@@ -438,6 +438,8 @@ enum kvf_status kvf_import(const struct kvf_options *o, const struct kvf_env *en
 		job.definitions = digest;
 	}
 	job.app = formats ? kvf_formats_application(formats) : o->application;
+	if (o->as_tables && o->formats)
+		return kvf_import_back(o, env, report, err);
 	if (!in)
 		st = kvf_open_input(o->source, &in, err);
 	if (!st && o->as_tables) {

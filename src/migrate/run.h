@@ -356,6 +356,10 @@ struct kvf_import_job {
 	int start_over;
 };
 KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);
+/* tables_back.c: a stream or store of an application into its legacy tables. */
+KVF_MUST_CHECK enum kvf_status kvf_import_back(const struct kvf_options *o,
+					       const struct kvf_env *env,
+					       struct kvf_report *report, struct kvf_err *err);
 /* tables.c: a stream of exactly carried tables into tables again. */
 KVF_MUST_CHECK enum kvf_status
 kvf_import_tables(const struct kvf_options *o, const struct kvf_env *env, struct kvf_input *in,

@@ -25,7 +25,7 @@ static enum kvf_status not_tables(const char *why, struct kvf_err *err)
 	kvf_fail(err, KVF_EPREFLIGHT, "the stream cannot be restored to tables: %s", why);
 	kvf_err_detail(err, "Nothing was changed.");
 	kvf_err_hint(err, "Tables come out of an export without -f, which carries them as they "
-			  "are.");
+			  "are; for an application's stream, name its definitions with -f.");
 	return KVF_EPREFLIGHT;
 }
 
@@ -49,7 +49,7 @@ static enum kvf_status check_head(struct kvf_tables_run *run, struct kvf_err *er
 
 static enum kvf_status check_options(const struct kvf_options *o, struct kvf_err *err)
 {
-	const char *bad = o->formats || o->application          ? "-f"
+	const char *bad = o->application                        ? "-f"
 			  : o->existing == KVF_EXISTING_REPLACE ? "--replace"
 			  : o->existing == KVF_EXISTING_MERGE   ? "--merge"
 			  : o->table                            ? "--table-name"

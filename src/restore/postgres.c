@@ -273,10 +273,9 @@ static enum kvf_status pass_largest(struct kvf_pgr *p, const struct kvf_pgr_tabl
 		own->quoted, sequence, up ? ">" : "<");
 }
 
-static enum kvf_status pass_table(struct kvf_pgr *p, const struct kvf_restore_table *t,
+static enum kvf_status pass_table(struct kvf_pgr *p, const struct kvf_pgr_table *own,
 				  struct kvf_err *err)
 {
-	const struct kvf_pgr_table *own = t->own;
 	struct kvf_pg_args args = { 0 };
 	PGresult *res = NULL;
 	enum kvf_status st;
@@ -306,11 +305,60 @@ static enum kvf_status pgr_finish(struct kvf_restore *r, struct kvf_err *err)
 	size_t i;
 
 	for (i = 0; i < r->ntables && !st; i++)
-		st = pass_table(p, &r->tables[i], err);
+		st = pass_table(p, r->tables[i].own, err);
 	/* What was deferred shows now, and not in the commit. */
 	return st ? st
 		  : kvf_pg_exec(&p->pg, p->conn, "check constraints", err,
 				"SET CONSTRAINTS ALL IMMEDIATE");
+}
+
+/* ---- the way back of an application ------------------------------------------------------ */
+
+static enum kvf_status pgr_scratch(struct kvf_restore *r, struct kvf_restore_table *t,
+				   struct kvf_err *err)
+{
+	struct kvf_pgr *p = (struct kvf_pgr *)r;
+	struct kvf_pgr_table *own = kvf_arena_zalloc(&r->arena, sizeof(*own));
+	char column[KVF_PG_QUOTED], name[KVF_PG_QUOTED];
+	enum kvf_status st;
+	struct kvf_buf sql;
+	size_t i;
+
+	if (!own)
+		return kvf_fail_nomem(err);
+	t->own = own;
+	kvf_pg_quote(t->shape->name, name);
+	snprintf(own->quoted, sizeof(own->quoted), "pg_temp.%s", name);
+	kvf_buf_init(&sql, 1u << 16);
+	st = kvf_buf_printf(&sql, err, "CREATE TEMPORARY TABLE %s (", name);
+	for (i = 0; i < t->shape->ncolumns && !st; i++) {
+		kvf_pg_quote(t->shape->columns[i].name, column);
+		st = kvf_buf_printf(&sql, err, "%s%s %s", i ? "," : "", column,
+				    t->shape->columns[i].type);
+	}
+	if (!st)
+		st = kvf_buf_printf(&sql, err, ") ON COMMIT DROP");
+	if (!st)
+		st = kvf_pg_query(&p->pg, p->conn, (const char *)sql.ptr, NULL,
+				  "make a temporary table", NULL, err);
+	kvf_buf_release(&sql);
+	return st;
+}
+
+static enum kvf_status pgr_run(struct kvf_restore *r, const char *doing, const char *sql,
+			       struct kvf_err *err)
+{
+	struct kvf_pgr *p = (struct kvf_pgr *)r;
+
+	return kvf_pg_query(&p->pg, p->conn, sql, NULL, doing, NULL, err);
+}
+
+static enum kvf_status pgr_pass(struct kvf_restore *r, const char *table, struct kvf_err *err)
+{
+	struct kvf_pgr_table own = { .name = "" };
+
+	kvf_pg_quote(table, own.quoted);
+	return pass_table((struct kvf_pgr *)r, &own, err);
 }
 
 static enum kvf_status pgr_source(struct kvf_restore *r, struct kvf_source **out,
@@ -356,6 +404,9 @@ static const struct kvf_restore_ops ops = {
 	.put = kvf_pgr_put,
 	.end_rows = kvf_pgr_end_rows,
 	.finish = pgr_finish,
+	.scratch = pgr_scratch,
+	.run = pgr_run,
+	.pass = pgr_pass,
 	.source = pgr_source,
 	.commit = pgr_commit,
 	.close = pgr_close,

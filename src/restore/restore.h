@@ -69,6 +69,17 @@ struct kvf_restore_ops {
 				    struct kvf_err *err);
 	/* Keys, indexes, sequences ...: what comes after the rows. */
 	enum kvf_status (*finish)(struct kvf_restore *r, struct kvf_err *err);
+	/*
+	 * For the way back of an application (migrate/tables_back.c), whose tables are there:
+	 * begin, and make t->shape, a table that goes away with the run; run one
+	 * statement of the definitions; let the sequences of a table go on behind the
+	 * largest value.
+	 */
+	enum kvf_status (*scratch)(struct kvf_restore *r, struct kvf_restore_table *t,
+				   struct kvf_err *err);
+	enum kvf_status (*run)(struct kvf_restore *r, const char *doing, const char *sql,
+			       struct kvf_err *err);
+	enum kvf_status (*pass)(struct kvf_restore *r, const char *table, struct kvf_err *err);
 	/* A source that sees what was written. */
 	enum kvf_status (*source)(struct kvf_restore *r, struct kvf_source **out,
 				  struct kvf_err *err);

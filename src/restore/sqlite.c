@@ -579,6 +579,52 @@ static enum kvf_status lite_finish(struct kvf_restore *r, struct kvf_err *err)
 	return make_rest(l, l->db, err);
 }
 
+/* ---- the way back of an application ------------------------------------------------------ */
+
+static enum kvf_status lite_run(struct kvf_restore *r, const char *doing, const char *sql,
+				struct kvf_err *err)
+{
+	struct lite *l = (struct lite *)r;
+
+	return exec(l, l->db, sql, doing, err);
+}
+
+/* A real table, as rows go to the main database; the run drops it at its end. */
+static enum kvf_status lite_scratch(struct kvf_restore *r, struct kvf_restore_table *t,
+				    struct kvf_err *err)
+{
+	struct lite *l = (struct lite *)r;
+	enum kvf_status st = KVF_OK;
+	char *text = NULL;
+	size_t i;
+
+	if (!l->db)
+		return kvf_fail(err, KVF_EPREFLIGHT, "%s does not exist", l->path);
+	st = exec(l, l->db, r->dry_run ? "BEGIN" : "BEGIN IMMEDIATE", "begin", err);
+	if (!st) {
+		sqlite3_str *sql = sqlite3_str_new(l->db);
+
+		sqlite3_str_appendf(sql, "CREATE TABLE main.\"%w\"", t->shape->name);
+		for (i = 0; i < t->shape->ncolumns; i++)
+			sqlite3_str_appendf(sql, "%s\"%w\"", i ? "," : "(",
+					    t->shape->columns[i].name);
+		sqlite3_str_appendall(sql, ")");
+		text = sqlite3_str_finish(sql);
+		st = text ? exec(l, l->db, text, "make a table", err) : kvf_fail_nomem(err);
+	}
+	sqlite3_free(text);
+	return st;
+}
+
+/* AUTOINCREMENT takes care of itself. */
+static enum kvf_status lite_pass(struct kvf_restore *r, const char *table, struct kvf_err *err)
+{
+	(void)r;
+	(void)table;
+	(void)err;
+	return KVF_OK;
+}
+
 static enum kvf_status lite_source(struct kvf_restore *r, struct kvf_source **out,
 				   struct kvf_err *err)
 {
@@ -620,6 +666,9 @@ static const struct kvf_restore_ops ops = {
 	.put = lite_put,
 	.end_rows = lite_end_rows,
 	.finish = lite_finish,
+	.scratch = lite_scratch,
+	.run = lite_run,
+	.pass = lite_pass,
 	.source = lite_source,
 	.commit = lite_commit,
 	.close = lite_close,
