@@ -170,7 +170,8 @@ struct kvf_report {
 	size_t nsteps;
 	struct kvf_tail tail;
 	uint64_t file_bytes; /* size of the stream written or read */
-	uint64_t resumed;    /* chunks that an earlier run had brought already */
+	uint64_t resumed;    /* chunks that an earlier run had brought already; status:
+				  that the unfinished run has brought */
 	struct kvf_merge_stats merge;
 	/* verify and diff */
 	int equal;

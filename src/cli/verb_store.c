@@ -55,6 +55,10 @@ static json_t *control_json(struct cli *c, const struct kvf_control *k)
 	cli_json_set(c, o, "host", cli_json_text(c, k->host));
 	cli_json_set(c, o, "pid", cli_json_u64(c, (uint64_t)k->pid));
 	cli_json_set(c, o, "started", time_json(c, k->started));
+	cli_json_set(c, o, "beat", time_json(c, k->beat));
+	cli_json_set(c, o, "lease", cli_json_u64(c, k->lease));
+	cli_json_set(c, o, "step", cli_json_text(c, k->step));
+	cli_json_set(c, o, "chunks", cli_json_u64(c, c->report.resumed));
 	cli_json_set(c, o, "root",
 		     k->has_root ? cli_json_hex(c, k->root, sizeof(k->root)) : json_null());
 	cli_json_set(c, o, "totals", cli_totals_json(c, &k->totals));
@@ -103,7 +107,7 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 {
 	const struct kvf_control *k = &r->control;
 	int alive = kvf_owner_alive(k);
-	char time[40];
+	char time[40], number[32];
 	int n;
 
 	s->word = alive ? "busy" : "unfinished";
@@ -111,8 +115,16 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 	n = snprintf(s->now, sizeof(s->now), "%s: run %s (process %lld on %s, begun %s) %s",
 		     place, k->run, (long long)k->pid, k->host, cli_time(k->started, time),
 		     alive ? "is at work" : "has ended unfinished");
-	if (!alive && k->why[0] && n > 0 && (size_t)n < sizeof(s->now))
-		snprintf(s->now + n, sizeof(s->now) - (size_t)n, ": %s", k->why);
+	if (n > 0 && (size_t)n < sizeof(s->now) && alive)
+		n += snprintf(s->now + n, sizeof(s->now) - (size_t)n,
+			      " (step %s, last sign of life %s)", k->step,
+			      cli_time(k->beat, time));
+	else if (n > 0 && (size_t)n < sizeof(s->now) && k->why[0])
+		n += snprintf(s->now + n, sizeof(s->now) - (size_t)n, ": %s", k->why);
+	if (n > 0 && (size_t)n < sizeof(s->now) && r->resumed)
+		snprintf(s->now + n, sizeof(s->now) - (size_t)n, "; %s %s in its stage",
+			 cli_number(r->resumed, number),
+			 cli_plural(r->resumed, "chunk is", "chunks are"));
 	if (k->active)
 		snprintf(s->old, sizeof(s->old),
 			 "readers still see what was live before, schema %llu",

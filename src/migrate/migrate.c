@@ -159,7 +159,7 @@ static enum kvf_status refuse_changed(const struct migrate *m, struct kvf_err *e
 {
 	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
 	kvf_err_detail(err,
-		       "%s. Nothing was published; the stage is discarded by the next run.",
+		       "%s. Nothing was published; the live data are as they were.",
 		       m->report->source);
 	kvf_err_hint(err, "Stop the application that writes to it, and run the same command "
 			  "again.");

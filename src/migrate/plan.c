@@ -97,6 +97,7 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 {
 	struct kvf_store_options so = { .table = o->table };
 	struct kvf_store *store = NULL;
+	struct kvf_totals staged;
 	enum kvf_status st = kvf_report_init(report, err);
 
 	if (!st)
@@ -114,8 +115,12 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 	if (!st) {
 		report->has_control = 1;
 		report->live = report->control.ver;
+		if (report->control.state == KVF_RUN_STAGING ||
+		    report->control.state == KVF_RUN_SEALED)
+			st = kvf_store_applied(store, &report->resumed, &staged, err);
 		snprintf(report->app, sizeof(report->app), "%s", report->control.app);
-		st = kvf_back_live_run(store, report, err);
+		if (!st)
+			st = kvf_back_live_run(store, report, err);
 	} else if (st == KVF_ENOTFOUND) {
 		kvf_err_clear(err);
 		st = KVF_OK;

@@ -127,7 +127,7 @@ enum kvf_status kvf_roach_commit(struct kvf_store *base, uint64_t schema,
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
 	else if (st && !err->detail[0])
 		kvf_err_detail(err, "The live data are as they were; what was staged is "
-				    "discarded by the next run.");
+				    "kept for the next run.");
 	return st;
 }
 

@@ -402,7 +402,7 @@ static enum kvf_status find_out(struct kvf_pgs *s, enum kvf_status lost, struct 
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
 	else
 		kvf_err_detail(err, "The live data are as they were; what was staged is "
-				    "discarded by the next run.");
+				    "kept for the next run.");
 	return lost;
 }
 
@@ -425,7 +425,7 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 		if (!err->detail[0])
 			kvf_err_detail(err,
 				       "The live data are as they were; what was staged is "
-				       "discarded by the next run.");
+				       "kept for the next run.");
 		return st;
 	}
 	/* No signal stops us here: the answer is worth waiting for. */

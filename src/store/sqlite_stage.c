@@ -267,6 +267,32 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 	return st ? st : write_owner(s, claim, *epoch, *stage, err);
 }
 
+/*
+ * The file is locked: by a run that was stopped in the middle of a transaction?  Its
+ * lock is the system's, and no epoch opens it.
+ */
+static enum kvf_status name_holder(struct kvf_lite *s, enum kvf_status st, struct kvf_err *err)
+{
+	struct kvf_control c;
+	int unfinished;
+
+	s->hasty = 1;
+	unfinished = !kvf_lite_read_control(s, s->db, &c, NULL) && c.lease > 0 &&
+		     (c.state == KVF_RUN_STAGING || c.state == KVF_RUN_SEALED);
+	s->hasty = 0;
+	if (!unfinished || st != KVF_ETARGET)
+		return st;
+	kvf_fail(err, KVF_EBUSY, "%s is locked; run %s is unfinished there", s->path, c.run);
+	kvf_err_detail(err, "host %s, process %lld, step %s. Nothing was changed.", c.host,
+		       (long long)c.pid, c.step);
+	kvf_err_hint(err,
+		     "A process that is stopped in a transaction keeps its lock: let it go on "
+		     "(kill -CONT %lld), or end it (kill %lld), then give the same command "
+		     "again.",
+		     (long long)c.pid, (long long)c.pid);
+	return KVF_EBUSY;
+}
+
 enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				 const struct kvf_claim *claim, struct kvf_err *err)
 {
@@ -276,8 +302,11 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 
 	kvf_lite_rollback(s); /* of an earlier run on this handle */
 	st = kvf_lite_create(s, err);
-	if (!st)
+	if (!st) {
 		st = kvf_lite_exec(s, s->db, err, "BEGIN IMMEDIATE");
+		if (st && (sqlite3_errcode(s->db) & 0xff) == SQLITE_BUSY)
+			st = name_holder(s, st, err);
+	}
 	if (st)
 		return st;
 	st = take(s, seen_epoch, claim, &epoch, &stage, err);

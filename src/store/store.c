@@ -279,8 +279,7 @@ enum kvf_status kvf_store_duplicate(const struct kvf_entry *entry, int equal,
 	st = kvf_fail(err, KVF_ESTREAM, "a key comes twice, with %s: %s",
 		      equal ? "the same value" : "different values", name);
 	kvf_err_detail(err,
-		       "Two packages of the stream hold it.  The live data are as they were; "
-		       "what was staged is discarded by the next run.");
+		       "Two packages of the stream hold it.  The live data are as they were.");
 	kvf_err_hint(err, "Two packages must not make the same key: see `kvferry check`.");
 	return st;
 }

@@ -146,6 +146,9 @@ resume_tests() {
     # --- one at a time -----------------------------------------------------------------------
     fresh
     begin 50 a.kvf
+    expect 0 status "$PLACE"
+    says "is at work (step load, last sign of life"
+    says "$(applied) chunks are in its stage"
     expect 8 import a.kvf "$PLACE"
     says "run $(ask "SELECT run FROM control") holds the store"
     says "process $run, since"
