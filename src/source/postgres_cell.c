@@ -30,15 +30,16 @@ static int16_t get16(const uint8_t *p)
 	return (int16_t)(uint16_t)(p[0] << 8 | p[1]);
 }
 
+/* 36,864 digits of four are possible: more than a signed number holds. */
+static unsigned numeric_digits(const uint8_t *p)
+{
+	return (uint16_t)get16(p);
+}
+
 static int numeric_is_sound(const uint8_t *p, size_t len)
 {
-	int16_t ndigits, dscale;
-
-	if (len < NUMERIC_HEAD)
-		return 0;
-	ndigits = get16(p);
-	dscale = get16(p + 6);
-	return ndigits >= 0 && len == NUMERIC_HEAD + 2u * (unsigned)ndigits && dscale >= 0;
+	return len >= NUMERIC_HEAD && len == NUMERIC_HEAD + 2u * numeric_digits(p) &&
+	       get16(p + 6) >= 0;
 }
 
 static size_t numeric_room(const uint8_t *p, size_t len)
@@ -53,7 +54,9 @@ static size_t numeric_room(const uint8_t *p, size_t len)
 
 static unsigned numeric_digit(const uint8_t *p, int i)
 {
-	return i >= 0 && i < get16(p) ? (unsigned)(uint16_t)get16(p + NUMERIC_HEAD + 2 * i) : 0;
+	return i >= 0 && (unsigned)i < numeric_digits(p)
+		       ? (unsigned)(uint16_t)get16(p + NUMERIC_HEAD + 2 * i)
+		       : 0;
 }
 
 static uint8_t *put_four(uint8_t *to, unsigned v)
