@@ -201,7 +201,7 @@ static const char *stands(const struct kvf_report *r)
 	const struct kvf_control *k = r->has_control ? &r->control : NULL;
 
 	return kvf_outside_name(
-		kvf_outside_state(k, 0, k && k->legacy == KVF_LEGACY_DROPPED));
+		kvf_outside_state(k, k && *k->frozen, k && k->legacy == KVF_LEGACY_DROPPED));
 }
 
 enum kvf_status cli_run_status(struct cli *c)

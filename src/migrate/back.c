@@ -149,6 +149,34 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 	return KVF_EUSAGE;
 }
 
+/* ---- the freeze ------------------------------------------------------------------ */
+
+/*
+ * Last of all, where nothing is live: the source may be written again.  What fails
+ * here is said; 'kvferry abort' once more tries again.
+ */
+static void thaw(struct kvf_store *store, const struct kvf_options *o,
+		 const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err)
+{
+	struct kvf_control now;
+	struct kvf_freeze f;
+	char place[600];
+	enum kvf_status st = kvf_store_control(store, &now, err);
+
+	if (!st && (now.state != KVF_RUN_IDLE || !*now.frozen))
+		return;
+	if (!st)
+		st = kvf_freeze_lift(now.frozen, env, &f, err);
+	if (!st || st == KVF_ENOTFOUND)
+		st = kvf_store_note_frozen(store, "", err);
+	if (st)
+		kvf_report_warn(r,
+				"the source is still frozen: %s; 'kvferry abort %s' tries "
+				"again",
+				err->message, typed(o, place, sizeof(place)));
+	kvf_err_clear(err);
+}
+
 /* ---- abort ---------------------------------------------------------------------- */
 
 enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env,
@@ -174,6 +202,8 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		kvf_ledger_line_release(&line);
 	}
 out:
+	if (!st && !o->dry_run)
+		thaw(store, o, env, r, err);
 	kvf_store_close(store);
 	return st;
 }
@@ -301,6 +331,8 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		st = save(o, env, r, err);
 	if (!st && !o->dry_run)
 		st = commit_rollback(store, r, o, err);
+	if (!st && !o->dry_run)
+		thaw(store, o, env, r, err);
 	kvf_store_close(store);
 	return st;
 }
