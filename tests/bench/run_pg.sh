@@ -96,8 +96,9 @@ make_ten() {
     pg_sql ten "DROP TABLE commits" "VACUUM (FREEZE, ANALYZE)" || exit 1
 }
 
-# The entries that a source has to become, made by the server: table kv of `want`, dropped again.
-want_kv() { # DATABASE: "count hash"; the sorted rows stay in DATABASE.copy if $2 says so
+# The entries that a source has to become, made by the server: "count hash".  The
+# sorted rows stay in DATABASE.copy if $2 is not empty.
+want_kv() { # DATABASE [keep]
     psql -Xq -d "$1" -v ON_ERROR_STOP=1 -c "BEGIN" \
         -c "CREATE TABLE commits_like (LIKE $(tables_of "$1" | head -n 1))" -c "ALTER TABLE commits_like RENAME TO shape" \
         -c "COMMIT" || return 1
@@ -109,9 +110,14 @@ want_kv() { # DATABASE: "count hash"; the sorted rows stay in DATABASE.copy if $
         all="$all${all:+ UNION ALL }SELECT '$t'::bytea AS partition_key, entry_key($row) AS key, entry_value($row) AS value FROM $t c"
     done
     psql -Xq -d "$1" -v ON_ERROR_STOP=1 -c "CREATE UNLOGGED TABLE want AS $all" || return 1
-    [ -z "${2:-}" ] || psql -Xq -d "$1" -c "SET work_mem = '1GB'" \
-        -c "COPY (SELECT partition_key, key, value FROM want ORDER BY 1, 2) TO STDOUT (FORMAT binary)" >"$1.copy" || return 1
-    hash_sql "$1" "SELECT partition_key, key, value FROM want ORDER BY 1, 2"
+    if [ -z "${2:-}" ]; then
+        hash_sql "$1" "SELECT partition_key, key, value FROM want ORDER BY 1, 2"
+    else # hash_sql, with the rows kept
+        pg_sql "$1" "SELECT count(*) FROM want" | tr '\n' ' ' &&
+            psql -Xq -d "$1" -c "SET work_mem = '1GB'" \
+                -c "COPY (SELECT partition_key, key, value FROM want ORDER BY 1, 2) TO STDOUT (FORMAT binary)" |
+            tee "$1.copy" | sha256sum | cut -d' ' -f1
+    fi || return 1
     psql -Xq -d "$1" -c "DROP TABLE want" -c "DROP TABLE shape CASCADE" 2>/dev/null
 }
 kv_table='CREATE TABLE kv (partition_key bytea NOT NULL, key bytea NOT NULL, value bytea NOT NULL, PRIMARY KEY (partition_key, key))'
@@ -211,16 +217,19 @@ memory_cases() { # DATABASE PREFIX: random order, so that the sorter has to spil
     one "$2-export" "check_stream out/out.kvf && mv out/out.kvf $2.kvf" "'$kvf' export -q --memory $MEMORY dbname=$src out/out.kvf"
     db_new target
     one "$2-import" "check_kv target" "'$kvf' import -q --memory $MEMORY $2.kvf dbname=target"
-    one "$2-migrate" "check_sqlite_kv out/new.db" "'$kvf' migrate -q --memory $MEMORY dbname=$src sqlite:out/new.db"
+    rm -f "$2.kvf"
+    [ "$2" = big ] || one "$2-migrate" "check_sqlite_kv out/new.db" "'$kvf' migrate -q --memory $MEMORY dbname=$src sqlite:out/new.db"
 }
 
 # ---- prepare -----------------------------------------------------------------------------------
 need() { for c; do case " $CASES " in *" $c "*) return 0;; esac; done; return 1; }
 prepare() { # DATABASE ROWS [keep]
     want_kv "$1" "${3:-}" >"want.kv.$1" || die "cannot make the entries of $1"
+    [ "$(awk '{print $1}' "want.kv.$1")" = "$2" ] || die "$1 has another number of rows"
+}
+prepare_rows() { # DATABASE ROWS: for the peers that carry tables
     hash_all "$1" >"want.rows.$1" || die "cannot hash the rows of $1"
-    [ "$(awk '{print $1}' "want.kv.$1")" = "$2" ] && [ "$(awk '{n += $2} END {print n}' "want.rows.$1")" = "$2" ] ||
-        die "$1 has another number of rows"
+    [ "$(awk '{n += $2} END {print n}' "want.rows.$1")" = "$2" ] || die "$1 has another number of rows"
 }
 prepare_hex() { # DATABASE: the same as lines of hex, for stores of SQLite
     db_new checked
@@ -234,6 +243,7 @@ echo "bench-pg: $ROWS rows, $ROUNDS rounds, $(nproc) processors, PostgreSQL $(pg
 if need ordered import migrate; then
     make_source ordered "$ROWS" ordered
     prepare ordered "$ROWS" keep
+    prepare_rows ordered "$ROWS"
     psql -Xq -d ordered -c "COPY (SELECT * FROM commits ORDER BY repository_id, id) TO STDOUT (DELIMITER '|')" |
         sha256sum >want.lines.ordered
     need migrate && prepare_hex ordered
@@ -241,12 +251,14 @@ fi
 if need random memory; then
     make_source random "$ROWS" random
     prepare random "$ROWS" keep
-    need memory && prepare_hex random
+    ! need random || prepare_rows random "$ROWS"
+    ! need memory || prepare_hex random
     rm -f random.copy
 fi
 if need ten; then
     make_ten
     prepare ten "$ROWS"
+    prepare_rows ten "$ROWS"
 fi
 if need import; then
     "$kvf" export -q dbname=ordered ready.kvf || die "kvferry cannot export"
@@ -275,13 +287,10 @@ done
 
 if [ -n "$BIG" ]; then
     echo "bench-pg: $BIG_ROWS rows" >&2
-    for db in ordered ten; do pg_sql postgres "DROP DATABASE IF EXISTS $db WITH (FORCE)"; done
-    rm -f ordered.copy ready.kvf ready.dump memory.kvf
+    for db in ordered random ten; do pg_sql postgres "DROP DATABASE IF EXISTS $db WITH (FORCE)"; done
+    rm -f ordered.copy ready.kvf ready.dump
     make_source big "$BIG_ROWS" random
-    prepare big "$BIG_ROWS" keep
-    prepare_hex big
-    rm -f big.copy
-    pg_sql postgres "DROP DATABASE checked WITH (FORCE)" CHECKPOINT
+    prepare big "$BIG_ROWS"
     memory_cases big big
 fi
 
@@ -331,6 +340,7 @@ for c in $CASES; do
 done
 memory_row() { # LABEL PREFIX
     for what in export import migrate; do
+        [ "$2-$what" != big-migrate ] || continue
         good "$2-$what" || { printf '| %-46s | no figure: a result was wrong |\n' "$what, $1"; continue; }
         printf '| %-46s | %7.2f | %9d | %5d |\n' "$what, $1" "$(median "$2-$what")" \
             "$(awk -v r="$3" -v s="$(median "$2-$what")" 'BEGIN {printf "%d", r / s}')" "$(peak "$2-$what")"
@@ -344,7 +354,7 @@ if need memory || [ -n "$BIG" ]; then
     [ -z "$BIG" ] || memory_row "$BIG_ROWS rows" big "$BIG_ROWS"
 fi
 if [ -n "$BIG" ] && need memory; then
-    for what in export import migrate; do
+    for what in export import; do
         good "memory-$what" "big-$what" && awk -v w="$what" -v n="$BIG_ROWS" -v m="$ROWS" -v a="$(median "big-$what")" \
             -v b="$(median "memory-$what")" 'BEGIN {printf "rows per second of %s at %d against %d: %.2f\n", w, n, m, (n / a) / (m / b)}'
     done
