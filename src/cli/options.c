@@ -17,7 +17,7 @@ const struct cli_option cli_options[OPT_COUNT] = {
 				"leave out source tables that match", "May be repeated." },
 	[OPT_SCHEMA] = { 0, "schema", "PATTERN", NULL,
 			 "carry the tables of these schemas (default: the current one)",
-			 "PostgreSQL only. '*' is all of them. May be repeated. The tables are "
+			 "PostgreSQL and CockroachDB only. '*' is all of them. May be repeated. The tables are "
 			 "then "
 			 "called SCHEMA.TABLE." },
 	[OPT_PACKAGE] = { 'p', "package", "NAME", NULL, "only this package",

@@ -51,7 +51,8 @@ enum kvf_status kvf_place_parse(const char *text, struct kvf_place *out, struct 
 			kvf_err_hint(err, "For an SQLite file, write sqlite:%s", text);
 		else
 			kvf_err_hint(err, "A place is sqlite:PATH, a connection string of "
-					  "PostgreSQL (postgresql://..., service=...), a path "
+					  "PostgreSQL (postgresql://..., service=...), "
+					  "cockroachdb://HOST/DATABASE, a path "
 					  "that ends in .kvf, or - for a pipe.");
 		return KVF_EUSAGE;
 	}

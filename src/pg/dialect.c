@@ -47,7 +47,8 @@ const struct kvf_pg_dialect kvf_pg_postgres = {
 	.scheme = "cockroachdb", .port = "26257", .tries = 20, .paged = 1, .pointed = 1,       \
 	.durable = "", .staged = "", .batch_bytes = MIB, .statement_rows = 1000,               \
 	.statement_bytes = MIB, .loaders = 4, .value_max = 15 * MIB,                           \
-	.begin = "BEGIN ISOLATION LEVEL SERIALIZABLE", .lock = "", .only = "",                 \
+	.begin = "BEGIN ISOLATION LEVEL SERIALIZABLE",                                         \
+	.lock = "SELECT 1 FROM kvferry.control WHERE id = 1 FOR UPDATE", .only = "",           \
 	.as_text = "t.%s::text",                                                               \
 	.settings = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD';"            \
 		    "SET LOCAL IntervalStyle = 'postgres'; SET LOCAL extra_float_digits = 3;"  \
@@ -89,7 +90,7 @@ const struct kvf_pg_dialect kvf_pg_cockroach = {
 };
 
 static const struct kvf_pg_dialect cockroach_on_postgres = {
-	COCKROACH_RULES(""), .product = "PostgreSQL by the rules of CockroachDB,",
+	COCKROACH_RULES(""), .product = "PostgreSQL (CockroachDB's rules)",
 	.fence = "FOR SHARE",
 	/* A new table has no statistics, and would be read whole. */
 	.look = "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;"

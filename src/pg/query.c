@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/text.h"
+#include "pg/dialect.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -186,16 +187,14 @@ static enum kvf_status send(const struct kvf_pg *pg, PGconn *conn, const char *s
 }
 
 /* Who reads writes nothing, and it is the server that sees to it. */
-enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *sql,
-			     const struct kvf_pg_args *args, const char *doing, PGresult **res,
-			     struct kvf_err *err)
+static enum kvf_status once(const struct kvf_pg *pg, PGconn *conn, const char *sql,
+			    const struct kvf_pg_args *args, const char *doing, PGresult **res,
+			    struct kvf_err *err)
 {
 	enum kvf_status st;
 	int wrap = pg->reading && PQtransactionStatus(conn) == PQTRANS_IDLE &&
 		   strncmp(sql, "BEGIN", 5) != 0;
 
-	if (res)
-		*res = NULL;
 	if (!wrap)
 		return send(pg, conn, sql, args, doing, res, err);
 	st = send(pg, conn, "BEGIN READ ONLY", NULL, doing, NULL, err);
@@ -203,6 +202,31 @@ enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *
 		st = send(pg, conn, sql, args, doing, res, err);
 	if (PQtransactionStatus(conn) != PQTRANS_IDLE)
 		(void)!send(pg, conn, "ROLLBACK", NULL, doing, NULL, NULL);
+	return st;
+}
+
+/* A statement that is its own transaction, and had to give way to another one, is
+ * given again where the dialect says so; within one, that is the caller's to do. */
+enum kvf_status kvf_pg_query(const struct kvf_pg *pg, PGconn *conn, const char *sql,
+			     const struct kvf_pg_args *args, const char *doing, PGresult **res,
+			     struct kvf_err *err)
+{
+	int alone = PQtransactionStatus(conn) == PQTRANS_IDLE;
+	struct kvf_pg_tries t = { 0 };
+	struct kvf_err local;
+	enum kvf_status st;
+
+	if (!err)
+		err = &local;
+	do {
+		if (res)
+			*res = NULL;
+		st = once(pg, conn, sql, args, doing, res, err);
+	} while (st == pg->side && alone && PQtransactionStatus(conn) == PQTRANS_IDLE &&
+		 kvf_pg_is_conflict(err) && !kvf_pg_is_unknown(err) &&
+		 kvf_pg_again(pg, &t, err));
+	if (!st && t.n)
+		kvf_err_clear(err);
 	return st;
 }
 

@@ -46,6 +46,10 @@ enum kvf_status kvf_postgres_explain(const struct kvf_postgres *s, enum kvf_stat
 			     "A standby ends queries that hold its replay up: raise "
 			     "max_standby_streaming_delay there, turn hot_standby_feedback "
 			     "on, or read from the primary server.");
+	else if (strstr(err->message, "GC threshold"))
+		kvf_err_hint(err, "The moment that is read has been garbage-collected: raise "
+				  "gc.ttlseconds of the database above the time that this "
+				  "takes, and begin again.");
 	else if (strcmp(err->code, "42501") == 0 && strstr(err->message, "row-level security"))
 		kvf_err_hint(err, "Rows would be missing. Connect as the owner of the table or "
 				  "as a role with BYPASSRLS.");

@@ -116,6 +116,8 @@ enum kvf_status kvf_roach_seal(struct kvf_store *base, const uint8_t root[32],
 enum kvf_status kvf_roach_commit(struct kvf_store *base, uint64_t schema,
 				 struct kvf_bytes version_done,
 				 const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_roach_ledger_append(struct kvf_store *base, uint64_t epoch,
+					const struct kvf_ledger_row *row, struct kvf_err *err);
 enum kvf_status kvf_roach_gc(struct kvf_store *base, struct kvf_err *err);
 
 /* ---- cockroach_back.c ------------------------------------------------------ */

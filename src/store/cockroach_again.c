@@ -57,6 +57,17 @@ static enum kvf_status once(struct kvf_pgs *s, const struct kvf_roach_work *w, i
 	return kvf_pgs_end(s, w->pg, *w->conn, err);
 }
 
+/* Whatever is open is rolled back; a connection that does not even do that is given
+ * up. */
+static void roll_back(struct kvf_pgs *s, PGconn **conn)
+{
+	kvf_pgs_rollback(s, *conn);
+	if (*conn && PQtransactionStatus(*conn) != PQTRANS_IDLE) {
+		PQfinish(*conn);
+		*conn = NULL;
+	}
+}
+
 static enum kvf_status connect(const struct kvf_roach_work *w, struct kvf_err *err)
 {
 	if (*w->conn && PQstatus(*w->conn) == CONNECTION_OK)
@@ -85,7 +96,7 @@ enum kvf_status kvf_roach_transact(struct kvf_pgs *s, const struct kvf_roach_wor
 			st = once(s, w, &sent, err);
 		if (!st)
 			break;
-		kvf_pgs_rollback(s, *w->conn);
+		roll_back(s, w->conn);
 		if (sent && kvf_pg_is_unknown(err))
 			t.unknown = 1;
 		if (st != w->pg->side || !kvf_pg_again(w->pg, &t, err))
@@ -99,7 +110,7 @@ enum kvf_status kvf_roach_transact(struct kvf_pgs *s, const struct kvf_roach_wor
 
 int kvf_roach_again(struct kvf_pgs *s, struct kvf_pg_tries *t, const struct kvf_err *err)
 {
-	kvf_pgs_rollback(s, s->conn);
+	roll_back(s, &s->conn);
 	if (!kvf_pg_again(&s->pg, t, err))
 		return 0;
 	count(s, err);

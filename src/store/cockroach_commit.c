@@ -131,10 +131,59 @@ enum kvf_status kvf_roach_commit(struct kvf_store *base, uint64_t schema,
 	return st;
 }
 
-enum kvf_status kvf_roach_gc(struct kvf_store *base, struct kvf_err *err)
+/* ---- the ledger ------------------------------------------------------------------------- */
+
+struct event {
+	uint64_t epoch; /* guarded by it; 0 = by nothing */
+	const struct kvf_ledger_row *row;
+};
+
+static enum kvf_status append(struct kvf_pgs *s, PGconn *conn, void *ctx, struct kvf_err *err)
+{
+	const struct event *e = ctx;
+	struct kvf_control c;
+	enum kvf_status st = kvf_pgs_read_control(s, conn, &c, err);
+
+	if (!st && e->epoch && c.epoch != e->epoch)
+		st = kvf_store_superseded(&c, err);
+	return st ? st : kvf_pgs_insert_ledger(s, e->row, err);
+}
+
+static enum kvf_status is_appended(struct kvf_pgs *s, PGconn *conn, void *ctx, int *yes,
+				   struct kvf_err *err)
+{
+	const struct event *e = ctx;
+	struct kvf_pg_args a = { 0 };
+	int64_t n = 0;
+	enum kvf_status st;
+
+	kvf_pg_text(&a, e->row->run);
+	kvf_pg_text(&a, e->row->event);
+	kvf_pg_number(&a, e->row->at);
+	st = kvf_pg_ask(&s->pg, conn, &n,
+			"SELECT count(*) FROM kvferry.ledger WHERE run = $1 AND event = $2 AND"
+			" at = $3",
+			&a, err);
+	*yes = !st && n != 0;
+	return st;
+}
+
+enum kvf_status kvf_roach_ledger_append(struct kvf_store *base, uint64_t epoch,
+					const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
-	enum kvf_status st = kvf_pgs_ready(s, err);
+	struct event e = { epoch, row };
+	const struct kvf_roach_work w = { .pg = &s->pg,
+					  .conn = &s->conn,
+					  .bare = 1,
+					  .run = append,
+					  .happened = is_appended,
+					  .ctx = &e };
 
-	return st ? st : kvf_roach_drop_orphans(s, err);
+	return kvf_roach_transact(s, &w, err);
+}
+
+enum kvf_status kvf_roach_gc(struct kvf_store *base, struct kvf_err *err)
+{
+	return kvf_roach_drop_orphans((struct kvf_pgs *)base, err);
 }

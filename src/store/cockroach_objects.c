@@ -69,7 +69,7 @@ static enum kvf_status drop_tables(struct kvf_pgs *s, const struct kvf_control *
 	return st;
 }
 
-enum kvf_status kvf_roach_drop_orphans(struct kvf_pgs *s, struct kvf_err *err)
+static enum kvf_status drop_once(struct kvf_pgs *s, struct kvf_err *err)
 {
 	static const char *const of[] = {
 		"DELETE FROM kvferry.units WHERE gen NOT IN (SELECT unnest(ARRAY[stage, active,"
@@ -80,13 +80,29 @@ enum kvf_status kvf_roach_drop_orphans(struct kvf_pgs *s, struct kvf_err *err)
 		" active]) FROM kvferry.control)",
 	};
 	struct kvf_control c;
-	enum kvf_status st = kvf_pgs_read_control(s, s->conn, &c, err);
+	enum kvf_status st = kvf_pgs_ready(s, err);
 	size_t i;
 
+	if (!st)
+		st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (!st)
 		st = drop_tables(s, &c, err);
 	for (i = 0; i < sizeof(of) / sizeof(of[0]) && !st; i++)
 		st = kvf_roach_ddl(s, "write", err, "%s", of[i]);
+	return st;
+}
+
+enum kvf_status kvf_roach_drop_orphans(struct kvf_pgs *s, struct kvf_err *err)
+{
+	struct kvf_pg_tries t = { 0 };
+	struct kvf_err local;
+	enum kvf_status st;
+
+	if (!err)
+		err = &local;
+	do
+		st = drop_once(s, err);
+	while (st == KVF_ETARGET && kvf_roach_again(s, &t, err));
 	return st;
 }
 

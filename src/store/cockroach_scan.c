@@ -162,6 +162,7 @@ enum kvf_status kvf_roach_totals(struct kvf_store *base, enum kvf_scan which,
 	struct kvf_entry e;
 	enum kvf_status st = kvf_roach_scan(base, which, NULL, &c, err);
 
+	memset(t, 0, sizeof(*t));
 	if (st)
 		return st;
 	while (!(st = kvf_roach_cursor_next(c, &e, err))) {

@@ -25,13 +25,27 @@ enum kvf_status kvf_roach_give_up(struct kvf_pgs *s, enum kvf_status st)
 
 /* ---- acquire ------------------------------------------------------------------------- */
 
+/* What an application asks when it starts: which version is live, and in which
+ * table.  No row: none is. */
+static const char live_view[] =
+	"CREATE OR REPLACE VIEW kvferry.live AS SELECT c.ver AS version, c.active AS "
+	"generation,"
+	" CASE g.run WHEN '' THEN c.live_schema ELSE 'kvferry_g' || c.active::text END AS"
+	" table_schema, c.live AS table_name FROM kvferry.control c JOIN kvferry.generations g"
+	" ON g.gen = c.active";
+
 /* Without its tables nothing can be acquired; they hold nothing until a run has. */
 static enum kvf_status have_tables(struct kvf_pgs *s, struct kvf_err *err)
 {
 	int64_t oid;
-	enum kvf_status st = kvf_pgs_oid(s, s->conn, "kvferry", "control", &oid, err);
+	enum kvf_status st = kvf_pgs_oid(s, s->conn, "kvferry", "live", &oid, err);
 
-	return st || oid ? st : kvf_pgs_create_tables(s, err);
+	if (!st && !oid)
+		st = kvf_pgs_create_tables(s, err);
+	if (!st && !oid)
+		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's view", err, "%s",
+				 live_view);
+	return st;
 }
 
 /* Is it our claim that stands in the control row? */
