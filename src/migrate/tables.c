@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STEPS 4 /* load, finish, verify, publish */
+
 /* ---- what the stream is ------------------------------------------------------------ */
 
 static enum kvf_status not_tables(const char *why, struct kvf_err *err)
@@ -271,7 +273,7 @@ static enum kvf_status load(struct kvf_tables_run *run, struct kvf_err *err)
 	struct kvf_item item;
 	enum kvf_status st;
 
-	kvf_meter_begin(&run->meter, run->env, "load", 1, 3, 0, 0);
+	kvf_meter_begin(&run->meter, run->env, "load", 1, STEPS, 0, 0);
 	run->current = SIZE_MAX;
 	st = run->restore->ops->create(run->restore, err);
 	while (!st && !(st = kvf_reader_next(run->reader, &item, err))) {
@@ -300,7 +302,7 @@ static enum kvf_status prove(struct kvf_tables_run *run, struct kvf_err *err)
 	size_t step = kvf_report_step(r, "verify");
 	enum kvf_status st;
 
-	kvf_meter_begin(&run->meter, run->env, "verify", 2, 3, r->left.entries, 0);
+	kvf_meter_begin(&run->meter, run->env, "verify", 3, STEPS, r->left.entries, 0);
 	st = kvf_tables_prove(run, err);
 	/* All tables together are the package, of which the stream says its sum. */
 	if (!st && run->restore->whole && !kvf_totals_equal(&r->right, &r->packages[0].totals))
@@ -318,7 +320,7 @@ static enum kvf_status restore(struct kvf_tables_run *run, struct kvf_err *err)
 
 	if (!st) {
 		step = kvf_report_step(run->report, "finish");
-		kvf_meter_begin(&run->meter, run->env, "finish", 2, 4, 0, 0);
+		kvf_meter_begin(&run->meter, run->env, "finish", 2, STEPS, 0, 0);
 		st = rs->ops->finish(rs, err);
 		kvf_report_step_end(run->report, step, 0, 0);
 	}
@@ -331,6 +333,7 @@ static enum kvf_status restore(struct kvf_tables_run *run, struct kvf_err *err)
 	if (st)
 		return st;
 	step = kvf_report_step(run->report, "publish");
+	kvf_meter_begin(&run->meter, run->env, "publish", STEPS, STEPS, 0, 0);
 	st = rs->ops->commit(rs, err);
 	run->report->published = !st;
 	kvf_report_step_end(run->report, step, run->report->right.entries,

@@ -76,13 +76,24 @@ static enum kvf_status ask(struct kvf_pgr *p, const struct kvf_pgr_name *n, int 
 		"  AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
 		" LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid"
 		" WHERE p.proname = $1 AND ($2 = '' OR n.nspname = $2)";
+	/* Operators call functions, too. */
+	static const char operators[] =
+		"SELECT coalesce(bool_and(n.nspname = 'pg_catalog' OR d.objid IS NOT NULL), "
+		"true)"
+		" FROM pg_catalog.pg_operator o"
+		" JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace"
+		" LEFT JOIN pg_catalog.pg_depend d ON d.objid = o.oid AND d.deptype = 'e'"
+		"  AND d.classid = 'pg_catalog.pg_operator'::pg_catalog.regclass"
+		" WHERE o.oprname = $1 AND ($2 = '' OR n.nspname = $2)";
 	struct kvf_pg_args args = { 0 };
 	int64_t yes = 0;
 	enum kvf_status st;
 
 	kvf_pg_text(&args, n->name);
 	kvf_pg_text(&args, n->schema);
-	st = kvf_pg_ask(&p->pg, p->conn, &yes, sql, &args, err);
+	st = kvf_pg_ask(&p->pg, p->conn, &yes,
+			strpbrk(n->name, "+-*/<>=~!@#%^&|`?") == n->name ? operators : sql,
+			&args, err);
 	*is_fine = yes != 0;
 	return st;
 }
@@ -181,6 +192,31 @@ static enum kvf_status take_name(struct kvf_pgr *p, struct kvf_lexer *l, struct 
 	return st;
 }
 
+/* + and the like: "::" is a cast. */
+static enum kvf_status take_operator(struct kvf_pgr *p, const struct kvf_lexer *l,
+				     const char **why, struct kvf_err *err)
+{
+	struct kvf_pgr_name n = { "", "" };
+	int is_fine = 1;
+	enum kvf_status st = KVF_OK;
+
+	if (l->len >= sizeof(n.name)) {
+		*why = "it holds an operator that is too long";
+		return KVF_OK;
+	}
+	memcpy(n.name, l->at, l->len);
+	if (p && *l->at != ':')
+		st = kvf_pgr_may_call(p, &n, &is_fine, err);
+	if (!st && !is_fine) {
+		*why = kvf_arena_printf(&p->base.arena,
+					"it uses the operator %s, which a stream may not",
+					n.name);
+		if (!*why)
+			return kvf_fail_nomem(err);
+	}
+	return st;
+}
+
 /* Anything but a name. */
 static const char *take_other(struct kvf_lexer *l, struct place *at)
 {
@@ -220,6 +256,10 @@ static enum kvf_status walk(struct kvf_pgr *p, const char *text, const char **wh
 			st = take_name(p, &l, &at, why, err);
 			at.closed = 0;
 		} else {
+			if (l.kind == KVF_TOKEN_OPERATOR)
+				st = take_operator(p, &l, why, err);
+			if (st || *why)
+				break;
 			/* OPERATOR ( schema . + ) */
 			in_operator = at.of_type && l.kind == KVF_TOKEN_MARK && *l.at == '(';
 			*why = take_other(&l, &at);

@@ -129,6 +129,24 @@ static enum kvf_status is_there(struct kvf_pgr *p, const char *function,
 	return st;
 }
 
+/* Does the plan make a sequence, or a partition, of that name? */
+static int is_planned(const struct kvf_pgr *p, enum kvf_pgr_phase phase,
+		      const struct kvf_pgr_name *n)
+{
+	size_t skip = strlen(phase == KVF_PGR_SEQUENCE ? "CREATE SEQUENCE " : "CREATE TABLE ");
+	const struct kvf_pgr_step *s;
+	char quoted[QUOTED];
+	size_t len;
+
+	kvf_pgr_quoted(n, quoted);
+	len = strlen(quoted);
+	for (s = p->first; s; s = s->next)
+		if (s->phase == phase && strncmp(s->sql + skip, quoted, len) == 0 &&
+		    s->sql[skip + len] == ' ')
+			return 1;
+	return 0;
+}
+
 /* ---- types ------------------------------------------------------------------------ */
 
 /* ('a', 'b'): the end of the statement. */
@@ -273,27 +291,11 @@ static enum kvf_status plan_owner(struct reading *r, struct kvf_err *err)
 	memcpy(column, of.name, sizeof(column));
 	if (kvf_lex_mark(&r->l, '.') && !kvf_lex_ident(&r->l, column))
 		return not_understood(r, err);
-	if (r->l.kind != KVF_TOKEN_END)
+	if (r->l.kind != KVF_TOKEN_END || !is_planned(r->p, KVF_PGR_SEQUENCE, &n))
 		return not_understood(r, err);
 	kvf_pg_quote(column, c);
 	return plan(r, KVF_PGR_OWNER, 1, err, "ALTER SEQUENCE %s OWNED BY %s.%s",
 		    kvf_pgr_quoted(&n, quoted), own->quoted, c);
-}
-
-/* Is the sequence made by the plan? */
-static int is_planned(const struct kvf_pgr *p, const struct kvf_pgr_name *n)
-{
-	const struct kvf_pgr_step *s;
-	char quoted[QUOTED];
-	size_t len;
-
-	kvf_pgr_quoted(n, quoted);
-	len = strlen(quoted);
-	for (s = p->first; s; s = s->next)
-		if (s->phase == KVF_PGR_SEQUENCE &&
-		    strncmp(s->sql + strlen("CREATE SEQUENCE "), quoted, len) == 0)
-			return 1;
-	return 0;
 }
 
 /* SELECT pg_catalog.setval('s', 42, true): only for what the table has itself. */
@@ -333,7 +335,8 @@ static enum kvf_status plan_value(struct reading *r, struct kvf_err *err)
 			    "(SELECT 1"
 			    " FROM pg_catalog.pg_depend WHERE objid = %s::regclass AND"
 			    " refobjid = %s::regclass AND deptype IN ('a', 'i'))",
-			    literal, value, is_planned(r->p, &n) ? "true" : "false", literal,
+			    literal, value,
+			    is_planned(r->p, KVF_PGR_SEQUENCE, &n) ? "true" : "false", literal,
 			    table);
 	PQfreemem(literal);
 	PQfreemem(table);
@@ -344,6 +347,7 @@ static enum kvf_status plan_value(struct reading *r, struct kvf_err *err)
 
 static enum kvf_status plan_partition(struct reading *r, struct kvf_err *err)
 {
+	const struct kvf_pgr_table *own = r->t->own;
 	char quoted[QUOTED], parent[QUOTED];
 	struct kvf_pgr_name n, of;
 	const char *why, *rest;
@@ -354,6 +358,11 @@ static enum kvf_status plan_partition(struct reading *r, struct kvf_err *err)
 	    !kvf_lex_name(&r->l, &n) || !kvf_lex_word(&r->l, "PARTITION") ||
 	    !kvf_lex_word(&r->l, "OF") || !kvf_lex_name(&r->l, &of))
 		return not_understood(r, err);
+	/* Of this table, or of one of its partitions. */
+	if (strcmp(of.name, own->name) != 0 && !is_planned(r->p, KVF_PGR_PARTITION, &of))
+		return not_understood(r, err);
+	if (strcmp(of.name, own->name) == 0)
+		memcpy(of.schema, own->schema, sizeof(of.schema));
 	rest = r->l.at;
 	if (kvf_lex_word(&r->l, "FOR") ? !kvf_lex_word(&r->l, "VALUES")
 				       : !kvf_lex_is_word(&r->l, "DEFAULT"))

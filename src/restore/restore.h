@@ -3,7 +3,8 @@
  *
  *   restore.c          the drivers by their schemes; what both need
  *   shape.c            are two tables of the same shape?
- *   sqlite.c           SQLite: statements and rows, in one transaction
+ *   sqlite.c           SQLite: one transaction; rows
+ *   sqlite_make.c      its tables and what hangs on them
  *   sqlite_guard.c     what a statement of a stream may do there
  *   postgres.c         PostgreSQL: one transaction of one connection
  *   postgres_parse.c   the words of a statement

@@ -20,21 +20,10 @@
 #define BUSY_MS 30000
 #define CACHE_KIB 65536
 
-struct lite {
-	struct kvf_restore base;
-	char *path;
-	sqlite3 *db; /* NULL while there is no file */
-	int made;    /* the file is ours, and goes again without commit() */
-	int committed;
-	sqlite3_stmt *insert;
-	size_t *bound; /* which columns are inserted */
-	size_t nbound;
-};
-
 /* ---- errors and statements ------------------------------------------------------ */
 
-static enum kvf_status fail(const struct lite *l, sqlite3 *db, const char *doing,
-			    struct kvf_err *err)
+enum kvf_status kvf_restore_lite_fail(const struct kvf_restore_lite *l, sqlite3 *db,
+				      const char *doing, struct kvf_err *err)
 {
 	int code = db ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
 	enum kvf_status st;
@@ -69,22 +58,24 @@ static enum kvf_status fail(const struct lite *l, sqlite3 *db, const char *doing
 	return st;
 }
 
-static enum kvf_status exec(const struct lite *l, sqlite3 *db, const char *sql,
+static enum kvf_status exec(const struct kvf_restore_lite *l, sqlite3 *db, const char *sql,
 			    const char *doing, struct kvf_err *err)
 {
-	return sqlite3_exec(db, sql, NULL, NULL, NULL) ? fail(l, db, doing, err) : KVF_OK;
+	return sqlite3_exec(db, sql, NULL, NULL, NULL)
+		       ? kvf_restore_lite_fail(l, db, doing, err)
+		       : KVF_OK;
 }
 
 static int on_progress(void *ctx)
 {
-	const struct lite *l = ctx;
+	const struct kvf_restore_lite *l = ctx;
 
 	return l->base.env->stopped && l->base.env->stopped(l->base.env->ctx);
 }
 
 /* Open; what is in the file is input, and so is the stream. */
-static enum kvf_status connect(struct lite *l, const char *path, int flags, sqlite3 **db,
-			       struct kvf_err *err)
+static enum kvf_status connect(struct kvf_restore_lite *l, const char *path, int flags,
+			       sqlite3 **db, struct kvf_err *err)
 {
 	int rc = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
 				 NULL);
@@ -94,7 +85,7 @@ static enum kvf_status connect(struct lite *l, const char *path, int flags, sqli
 	if (!*db)
 		return kvf_fail_nomem(err);
 	if (rc)
-		return fail(l, *db, "open it", err);
+		return kvf_restore_lite_fail(l, *db, "open it", err);
 	sqlite3_busy_timeout(*db, BUSY_MS);
 	sqlite3_progress_handler(*db, 100000, on_progress, l);
 	sqlite3_db_config(*db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -110,266 +101,16 @@ static enum kvf_status connect(struct lite *l, const char *path, int flags, sqli
 	return st;
 }
 
-/* ---- making ----------------------------------------------------------------------- */
-
-/* "a" TEXT NOT NULL, ... PRIMARY KEY("a") of a table that another database had. */
-static char *foreign_table(const struct kvf_restore_table *t, const char *const *types)
-{
-	const struct kvf_table *s = t->shape;
-	sqlite3_str *sql = sqlite3_str_new(NULL);
-	size_t i, k;
-
-	sqlite3_str_appendf(sql, "CREATE TABLE \"%w\"(", s->name);
-	for (i = 0; i < s->ncolumns; i++)
-		sqlite3_str_appendf(
-			sql, "%s\"%w\" %s%s", i ? ", " : "", s->columns[i].name, types[i],
-			s->columns[i].flags & KVF_COLUMN_NOTNULL ? " NOT NULL" : "");
-	for (i = 0; i < s->nkey; i++)
-		sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : ", PRIMARY KEY(",
-				    s->columns[s->key[i]].name);
-	if (s->nkey)
-		sqlite3_str_appendall(sql, ")");
-	for (k = 0; k < s->nunique; k++) {
-		if (s->unique[k].partial || !s->unique[k].ncolumns)
-			continue;
-		for (i = 0; i < s->unique[k].ncolumns; i++)
-			sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : ", UNIQUE(",
-					    s->columns[s->unique[k].columns[i]].name);
-		sqlite3_str_appendall(sql, ")");
-	}
-	sqlite3_str_appendall(sql, ")");
-	return sqlite3_str_finish(sql);
-}
-
-static enum kvf_status make_foreign(struct lite *l, sqlite3 *db, struct kvf_restore_table *t,
-				    struct kvf_err *err)
-{
-	const char **types;
-	struct kvf_ddl ddl = { "table", t->shape->name, NULL };
-	struct kvf_restore_statement s = { &l->base, t->shape, &ddl };
-	char *sql = NULL;
-	enum kvf_status st = kvf_restore_map(&l->base, t, &types, err);
-
-	if (!st) {
-		sql = foreign_table(t, types);
-		ddl.sql = sql;
-		st = sql ? kvf_restore_guarded(db, &s, err) : kvf_fail_nomem(err);
-	}
-	sqlite3_free(sql);
-	return st;
-}
-
-/* Is there an object of that name?  Then its statement, and what it is. */
-static enum kvf_status find(struct lite *l, sqlite3 *db, const char *name, const char **type,
-			    const char **sql, struct kvf_err *err)
-{
-	sqlite3_stmt *stmt = NULL;
-	enum kvf_status st = KVF_OK;
-	int rc;
-
-	*type = *sql = NULL;
-	if (sqlite3_prepare_v2(db,
-			       "SELECT type, coalesce(sql, '') FROM main.sqlite_schema"
-			       " WHERE name = ?1 COLLATE NOCASE",
-			       -1, &stmt, NULL) ||
-	    sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC))
-		st = fail(l, db, "read its schema", err);
-	rc = st ? SQLITE_DONE : sqlite3_step(stmt);
-	if (rc == SQLITE_ROW) {
-		*type = kvf_arena_strdup(&l->base.arena,
-					 (const char *)sqlite3_column_text(stmt, 0));
-		*sql = kvf_arena_strdup(&l->base.arena,
-					(const char *)sqlite3_column_text(stmt, 1));
-		if (!*type || !*sql)
-			st = kvf_fail_nomem(err);
-	} else if (!st && rc != SQLITE_DONE) {
-		st = fail(l, db, "read its schema", err);
-	}
-	sqlite3_finalize(stmt);
-	return st;
-}
-
-/* An index, view or trigger.  One that is there already, word for word, stays. */
-static enum kvf_status make_one(struct lite *l, sqlite3 *db, struct kvf_restore_table *t,
-				const struct kvf_ddl *d, struct kvf_err *err)
-{
-	struct kvf_restore_statement s = { &l->base, t->shape, d };
-	const char *type, *sql;
-	enum kvf_status st = find(l, db, d->name, &type, &sql, err);
-
-	if (st || (type && strcmp(type, d->kind) == 0 && strcmp(sql, d->sql) == 0))
-		return st;
-	if (type)
-		return kvf_restore_refuse(t->shape, NULL,
-					  "Drop or rename what is there, then give the same "
-					  "command again.",
-					  err, "there is another %s \"%.200s\" already", type,
-					  d->name);
-	return kvf_restore_guarded(db, &s, err);
-}
-
-static enum kvf_status make_tables(struct lite *l, sqlite3 *db, int also_existing,
-				   struct kvf_err *err)
-{
-	enum kvf_status st = KVF_OK;
-	size_t i, k;
-
-	for (i = 0; i < l->base.ntables && !st; i++) {
-		struct kvf_restore_table *t = &l->base.tables[i];
-		int made = 0;
-
-		if (t->exists && !also_existing)
-			continue;
-		if (t->foreign) {
-			st = make_foreign(l, db, t, err);
-			continue;
-		}
-		for (k = 0; k < t->shape->nddl && !st; k++) {
-			struct kvf_restore_statement s = { &l->base, t->shape,
-							   &t->shape->ddl[k] };
-
-			if (strcmp(s.ddl->kind, "table") != 0)
-				continue;
-			st = kvf_restore_guarded(db, &s, err);
-			made = 1;
-		}
-		if (!st && !made)
-			st = kvf_restore_refuse(t->shape, NULL, "Export it again with kvferry.",
-						err,
-						"the stream has no statement that makes it");
-	}
-	return st;
-}
-
-/* Do the tables have the columns that the stream says?  A statement can lie. */
-static enum kvf_status compare_shapes(struct lite *l, sqlite3 *db, int existing_only,
-				      struct kvf_err *err)
-{
-	struct kvf_source *source = NULL;
-	const struct kvf_table *there;
-	enum kvf_status st = kvf_source_over_sqlite(db, l->path, &l->base.quiet, &source, err);
-	size_t i;
-
-	for (i = 0; i < l->base.ntables && !st; i++) {
-		struct kvf_restore_table *t = &l->base.tables[i];
-		struct kvf_record record = { .name = t->place, .table = t->place };
-
-		if (existing_only && !t->exists)
-			continue;
-		st = kvf_source_describe(source, &record, &there, err);
-		if (!st)
-			st = kvf_restore_same_shape(t, there, err);
-	}
-	kvf_source_close(source);
-	return st;
-}
-
-/* AUTOINCREMENT goes on where it stood, or behind the largest key. */
-static enum kvf_status set_sequence(struct lite *l, sqlite3 *db, const struct kvf_table *t,
-				    const struct kvf_ddl *d, struct kvf_err *err)
-{
-	static const char *const steps[] = {
-		"INSERT INTO sqlite_sequence(name, seq) SELECT ?1, 0 WHERE NOT EXISTS"
-		" (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
-		"UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1",
-	};
-	const char *comma = strrchr(d->sql, ',');
-	const char *key = t->nkey ? t->columns[t->key[0]].name : "";
-	sqlite3_stmt *stmt = NULL;
-	enum kvf_status st = KVF_OK;
-	int i, counts = 0;
-
-	if (sqlite3_table_column_metadata(db, "main", t->name, key, NULL, NULL, NULL, NULL,
-					  &counts) ||
-	    !counts || !comma)
-		return kvf_restore_refuse(t, NULL, "Export it again with kvferry.", err,
-					  "it has no AUTOINCREMENT to set");
-	for (i = 0; i < 2 && !st; i++) {
-		if (sqlite3_prepare_v2(db, steps[i], -1, &stmt, NULL) ||
-		    sqlite3_bind_text(stmt, 1, t->name, -1, SQLITE_STATIC) ||
-		    (i == 1 && sqlite3_bind_int64(stmt, 2, strtoll(comma + 1, NULL, 10))) ||
-		    sqlite3_step(stmt) != SQLITE_DONE)
-			st = fail(l, db, "set the counter of AUTOINCREMENT", err);
-		sqlite3_finalize(stmt);
-		stmt = NULL;
-	}
-	return st;
-}
-
-/*
- * Views belong to no table: their statements, and those of triggers on them, are
- * with the first one.  A selection of tables has no use for them.  `db` has
- * all that the stream says.
- */
-static enum kvf_status leave_views(struct lite *l, sqlite3 *db, struct kvf_restore_table *t,
-				   struct kvf_err *err)
-{
-	uint8_t *left = kvf_arena_zalloc(&l->base.arena, t->shape->nddl + 1);
-	sqlite3_stmt *stmt = NULL;
-	enum kvf_status st = left ? KVF_OK : kvf_fail_nomem(err);
-	size_t k;
-
-	t->own = left;
-	if (!st && sqlite3_prepare_v2(db,
-				      "SELECT 1 FROM sqlite_schema o JOIN sqlite_schema v ON"
-				      " v.name = o.tbl_name COLLATE NOCASE AND v.type = 'view'"
-				      " WHERE o.type = ?1 AND o.name = ?2",
-				      -1, &stmt, NULL))
-		st = fail(l, db, "read its schema", err);
-	for (k = 0; k < t->shape->nddl && !st; k++) {
-		const struct kvf_ddl *d = &t->shape->ddl[k];
-
-		if (sqlite3_bind_text(stmt, 1, d->kind, -1, SQLITE_STATIC) ||
-		    sqlite3_bind_text(stmt, 2, d->name, -1, SQLITE_STATIC))
-			st = fail(l, db, "read its schema", err);
-		else if (sqlite3_step(stmt) == SQLITE_ROW) {
-			left[k] = 1;
-			st = kvf_restore_leave(
-				&l->base, t->shape->name, d->kind, d->name,
-				"it belongs to a view, and this is a selection of "
-				"tables",
-				err);
-		}
-		sqlite3_reset(stmt);
-	}
-	sqlite3_finalize(stmt);
-	return st;
-}
-
-static enum kvf_status make_rest(struct lite *l, sqlite3 *db, struct kvf_err *err)
-{
-	static const char *const order[] = { "index", "view", "trigger", "sequence-value" };
-	enum kvf_status st = KVF_OK;
-	size_t i, k, o;
-
-	for (o = 0; o < 4 && !st; o++) {
-		for (i = 0; i < l->base.ntables && !st; i++) {
-			struct kvf_restore_table *t = &l->base.tables[i];
-
-			for (k = 0; !t->foreign && k < t->shape->nddl && !st; k++) {
-				const struct kvf_ddl *d = &t->shape->ddl[k];
-
-				if (strcmp(d->kind, order[o]) != 0)
-					continue;
-				if (t->own && ((const uint8_t *)t->own)[k])
-					continue;
-				st = o == 3 ? set_sequence(l, db, t->shape, d, err)
-					    : make_one(l, db, t, d, err);
-			}
-		}
-	}
-	return st;
-}
-
 /* ---- before anything is written ------------------------------------------------------ */
 
 /* Is the table there?  Then it has to be empty. */
-static enum kvf_status look(struct lite *l, struct kvf_restore_table *t, struct kvf_err *err)
+static enum kvf_status look(struct kvf_restore_lite *l, struct kvf_restore_table *t,
+			    struct kvf_err *err)
 {
 	const char *type, *sql;
 	sqlite3_stmt *stmt = NULL;
 	char *select;
-	enum kvf_status st = find(l, l->db, t->shape->name, &type, &sql, err);
+	enum kvf_status st = kvf_restore_lite_find(l, l->db, t->shape->name, &type, &sql, err);
 	int rc;
 
 	if (st || !type)
@@ -388,7 +129,7 @@ static enum kvf_status look(struct lite *l, struct kvf_restore_table *t, struct 
 	if (rc == SQLITE_ROW)
 		st = kvf_restore_not_empty(t->shape, err);
 	else if (rc != SQLITE_DONE)
-		st = fail(l, l->db, "look into a table", err);
+		st = kvf_restore_lite_fail(l, l->db, "look into a table", err);
 	t->exists = !st;
 	sqlite3_finalize(stmt);
 	sqlite3_free(select);
@@ -396,7 +137,7 @@ static enum kvf_status look(struct lite *l, struct kvf_restore_table *t, struct 
 }
 
 /* All of it in a database that nobody sees. */
-static enum kvf_status rehearse(struct lite *l, struct kvf_err *err)
+static enum kvf_status rehearse(struct kvf_restore_lite *l, struct kvf_err *err)
 {
 	sqlite3 *db = NULL;
 	enum kvf_status st =
@@ -404,16 +145,16 @@ static enum kvf_status rehearse(struct lite *l, struct kvf_err *err)
 	size_t i;
 
 	if (!st)
-		st = make_tables(l, db, 1, err);
+		st = kvf_restore_lite_tables(l, db, 1, err);
 	if (!st)
-		st = compare_shapes(l, db, 0, err);
+		st = kvf_restore_lite_shapes(l, db, 0, err);
 	if (!st)
-		st = make_rest(l, db, err);
+		st = kvf_restore_lite_rest(l, db, err);
 	for (i = 0; i < l->base.ntables && !st; i++) {
 		if (l->base.tables[i].foreign)
 			st = kvf_restore_leave_foreign(&l->base, &l->base.tables[i], err);
 		else if (!l->base.whole)
-			st = leave_views(l, db, &l->base.tables[i], err);
+			st = kvf_restore_lite_leave_views(l, db, &l->base.tables[i], err);
 	}
 	sqlite3_close(db);
 	return st;
@@ -421,7 +162,7 @@ static enum kvf_status rehearse(struct lite *l, struct kvf_err *err)
 
 static enum kvf_status lite_check(struct kvf_restore *r, struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 	enum kvf_status st = KVF_OK;
 	size_t i;
 
@@ -434,14 +175,14 @@ static enum kvf_status lite_check(struct kvf_restore *r, struct kvf_err *err)
 	if (!st)
 		st = rehearse(l, err);
 	if (!st && l->db)
-		st = compare_shapes(l, l->db, 1, err);
+		st = kvf_restore_lite_shapes(l, l->db, 1, err);
 	return st;
 }
 
 /* ---- rows ------------------------------------------------------------------------------- */
 
 /* Mode 0600, as every file that holds somebody's data. */
-static enum kvf_status make_file(struct lite *l, struct kvf_err *err)
+static enum kvf_status make_file(struct kvf_restore_lite *l, struct kvf_err *err)
 {
 	int fd = open(l->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	enum kvf_status st;
@@ -460,16 +201,16 @@ static enum kvf_status make_file(struct lite *l, struct kvf_err *err)
 
 static enum kvf_status lite_create(struct kvf_restore *r, struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 	enum kvf_status st = l->db ? KVF_OK : make_file(l, err);
 
-	return st ? st : make_tables(l, l->db, 0, err);
+	return st ? st : kvf_restore_lite_tables(l, l->db, 0, err);
 }
 
 static enum kvf_status lite_begin_rows(struct kvf_restore *r, struct kvf_restore_table *t,
 				       struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 	const struct kvf_table *s = t->shape;
 	sqlite3_str *sql = sqlite3_str_new(l->db);
 	char *text;
@@ -496,7 +237,7 @@ static enum kvf_status lite_begin_rows(struct kvf_restore *r, struct kvf_restore
 	}
 	rc = sqlite3_prepare_v3(l->db, text, -1, SQLITE_PREPARE_PERSISTENT, &l->insert, NULL);
 	sqlite3_free(text);
-	return rc ? fail(l, l->db, "write rows", err) : KVF_OK;
+	return rc ? kvf_restore_lite_fail(l, l->db, "write rows", err) : KVF_OK;
 }
 
 /* What another database's number is not here. */
@@ -538,7 +279,7 @@ static int bind(sqlite3_stmt *stmt, int at, const struct kvf_cell *c)
 static enum kvf_status lite_put(struct kvf_restore *r, struct kvf_restore_table *t,
 				const struct kvf_cell *cells, struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 	enum kvf_status st = KVF_OK;
 	char doing[200];
 	size_t i;
@@ -547,12 +288,12 @@ static enum kvf_status lite_put(struct kvf_restore *r, struct kvf_restore_table 
 		if (t->foreign)
 			st = check_foreign(t, l->bound[i], &cells[l->bound[i]], err);
 		if (!st && bind(l->insert, (int)i + 1, &cells[l->bound[i]]))
-			st = fail(l, l->db, "write rows", err);
+			st = kvf_restore_lite_fail(l, l->db, "write rows", err);
 	}
 	if (!st && sqlite3_step(l->insert) != SQLITE_DONE) {
 		snprintf(doing, sizeof(doing), "write a row of table \"%.150s\"",
 			 t->shape->name);
-		st = fail(l, l->db, doing, err);
+		st = kvf_restore_lite_fail(l, l->db, doing, err);
 	}
 	sqlite3_reset(l->insert);
 	return st;
@@ -561,7 +302,7 @@ static enum kvf_status lite_put(struct kvf_restore *r, struct kvf_restore_table 
 static enum kvf_status lite_end_rows(struct kvf_restore *r, struct kvf_restore_table *t,
 				     struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 
 	(void)t;
 	(void)err;
@@ -574,9 +315,9 @@ static enum kvf_status lite_end_rows(struct kvf_restore *r, struct kvf_restore_t
 
 static enum kvf_status lite_finish(struct kvf_restore *r, struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 
-	return make_rest(l, l->db, err);
+	return kvf_restore_lite_rest(l, l->db, err);
 }
 
 /* ---- the way back of an application ------------------------------------------------------ */
@@ -584,7 +325,7 @@ static enum kvf_status lite_finish(struct kvf_restore *r, struct kvf_err *err)
 static enum kvf_status lite_run(struct kvf_restore *r, const char *doing, const char *sql,
 				struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 
 	return exec(l, l->db, sql, doing, err);
 }
@@ -593,7 +334,7 @@ static enum kvf_status lite_run(struct kvf_restore *r, const char *doing, const 
 static enum kvf_status lite_scratch(struct kvf_restore *r, struct kvf_restore_table *t,
 				    struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 	enum kvf_status st = KVF_OK;
 	char *text = NULL;
 	size_t i;
@@ -628,14 +369,14 @@ static enum kvf_status lite_pass(struct kvf_restore *r, const char *table, struc
 static enum kvf_status lite_source(struct kvf_restore *r, struct kvf_source **out,
 				   struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 
 	return kvf_source_over_sqlite(l->db, l->path, &r->quiet, out, err);
 }
 
 static enum kvf_status lite_commit(struct kvf_restore *r, struct kvf_err *err)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 	enum kvf_status st = exec(l, l->db, "COMMIT", "commit", err);
 
 	l->committed = !st;
@@ -644,7 +385,7 @@ static enum kvf_status lite_commit(struct kvf_restore *r, struct kvf_err *err)
 
 static void lite_close(struct kvf_restore *r)
 {
-	struct lite *l = (struct lite *)r;
+	struct kvf_restore_lite *l = (struct kvf_restore_lite *)r;
 
 	sqlite3_finalize(l->insert);
 	if (l->db && !l->committed)
@@ -678,7 +419,7 @@ enum kvf_status kvf_restore_sqlite_open(const char *rest, int dry_run,
 					const struct kvf_env *env, struct kvf_restore **out,
 					struct kvf_err *err)
 {
-	struct lite *l = calloc(1, sizeof(*l));
+	struct kvf_restore_lite *l = calloc(1, sizeof(*l));
 	enum kvf_status st = KVF_OK;
 	struct stat file;
 

@@ -57,7 +57,9 @@ struct blob told_stream(const struct told_table *tables, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		columns[2 * i] = (struct kvf_column){ "id", tables[i].types[0], 0 };
+		columns[2 * i] =
+			(struct kvf_column){ "id", tables[i].types[0],
+					     tables[i].notnull ? KVF_COLUMN_NOTNULL : 0 };
 		columns[2 * i + 1] = (struct kvf_column){ "name", tables[i].types[1], 0 };
 		shapes[i].name = tables[i].name;
 		shapes[i].dialect = tables[i].dialect;

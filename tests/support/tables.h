@@ -10,7 +10,8 @@ struct told_table {
 	const char *types[2];
 	struct kvf_ddl ddl[6]; /* up to the first without a kind */
 	unsigned flags;
-	int rows; /* id 1 ... rows, name "row" */
+	int notnull; /* id is NOT NULL */
+	int rows;    /* id 1 ... rows, name "row" */
 };
 
 /* The stream of an export of such tables, ascending by name. */
