@@ -55,7 +55,12 @@ enum kvf_pgr_column {
 	KVF_PGR_INT8,
 	KVF_PGR_OID,
 	KVF_PGR_REAL4,
-	KVF_PGR_REAL8
+	KVF_PGR_REAL8,
+	KVF_PGR_DATE, /* from here on a binary form is made of the text */
+	KVF_PGR_TIME,
+	KVF_PGR_TIMESTAMP,
+	KVF_PGR_TIMESTAMPTZ,
+	KVF_PGR_NUMERIC
 };
 
 /* kvf_restore_table.own */
@@ -162,5 +167,12 @@ enum kvf_status kvf_pgr_put(struct kvf_restore *r, struct kvf_restore_table *t,
 			    const struct kvf_cell *cells, struct kvf_err *err);
 enum kvf_status kvf_pgr_end_rows(struct kvf_restore *r, struct kvf_restore_table *t,
 				 struct kvf_err *err);
+
+/* ---- postgres_binary.c ------------------------------------------------------------ */
+
+/* Room for the binary form of a text of that length. */
+size_t kvf_pgr_binary_room(size_t len);
+/* The binary form of what an export writes; its length, or 0: it is none. */
+size_t kvf_pgr_binary(enum kvf_pgr_column column, struct kvf_bytes b, uint8_t *out);
 
 #endif

@@ -26,11 +26,13 @@ static const struct {
 	unsigned oid;
 	enum kvf_pgr_column column;
 } known[] = {
-	{ 16, KVF_PGR_BOOL },    { 17, KVF_PGR_BLOB },   { 19, KVF_PGR_PLAIN },
-	{ 20, KVF_PGR_INT8 },    { 21, KVF_PGR_INT2 },   { 23, KVF_PGR_INT4 },
-	{ 25, KVF_PGR_PLAIN },   { 26, KVF_PGR_OID },    { 114, KVF_PGR_PLAIN },
-	{ 700, KVF_PGR_REAL4 },  { 701, KVF_PGR_REAL8 }, { 1042, KVF_PGR_PLAIN },
-	{ 1043, KVF_PGR_PLAIN }, { 2950, KVF_PGR_UUID }, { 3802, KVF_PGR_JSONB },
+	{ 16, KVF_PGR_BOOL },          { 17, KVF_PGR_BLOB },      { 19, KVF_PGR_PLAIN },
+	{ 20, KVF_PGR_INT8 },          { 21, KVF_PGR_INT2 },      { 23, KVF_PGR_INT4 },
+	{ 25, KVF_PGR_PLAIN },         { 26, KVF_PGR_OID },       { 114, KVF_PGR_PLAIN },
+	{ 700, KVF_PGR_REAL4 },        { 701, KVF_PGR_REAL8 },    { 1042, KVF_PGR_PLAIN },
+	{ 1043, KVF_PGR_PLAIN },       { 2950, KVF_PGR_UUID },    { 3802, KVF_PGR_JSONB },
+	{ 1082, KVF_PGR_DATE },        { 1083, KVF_PGR_TIME },    { 1114, KVF_PGR_TIMESTAMP },
+	{ 1184, KVF_PGR_TIMESTAMPTZ }, { 1700, KVF_PGR_NUMERIC },
 };
 
 /* The columns in their order, with what domains are made of. */
@@ -70,7 +72,10 @@ static enum kvf_status read_columns(struct kvf_pgr *p, struct kvf_restore_table 
 
 		for (k = 0; k < sizeof(known) / sizeof(known[0]) && known[k].oid != oid; k++)
 			;
-		if (k < sizeof(known) / sizeof(known[0]))
+		/* A number of SQLite comes as a number. */
+		if (t->back && t->back[i] == KVF_RESTORE_NUMBER)
+			own->columns[i] = KVF_PGR_TEXT;
+		else if (k < sizeof(known) / sizeof(known[0]))
 			own->columns[i] = known[k].column;
 		else if (kvf_pg_get_number(res, (int)i, 1))
 			own->columns[i] = KVF_PGR_PLAIN; /* an enum: its label */
@@ -163,6 +168,11 @@ static int goes_with(enum kvf_pgr_column column, const struct kvf_cell *c, int n
 		       (number && (c->type == KVF_CELL_INT || c->type == KVF_CELL_REAL));
 	case KVF_PGR_PLAIN:
 	case KVF_PGR_JSONB:
+	case KVF_PGR_DATE:
+	case KVF_PGR_TIME:
+	case KVF_PGR_TIMESTAMP:
+	case KVF_PGR_TIMESTAMPTZ:
+	case KVF_PGR_NUMERIC:
 	case KVF_PGR_UUID: return c->type == KVF_CELL_TEXT;
 	case KVF_PGR_BLOB: return c->type == KVF_CELL_BLOB;
 	case KVF_PGR_BOOL: return c->type == KVF_CELL_BOOL;
@@ -272,6 +282,21 @@ static enum kvf_status put_jsonb(struct kvf_buf *b, struct kvf_bytes text, struc
 	return st || !text.len ? st : kvf_buf_append(b, text.ptr, text.len, err);
 }
 
+/* Dates, times, numbers: made where they go. */
+static enum kvf_status put_made(struct kvf_buf *b, enum kvf_pgr_column column,
+				struct kvf_bytes text, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_buf_reserve(b, 4 + kvf_pgr_binary_room(text.len), err);
+	size_t n;
+
+	if (st)
+		return st;
+	n = kvf_pgr_binary(column, text, b->ptr + b->len + 4);
+	kvf_put_be32(b->ptr + b->len, (uint32_t)n);
+	b->len += 4 + n;
+	return n ? KVF_OK : KVF_EPREFLIGHT;
+}
+
 static enum kvf_status put_binary(struct kvf_buf *b, enum kvf_pgr_column column,
 				  const struct kvf_cell *c, struct kvf_err *err)
 {
@@ -296,6 +321,11 @@ static enum kvf_status put_binary(struct kvf_buf *b, enum kvf_pgr_column column,
 	case KVF_PGR_INT8: return put_number(b, (uint64_t)c->u.i, 8, err);
 	case KVF_PGR_REAL4: return put_real(b, c->u.r, 4, err);
 	case KVF_PGR_REAL8: return put_real(b, c->u.r, 8, err);
+	case KVF_PGR_DATE:
+	case KVF_PGR_TIME:
+	case KVF_PGR_TIMESTAMP:
+	case KVF_PGR_TIMESTAMPTZ:
+	case KVF_PGR_NUMERIC: return put_made(b, column, c->u.b, err);
 	}
 	return KVF_EPREFLIGHT;
 }

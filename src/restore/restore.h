@@ -12,6 +12,7 @@
  *   postgres_table.c   CREATE TABLE, taken apart and put together
  *   postgres_make.c    all other statements, and their order
  *   postgres_copy.c    rows as COPY wants them
+ *   postgres_binary.c  dates, times and numbers in binary form
  *   map.c              types of one database in the other
  *
  * A stream may come from a stranger: its names, types and statements are input.

@@ -61,6 +61,20 @@ expect 0 export dbname=behind behind.kvf
 expect 0 import --as tables behind.kvf dbname=behind2
 equal "$(pg_sql behind2 'INSERT INTO b DEFAULT VALUES RETURNING id, i')" '42|18'
 
+# types whose binary form is made of their text: the extremes of each
+new_db made made2
+grep -E '^(numeric|date|time|timestamp|timestamptz)(\([0-9,]*\))?\|' "$TOP/tests/integration/pg_types.sh" >cases.txt
+[ "$(wc -l <cases.txt)" -ge 40 ] || die 'too few cases'
+awk -F'|' '{ c = c sprintf(", c%d %s", NR, $1); v = v sprintf(", \047%s\047", $2) }
+    END { print "CREATE TABLE made(id int PRIMARY KEY" c "); INSERT INTO made VALUES (1" v "); INSERT INTO made(id) VALUES (2)" }' cases.txt >made.sql
+"$PG_BIN/psql" -Xq -v ON_ERROR_STOP=1 -d made -f made.sql || die 'making made'
+pg_sql made 'CREATE TABLE many(id int PRIMARY KEY, n numeric, t timestamp, d date)' \
+    "INSERT INTO many SELECT i, (random() * 10 ^ (i % 40 - 20))::numeric(60, 25) * (1 - 2 * (i % 2)), '4000-01-01 BC'::timestamp + i * interval '3 days 7 hours 0.123456 s', '4713-01-01 BC'::date + i * 1001 FROM generate_series(1, 3000) i"
+expect 0 export dbname=made made.kvf
+expect 0 import --as tables made.kvf dbname=made2
+expect 0 export dbname=made2 made2.kvf
+equal "$(l1 made.kvf)" "$(l1 made2.kvf)" 'numbers, dates and times'
+
 # what somebody wrote is not run: listed, with the reason
 new_db own own2
 pg_sql own 'CREATE TABLE t(a int PRIMARY KEY, b int)' 'INSERT INTO t VALUES (1, 2)' \
