@@ -16,6 +16,7 @@
 
 #include <kvferry/base.h>
 #include <kvferry/package.h>
+#include <kvferry/source.h>
 #include <kvferry/store.h>
 #include <kvferry/stream.h>
 
@@ -71,6 +72,8 @@ struct kvf_options {
 	enum kvf_existing existing; /* --replace, --merge */
 	int as_tables;              /* --as tables: import to relational tables */
 	int no_verify;              /* --no-verify; recorded */
+	int freeze;                 /* migrate --freeze: the source refuses writes */
+	int allow_live_source;      /* migrate --allow-live-source; recorded */
 	int dry_run;
 	int allow_partial;       /* --allow-partial */
 	unsigned lock_wait;      /* --lock-wait SECONDS for the run that holds the store */
@@ -158,6 +161,9 @@ struct kvf_report {
 	int already;                   /* nothing to do: the same data are live */
 	int partial;                   /* a selection: never bumps */
 	int in_place;                  /* source and store are one database */
+	struct kvf_writers writers;    /* migrate, plan: who may write to the source */
+	int is_frozen;                 /* it refuses writes: */
+	struct kvf_freeze frozen;
 	struct kvf_report_package *packages;
 	size_t npackages;
 	struct kvf_report_record *records;

@@ -113,6 +113,17 @@ KVF_API void kvf_rows_close(struct kvf_rows *rows);
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_changed(struct kvf_source *s, int *changed,
 							  struct kvf_err *err);
 
+/*
+ * Keep everybody from changing what was read so far, until close, where the source
+ * can: then kvf_source_changed() gives an answer that lasts.  *held = 0 where it
+ * cannot, or may not.  KVF_EPREFLIGHT if somebody has not finished writing.
+ * PostgreSQL: LOCK TABLE ... IN SHARE MODE on a connection of its own.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_hold(struct kvf_source *s, int *held,
+						       struct kvf_err *err);
+/* Was it held all the time, up to now? */
+KVF_API int kvf_source_is_held(struct kvf_source *s);
+
 /* "SQLite 3.40.1, /srv/shop.db" for people and notes; never a secret. */
 KVF_API const char *kvf_source_identity(const struct kvf_source *s);
 

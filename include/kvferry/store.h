@@ -51,6 +51,7 @@ struct kvf_store_facts {
 	int has_table;     /* the kv table is there */
 	int table_fits;    /* ... and has the layout that we publish */
 	int has_control;   /* kvferry's own objects are there */
+	char table[136];   /* its name; with its schema, where there are any */
 	uint64_t entries;  /* live entries, counted without the version record */
 	uint64_t size;     /* bytes on disk, or 0 */
 	uint64_t free;     /* bytes free where it lies, UINT64_MAX = unknown ... */
@@ -350,10 +351,8 @@ kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_
  * can write to the store any more: any status but KVF_OK gives the commit up,
  * and is its status.  `look` may ask kvf_store_changes(), and may not write.
  */
-KVF_API void kvf_store_before_commit(struct kvf_store *s,
-				     enum kvf_status (*look)(void *ctx, struct kvf_store *s,
-							     struct kvf_err *err),
-				     void *ctx);
+typedef enum kvf_status kvf_look_fn(void *ctx, struct kvf_store *s, struct kvf_err *err);
+KVF_API void kvf_store_before_commit(struct kvf_store *s, kvf_look_fn *look, void *ctx);
 
 /* After commit: drop what is no longer needed (older generations, progress). */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err);

@@ -157,6 +157,8 @@ static void set_flag(struct cli *c, enum cli_opt id)
 	case OPT_MERGE: c->o.existing = KVF_EXISTING_MERGE; break;
 	case OPT_TAKEOVER: c->o.takeover = 1; break;
 	case OPT_NO_VERIFY: c->o.no_verify = 1; break;
+	case OPT_FREEZE: c->o.freeze = 1; break;
+	case OPT_ALLOW_LIVE_SOURCE: c->o.allow_live_source = 1; break;
 	case OPT_ALLOW_PARTIAL: c->o.allow_partial = 1; break;
 	case OPT_QUICK: c->o.quick = 1; break;
 	case OPT_ENTRIES: c->o.entries = 1; break;

@@ -79,12 +79,23 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_LOCK_WAIT] = { 0, "lock-wait", "SECONDS", NULL,
 			    "wait for the run that holds the store (default: not at all)",
 			    "Without it a second run ends at once with 8 and names the holder. "
-			    "While it waits it takes over from a run that gives no sign of life "
+			    "While it waits it takes over from a run that gives no sign of "
+			    "life "
 			    "for its whole lease, 60 seconds." },
 	[OPT_TAKEOVER] = { 0, "takeover", NULL, NULL,
 			   "take the store from the run that holds it, alive or not",
 			   "That run stops with 8 and changes nothing any more; what it has "
 			   "staged is gone on with where it is of the same stream." },
+	[OPT_FREEZE] = { 0, "freeze", NULL, NULL,
+			 "have every table of the source refuse writes from now on",
+			 "By triggers in the source, which outlive this run: an unfinished run "
+			 "and a published one leave it frozen, so that the old program cannot "
+			 "write any more. 'abort' and 'rollback' undo it exactly." },
+	[OPT_ALLOW_LIVE_SOURCE] = { 0, "allow-live-source", NULL, NULL,
+				    "begin although others have the source open",
+				    "Without it such a source is refused. Nothing is published "
+				    "if it was "
+				    "written to meanwhile. Recorded in the history." },
 	[OPT_ALLOW_PARTIAL] = { 0, "allow-partial", NULL, NULL,
 				"accept a stream that holds a selection; no version is bumped",
 				NULL },

@@ -455,6 +455,9 @@ json_t *cli_report_json(struct cli *c)
 	cli_json_set(c, o, "already", json_boolean(r->already));
 	cli_json_set(c, o, "partial", json_boolean(r->partial));
 	cli_json_set(c, o, "in_place", json_boolean(r->in_place));
+	cli_json_set(c, o, "frozen",
+		     r->is_frozen ? cli_json_text(c, r->frozen.run) : json_null());
+	cli_json_set(c, o, "writers", cli_json_u64(c, r->writers.n));
 	cli_json_set(c, o, "packages", packages_json(c));
 	cli_json_set(c, o, "records", records_json(c));
 	cli_json_set(c, o, "checks", checks_json(c));

@@ -37,9 +37,13 @@ const struct cli_verb cli_verbs[] = {
 	       "same command again does the rest.",
 	       "SOURCE and STORE may be the same SQLite file: an upgrade in place. The legacy "
 	       "tables "
-	       "are not touched."),
-	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | HOLDING | OPT_BIT(OPT_KEEP) |
-		  OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_SIDES),
+	       "are not touched.",
+	       "The source must not change meanwhile. A source that others have open is "
+	       "refused (13): stop the application, or give --freeze; what was written all "
+	       "the same is noticed, and then nothing is published."),
+	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | HOLDING |
+		  OPT_BIT(OPT_KEEP) | OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_FREEZE) |
+		  OPT_BIT(OPT_ALLOW_LIVE_SOURCE) | OPT_BIT(OPT_SIDES),
 	  "0 4 5 8 9 13",
 	  EXAMPLES({ "kvferry migrate sqlite:shop.db sqlite:store.db", "every table as it is" },
 		   { "kvferry migrate -f formats/catalog sqlite:shop.db sqlite:shop.db",

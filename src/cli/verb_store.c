@@ -66,6 +66,7 @@ static json_t *control_json(struct cli *c, const struct kvf_control *k)
 	cli_json_set(c, o, "way_back",
 		     json_boolean(k->state == KVF_RUN_LIVE && (k->prev || k->prev_legacy)));
 	cli_json_set(c, o, "legacy", cli_json_text(c, legacy_names[k->legacy]));
+	cli_json_set(c, o, "frozen", *k->frozen ? cli_json_text(c, k->frozen) : json_null());
 	return o;
 }
 
@@ -75,7 +76,7 @@ static json_t *control_json(struct cli *c, const struct kvf_control *k)
 struct standing {
 	const char *word; /* "absent" "empty" "foreign" "busy" "unfinished" "live" */
 	char now[900];
-	char old[256]; /* may the old application run? */
+	char old[900]; /* may the old application run? */
 	char next[1800];
 	enum kvf_status code; /* with --exit-code */
 };
@@ -176,6 +177,15 @@ static void live(struct standing *s, const struct kvf_report *r, const char *pla
 		 "kvferry drop-legacy -f FORMATS SOURCE %s --confirm %s", place, r->confirm);
 }
 
+/* Then it does not matter whether it may run. */
+static void add_frozen(struct standing *s, const struct kvf_control *k)
+{
+	if (*k->frozen)
+		snprintf(s->old, sizeof(s->old),
+			 "the old application cannot write: its tables are frozen (%s)",
+			 k->frozen);
+}
+
 static void assess(struct cli *c, struct standing *s)
 {
 	const struct kvf_report *r = &c->report;
@@ -215,6 +225,7 @@ enum kvf_status cli_run_status(struct cli *c)
 	if (st)
 		return st;
 	assess(c, &s);
+	add_frozen(&s, &c->report.control);
 	if (c->json) {
 		c->result = cli_json_object(c);
 		cli_json_set(c, c->result, "state", cli_json_text(c, s.word));
@@ -389,6 +400,10 @@ static enum kvf_status plan_text(struct cli *c)
 
 	fputs("source  ", c->out);
 	cli_puts(c->out, r->source);
+	if (r->is_frozen) {
+		fputs(", frozen by run ", c->out);
+		cli_puts(c->out, r->frozen.run);
+	}
 	fputs("\nstore   ", c->out);
 	cli_puts(c->out,
 		 *r->target ? r->target : cli_place(c->operands.list[1], place, sizeof(place)));

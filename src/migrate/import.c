@@ -272,6 +272,8 @@ static enum kvf_status open_both(struct kvf_import *im, struct kvf_err *err)
 		st = kvf_store_open(im->job->place, KVF_STORE_WRITE, &so, im->job->env,
 				    &im->store, err);
 	}
+	if (!st && im->job->last_look)
+		kvf_store_before_commit(im->store, im->job->last_look, im->job->ctx);
 	if (!st)
 		kvf_import_claim(im);
 	return st;

@@ -103,7 +103,7 @@ static void user_name(uid_t uid, char *name, size_t size)
 	close(fd);
 }
 
-static void fill_who(struct kvf_ledger_line *line)
+void kvf_ledger_who(struct kvf_ledger_line *line)
 {
 	user_name(geteuid(), line->who, sizeof(line->who));
 	if (gethostname(line->host, sizeof(line->host) - 1))
@@ -194,7 +194,7 @@ enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kv
 	int bad = !doc;
 
 	memset(line, 0, sizeof(*line));
-	fill_who(line);
+	kvf_ledger_who(line);
 	line->row.run = r->run;
 	line->row.event = "publish";
 	line->row.outcome = "ok";
@@ -209,6 +209,10 @@ enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kv
 	bad |= set(doc, "multiset", hex(r->right.m, 16));
 	bad |= set(doc, "existing", json_string(existing_name(o->existing)));
 	bad |= set(doc, "packages", package_list(r));
+	if (r->is_frozen)
+		bad |= set(doc, "frozen", json_string(r->frozen.place));
+	if (o->allow_live_source)
+		bad |= set(doc, "live_source", json_string("allowed"));
 	bad |= set(doc, "partial", json_boolean(r->partial));
 	bad |= set(doc, "root", hex(r->tail.r, 32));
 	bad |= set(doc, "source", json_string(r->source));
@@ -230,7 +234,7 @@ enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_
 	size_t i;
 
 	memset(line, 0, sizeof(*line));
-	fill_who(line);
+	kvf_ledger_who(line);
 	line->row.run = r->run;
 	line->row.event = event;
 	line->row.outcome = outcome;
@@ -261,7 +265,7 @@ void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enu
 	json_t *doc = json_object();
 
 	memset(&line, 0, sizeof(line));
-	fill_who(&line);
+	kvf_ledger_who(&line);
 	line.row.run = r->run;
 	line.row.event = "fail";
 	line.row.outcome = kvf_status_word(st);

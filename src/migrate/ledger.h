@@ -28,6 +28,8 @@ KVF_MUST_CHECK enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line,
 						const char *outcome,
 						const struct kvf_fact *facts, size_t n,
 						struct kvf_err *err);
+/* Fill in who runs this, where, by which tool, and the time. */
+void kvf_ledger_who(struct kvf_ledger_line *line);
 void kvf_ledger_line_release(struct kvf_ledger_line *line);
 
 /* Append a failed run; best effort, because the first error must not be covered. */

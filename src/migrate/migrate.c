@@ -31,9 +31,9 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
-	int stored;      /* not compressed: nobody keeps these bytes */
-	int start_over;  /* the stage of an earlier run was of other data */
-	int64_t changes; /* of the store, when our own writes began: in place */
+	int stored;             /* not compressed: nobody keeps these bytes */
+	int start_over;         /* the stage of an earlier run was of other data */
+	struct kvf_still still; /* the source must not change */
 };
 
 /* ---- refusals ---------------------------------------------------------------- */
@@ -77,6 +77,9 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	if (st)
 		return st;
 	r->in_place = kvf_source_is_place(m->source, m->o->target);
+	st = kvf_still_opened(m->source, r, err);
+	if (st)
+		return st;
 	st = kvf_store_open(m->o->target, KVF_STORE_READ, &so, m->env, &store, err);
 	if (st == KVF_ENOTFOUND)
 		st = kvf_preflight_new(m->o, m->env, r, err);
@@ -122,6 +125,24 @@ out:
 	return st;
 }
 
+/*
+ * --freeze, when nothing else stands in the way: the source is let go of, frozen,
+ * and looked at anew, because the snapshot has to be of the frozen one.
+ */
+static enum kvf_status freeze(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_report *r = m->report;
+	enum kvf_status st;
+
+	kvf_bound_close(&m->bound);
+	memset(&m->bound, 0, sizeof(m->bound));
+	kvf_source_close(m->source);
+	m->source = NULL;
+	r->nrecords = r->npackages = r->nchecks = r->nwarnings = 0;
+	st = kvf_still_freeze(m->o, m->env, r, err);
+	return st ? st : prepare(m, err);
+}
+
 /* ---- the run ------------------------------------------------------------------ */
 
 static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
@@ -155,56 +176,6 @@ static enum kvf_status export_job(void *ctx, unsigned worker, void *job, struct 
 	return st;
 }
 
-static enum kvf_status refuse_changed(const struct migrate *m, struct kvf_err *err)
-{
-	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
-	kvf_err_detail(err,
-		       "%s. Nothing was published; the live data are as they were.",
-		       m->report->source);
-	kvf_err_hint(err, "Stop the application that writes to it, and run the same command "
-			  "again.");
-	return KVF_EPREFLIGHT;
-}
-
-static enum kvf_status check_source(const struct migrate *m, struct kvf_err *err)
-{
-	int changed;
-	enum kvf_status st = kvf_source_changed(m->source, &changed, err);
-
-	return st || !changed ? st : refuse_changed(m, err);
-}
-
-/*
- * In place the run's own writes move the file: from here on the store tells
- * what others write to it.  The snapshot ends, as it would block the commits.
- */
-static enum kvf_status may_begin(void *ctx, struct kvf_store *store, struct kvf_err *err)
-{
-	struct migrate *m = ctx;
-	enum kvf_status st;
-
-	if (!m->report->in_place)
-		return KVF_OK;
-	st = kvf_store_changes(store, &m->changes, err);
-	if (!st)
-		st = check_source(m, err);
-	kvf_source_close(m->source);
-	m->source = NULL;
-	return st;
-}
-
-static enum kvf_status may_publish(void *ctx, struct kvf_store *store, struct kvf_err *err)
-{
-	struct migrate *m = ctx;
-	int64_t changes;
-	enum kvf_status st;
-
-	if (!m->report->in_place)
-		return check_source(m, err);
-	st = kvf_store_changes(store, &changes, err);
-	return st || changes == m->changes ? st : refuse_changed(m, err);
-}
-
 static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, struct kvf_err *err)
 {
 	struct kvf_import_job job = { .options = m->o,
@@ -216,13 +187,16 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 				      .report = m->report,
 				      .step = 2,
 				      .steps = 4,
-				      .may_begin = may_begin,
-				      .may_publish = may_publish,
+				      .may_begin = kvf_still_begin,
+				      .may_publish = kvf_still_hold,
+				      .last_look = kvf_still_last_look,
 				      .own_stream = 1,
-				      .ctx = m };
+				      .ctx = &m->still };
+	enum kvf_status st;
 	size_t i;
 
-	enum kvf_status st;
+	if (m->report->is_frozen)
+		job.frozen = m->report->frozen.place;
 
 	for (i = 0; i < m->report->nrecords; i++)
 		if (m->report->records[i].rows != UINT64_MAX)
@@ -401,11 +375,16 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	m.report = report;
 	m.level = o->level_set ? o->level : 1;
 	m.scratch = kvf_scratch_dir(o->target, env, m.dir, sizeof(m.dir));
+	m.still = (struct kvf_still){ .o = o,
+				      .report = report,
+				      .read = &m.exported,
+				      .bound = &m.bound,
+				      .source = &m.source };
 	st = kvf_report_init(report, err);
 	if (!st)
 		st = kvf_serial_new(env, &m.serial, err);
 	if (!st)
-		m.env = kvf_serial_env(m.serial);
+		m.env = m.still.env = kvf_serial_env(m.serial);
 	if (!st && o->lock_wait)
 		st = kvf_await_place(o->target, o, m.env, report, err);
 	if (!st)
@@ -413,10 +392,18 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	if (!st)
 		st = kvf_refuse_same_file(targets, 2, err);
 	if (!st)
+		st = kvf_still_look(o, m.env, report, err);
+	if (!st)
 		st = prepare(&m, err);
+	if (!st && !report->already)
+		st = kvf_still_refuse(o, report, err);
 	if (!st && o->dry_run && !report->already)
 		st = kvf_report_count(report, &m.bound, err);
 	if (st || report->already || o->dry_run)
+		goto out;
+	if (o->freeze)
+		st = freeze(&m, err);
+	if (st)
 		goto out;
 	st = kvf_report_init(&m.exported, err);
 	if (!st)
@@ -433,6 +420,7 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		st = again(&m, err);
 	join_reports(&m);
 out:
+	kvf_still_end(&m.still, st, err);
 	kvf_report_free(&m.exported);
 	kvf_bound_close(&m.bound);
 	kvf_source_close(m.source);

@@ -52,7 +52,11 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 
 	memset(&bound, 0, sizeof(bound));
 	if (!st)
+		st = kvf_still_look(o, env, report, err);
+	if (!st)
 		st = kvf_source_open(o->source, env, &source, err);
+	if (!st)
+		st = kvf_still_opened(source, report, err);
 	if (!st)
 		st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
 	if (st == KVF_ENOTFOUND)
@@ -83,6 +87,11 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 				"the store holds %" PRIu64 " entries: migrate needs "
 				"--replace or --merge, unless they are these data already",
 				report->facts.entries);
+	if (report->writers.n && !report->is_frozen)
+		kvf_report_warn(report,
+				"the source is live (%s): migrate needs it stopped, or --freeze, "
+				"or --allow-live-source",
+				report->writers.named);
 	if (bound.partial)
 		kvf_report_warn(report, "a selection never bumps the schema version");
 out:

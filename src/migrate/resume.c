@@ -74,6 +74,7 @@ void kvf_import_claim(struct kvf_import *im)
 		memcpy(c->root, im->expected.root, sizeof(c->root));
 		c->has_root = 1;
 	}
+	c->frozen = im->job->frozen;
 	c->version_part = im->head->version_part;
 	c->version_key = im->head->version_key;
 	c->version_started = im->head->version_started;

@@ -14,6 +14,7 @@
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
+ *   freeze.c   a source that must not change
  *   holder.c   who has the store            resume.c   a stage that is there already
  *   back.c     abort, rollback, cleanup        legacy.c  the end of the legacy tables
  *   writes.c   what was written since a commit
@@ -331,6 +332,44 @@ KVF_MUST_CHECK enum kvf_status kvf_report_count(struct kvf_report *r, const stru
 KVF_MUST_CHECK enum kvf_status kvf_report_bound(struct kvf_report *r, const struct kvf_bound *b,
 						struct kvf_err *err);
 
+/* ---- freeze.c: a source that must not change under a migrate ------------------- */
+
+struct kvf_still {
+	const struct kvf_options *o;
+	const struct kvf_env *env;
+	struct kvf_report *report;
+	const struct kvf_report *read; /* the exporter's: rows by record */
+	const struct kvf_bound *bound;
+	struct kvf_source **source; /* the run's; NULL once it is closed */
+	int64_t changes;            /* of the store, when our own writes began: in place */
+	int held;                   /* writers are kept out */
+};
+/* Who may write to o->source?  To be asked before it is opened. */
+KVF_MUST_CHECK enum kvf_status kvf_still_look(const struct kvf_options *o,
+					      const struct kvf_env *env, struct kvf_report *r,
+					      struct kvf_err *err);
+/* Is it frozen? */
+KVF_MUST_CHECK enum kvf_status kvf_still_opened(struct kvf_source *source,
+						struct kvf_report *r, struct kvf_err *err);
+/* KVF_EPREFLIGHT for a live source, as the options say. */
+KVF_MUST_CHECK enum kvf_status kvf_still_refuse(const struct kvf_options *o,
+						const struct kvf_report *r,
+						struct kvf_err *err);
+/* Freeze it; it must not be open. */
+KVF_MUST_CHECK enum kvf_status kvf_still_freeze(const struct kvf_options *o,
+						const struct kvf_env *env,
+						struct kvf_report *r, struct kvf_err *err);
+/* may_begin, may_publish and last_look of an import; `ctx` is a struct kvf_still.
+ * KVF_EPREFLIGHT when the source has moved, with what it was. */
+KVF_MUST_CHECK enum kvf_status kvf_still_begin(void *ctx, struct kvf_store *store,
+					       struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store,
+					      struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_still_last_look(void *ctx, struct kvf_store *store,
+						   struct kvf_err *err);
+/* After the run: what is to be said of the source. */
+void kvf_still_end(struct kvf_still *s, enum kvf_status st, struct kvf_err *err);
+
 /* import.c: a stream into a store. */
 struct kvf_import_job {
 	const struct kvf_options *options;
@@ -346,7 +385,10 @@ struct kvf_import_job {
 	 * it go ahead?  May be NULL. */
 	enum kvf_status (*may_begin)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	enum kvf_status (*may_publish)(void *ctx, struct kvf_store *store, struct kvf_err *err);
+	/* ... and in its transaction, see kvf_store_before_commit(). */
+	enum kvf_status (*last_look)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	void *ctx;
+	const char *frozen; /* the place of the source, if it is; or NULL */
 	/* The stream is made by this very command: when it is another one than that of
 	 * the unfinished run, the source has changed, and the run begins again. */
 	int own_stream;

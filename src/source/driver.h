@@ -56,6 +56,9 @@ struct kvf_source_driver {
 
 	/* Compares with a mark that `open` took before the snapshot. */
 	enum kvf_status (*changed)(struct kvf_source *s, int *changed, struct kvf_err *err);
+	/* NULL: cannot. */
+	enum kvf_status (*hold)(struct kvf_source *s, int *held, struct kvf_err *err);
+	int (*is_held)(struct kvf_source *s);
 	/* The marker of a freeze; NULL where nothing can be frozen. */
 	enum kvf_status (*frozen)(struct kvf_source *s, struct kvf_freeze *f,
 				  struct kvf_err *err);

@@ -124,6 +124,7 @@ void kvf_postgres_close(struct kvf_source *base)
 			       n == 1 ? "was" : "were");
 	for (i = 0; i < s->nconns && !s->borrowed; i++)
 		PQfinish(s->conns[i]);
+	PQfinish(s->hold);
 	free(s->settings);
 	free(s->pieces.cuts);
 	kvf_pg_release(&s->pg);
@@ -143,6 +144,8 @@ static const struct kvf_source_driver driver = {
 	.rows_next = kvf_postgres_rows_next,
 	.rows_close = kvf_postgres_rows_close,
 	.changed = kvf_postgres_changed,
+	.hold = kvf_postgres_hold,
+	.is_held = kvf_postgres_is_held,
 	.frozen = kvf_postgres_frozen,
 	.identity = kvf_postgres_identity,
 	.is_place = kvf_postgres_is_place,

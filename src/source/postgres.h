@@ -11,6 +11,7 @@
  *   postgres_rows.c    COPY (...) TO STDOUT (FORMAT binary), row by row
  *   postgres_cell.c    binary values as cells
  *   postgres_changed.c what was committed since the snapshot
+ *   postgres_hold.c    nobody writes any more to what was read
  *   postgres_freeze.c  triggers that refuse writes; who else could write
  *
  * The first connection holds the snapshot and everything but rows goes through
@@ -89,6 +90,7 @@ struct kvf_postgres {
 	PGconn *conns[KVF_POSTGRES_CONNECTIONS];
 	unsigned nconns;
 	int borrowed;       /* the connection is somebody else's */
+	PGconn *hold;       /* the locks of kvf_source_hold(), or NULL */
 	char snapshot[128]; /* exported, or "" */
 	int alone;          /* more connections were refused: do not ask again */
 	int standby;
@@ -252,6 +254,11 @@ size_t kvf_postgres_room(enum kvf_postgres_how how, const uint8_t *p, size_t len
  * the bytes are not of the type. */
 int kvf_postgres_cell(enum kvf_postgres_how how, const uint8_t *p, size_t len,
 		      struct kvf_cell *cell, uint8_t **room);
+
+/* ---- postgres_hold.c ---- */
+
+enum kvf_status kvf_postgres_hold(struct kvf_source *s, int *held, struct kvf_err *err);
+int kvf_postgres_is_held(struct kvf_source *s);
 
 /* ---- postgres_freeze.c ---- */
 

@@ -255,6 +255,17 @@ enum kvf_status kvf_source_changed(struct kvf_source *s, int *changed, struct kv
 	return s->driver->changed(s, changed, err);
 }
 
+enum kvf_status kvf_source_hold(struct kvf_source *s, int *held, struct kvf_err *err)
+{
+	*held = 0;
+	return s->driver->hold ? s->driver->hold(s, held, err) : KVF_OK;
+}
+
+int kvf_source_is_held(struct kvf_source *s)
+{
+	return s->driver->is_held && s->driver->is_held(s);
+}
+
 /* ---- freeze ---------------------------------------------------------------------- */
 
 void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...)

@@ -402,6 +402,8 @@ enum kvf_status kvf_source_sqlite_open(const char *rest, const struct kvf_env *e
 		st = read_mark(s, &s->mark, err);
 	if (!st)
 		st = kvf_sqlite_begin(s, err);
+	if (!st && s->keeps_out) /* what came before is in the snapshot */
+		st = read_mark(s, &s->mark, err);
 	if (st) {
 		sqlite_close(&s->base);
 		return st;

@@ -68,6 +68,7 @@ struct kvf_sqlite {
 	struct kvf_sqlite_file guard;
 	struct kvf_sqlite_state guarded;
 	struct kvf_sqlite_mark mark; /* before the snapshot began */
+	int keeps_out;               /* while it lasts nobody commits: a rollback journal */
 
 	char *scratch; /* folder to remove, or NULL */
 

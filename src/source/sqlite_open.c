@@ -295,6 +295,7 @@ static enum kvf_status begin_once(struct kvf_sqlite *s, int *again, struct kvf_e
 	}
 	if (way == PLAIN) {
 		st = open_here(s, "?mode=ro", &rc, err);
+		s->keeps_out = !st;
 		if (st && rc == SQLITE_READONLY_ROLLBACK)
 			way = SCRATCH_JOURNAL;
 	} else if (way == BESIDE) {

@@ -55,7 +55,7 @@ struct kvf_store {
 	size_t version_part_len, version_key_len;
 	char identity[512];
 	/* Called by kvf_store_last_look(). */
-	enum kvf_status (*last_look)(void *ctx, struct kvf_store *s, struct kvf_err *err);
+	kvf_look_fn *last_look;
 	void *last_look_ctx;
 };
 

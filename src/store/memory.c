@@ -54,6 +54,7 @@ static enum kvf_status inspect(struct kvf_store *base, struct kvf_store_facts *f
 	(void)err;
 	f->exists = 1;
 	f->writable = 1;
+	snprintf(f->table, sizeof(f->table), "kv");
 	f->free = UINT64_MAX;
 	f->has_control = d->has_control;
 	f->has_table = f->table_fits = t != NULL;

@@ -356,6 +356,8 @@ enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *
 	int64_t oid = 0;
 	enum kvf_status st = kvf_pgs_ready(s, err);
 
+	if (!st) /* a connection has told the default schema */
+		snprintf(f->table, sizeof(f->table), "%s.%s", s->schema, s->table);
 	if (!st)
 		st = kvf_pgs_find_read_only(s, why, sizeof(why), err);
 	if (!st)

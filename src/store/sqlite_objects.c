@@ -269,6 +269,7 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 	int64_t n = 0;
 
 	look_at_folder(s, f);
+	snprintf(f->table, sizeof(f->table), "%s", s->table);
 	st = kvf_lite_look_again(s, err);
 	if (st || !s->db)
 		return st;

@@ -586,10 +586,7 @@ enum kvf_status kvf_store_commit(struct kvf_store *s, uint64_t schema,
 	return st;
 }
 
-void kvf_store_before_commit(struct kvf_store *s,
-			     enum kvf_status (*look)(void *ctx, struct kvf_store *s,
-						     struct kvf_err *err),
-			     void *ctx)
+void kvf_store_before_commit(struct kvf_store *s, kvf_look_fn *look, void *ctx)
 {
 	s->last_look = look;
 	s->last_look_ctx = ctx;

@@ -16,7 +16,7 @@ for mode in delete wal; do
             sqlite3 -cmd '.timeout 5000' live.db "INSERT INTO log VALUES('late', $i)" 2>/dev/null
             i=$((i + 1))
         done ) &
-        "$K" migrate sqlite:live.db sqlite:live.db >out 2>err; got=$?
+        "$K" migrate --allow-live-source sqlite:live.db sqlite:live.db >out 2>err; got=$?
         touch stop; wait; rm stop
         [ "$got" -eq 0 ] || break
     done

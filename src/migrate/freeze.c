@@ -1,0 +1,235 @@
+/*
+ * freeze - a source that must not change while a migrate reads it.
+ *
+ *   before anything   who else could write?  A live source is refused, unless it
+ *                     is frozen, --freeze freezes it, or --allow-live-source
+ *   before the stage  in place: our own writes will move what others move
+ *   before the commit keep writers out, where the source can; has anything moved?
+ *   in the commit     has anything moved, as far as it was not kept out?
+ *
+ * A freeze is written into the source and outlives us: the next run goes on with
+ * it, `abort` and `rollback` lift it.  Whatever has moved is never published.
+ */
+#include "migrate/ledger.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOVED_MAX 3 /* tables that are named */
+
+enum kvf_status kvf_still_look(const struct kvf_options *o, const struct kvf_env *env,
+			       struct kvf_report *r, struct kvf_err *err)
+{
+	return kvf_source_writers(o->source, env, &r->writers, err);
+}
+
+enum kvf_status kvf_still_opened(struct kvf_source *source, struct kvf_report *r,
+				 struct kvf_err *err)
+{
+	enum kvf_status st = kvf_source_frozen(source, &r->frozen, err);
+
+	r->is_frozen = st == KVF_OK;
+	if (st != KVF_ENOTFOUND)
+		return st;
+	kvf_err_clear(err);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_still_refuse(const struct kvf_options *o, const struct kvf_report *r,
+				 struct kvf_err *err)
+{
+	if (!r->writers.n || r->is_frozen || o->freeze || o->allow_live_source)
+		return KVF_OK;
+	kvf_fail(err, KVF_EPREFLIGHT, "the source is live: %u %s may write to it", r->writers.n,
+		 r->writers.n == 1 ? "other" : "others");
+	kvf_err_detail(err, "%s. Nothing was changed.", r->writers.named);
+	kvf_err_hint(err,
+		     "Stop the application, and run the same command again. --freeze lets the "
+		     "source refuse writes from now on; --allow-live-source goes on, and "
+		     "publishes only if nothing was written meanwhile.");
+	return KVF_EPREFLIGHT;
+}
+
+enum kvf_status kvf_still_freeze(const struct kvf_options *o, const struct kvf_env *env,
+				 struct kvf_report *r, struct kvf_err *err)
+{
+	struct kvf_ledger_line who = { 0 };
+	struct kvf_freeze_request q = { .run = r->run,
+					.host = who.host,
+					.who = who.who,
+					.store = r->target,
+					.live_table = r->in_place ? r->facts.table : NULL };
+	enum kvf_status st;
+
+	kvf_ledger_who(&who);
+	if (!*r->run)
+		kvf_run_id(r->run, sizeof(r->run));
+	st = kvf_freeze_set(o->source, env, &q, &r->frozen, err);
+	if (st)
+		return st;
+	r->is_frozen = 1;
+	if (r->frozen.fresh)
+		kvf_logf(env, KVF_LOG_NOTE,
+			 "the source is frozen: %" PRIu64
+			 " table%s, until 'kvferry abort' or 'rollback'",
+			 r->frozen.tables, r->frozen.tables == 1 ? "" : "s");
+	else
+		kvf_logf(env, KVF_LOG_NOTE, "the source is frozen already, by run %s",
+			 r->frozen.run);
+	if (*r->frozen.open)
+		kvf_report_warn(r,
+				"virtual tables cannot be frozen: %s; a write to them during "
+				"the run is noticed, one after it is not",
+				r->frozen.open);
+	return KVF_OK;
+}
+
+/* ---- what has moved ------------------------------------------------------------ */
+
+/* Has a record another number of rows now?  Sets *rows.  The names of tables that
+ * are carried as they are were the source's own: the report has copies. */
+static int has_moved(const struct kvf_still *s, struct kvf_source *now,
+		     const struct kvf_record *record, const struct kvf_report_record *read,
+		     uint64_t *rows)
+{
+	const struct kvf_record exact = { .name = read->table, .table = read->table };
+	struct kvf_err ignored;
+
+	return read->rows_exact && read->rows != UINT64_MAX &&
+	       !kvf_source_count(now, s->bound->exact ? &exact : record, rows, &ignored) &&
+	       *rows != read->rows;
+}
+
+/* "users: 300 rows when it was read, 301 now"; best effort. */
+static void describe_move(const struct kvf_still *s, char *buf, size_t size)
+{
+	const struct kvf_bound *b = s->bound;
+	struct kvf_source *now = NULL;
+	struct kvf_err ignored;
+	size_t i, k, len, at = 0, named = 0;
+	uint64_t rows;
+
+	buf[0] = '\0';
+	if (kvf_source_open(s->o->source, s->env, &now, &ignored))
+		return;
+	for (i = 0; i < b->nselected; i++) {
+		const struct kvf_package *pkg = b->app->packages[b->selected[i]];
+
+		for (k = 0; k < pkg->nrecords && at < s->read->nrecords; k++, at++) {
+			const struct kvf_report_record *read = &s->read->records[at];
+
+			if (named == MOVED_MAX ||
+			    !has_moved(s, now, &pkg->records[k], read, &rows))
+				continue;
+			len = strlen(buf);
+			snprintf(buf + len, size - len,
+				 "%s%.80s: %" PRIu64 " rows when it was read, %" PRIu64 " now",
+				 named++ ? "; " : "", read->table, read->rows, rows);
+		}
+	}
+	kvf_source_close(now);
+}
+
+static enum kvf_status refuse_moved(const struct kvf_still *s, struct kvf_err *err)
+{
+	char moved[512];
+
+	describe_move(s, moved, sizeof(moved));
+	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
+	kvf_err_detail(err, "%s. %s. Nothing was published; the live data are as they were.", s->report->source,
+		       *moved ? moved
+			      : "No table has another number of rows: rows were changed, or "
+				"something else in it");
+	kvf_err_hint(err,
+		     "Stop the application that writes to it, or give --freeze, and run the "
+		     "same command again.");
+	return KVF_EPREFLIGHT;
+}
+
+static enum kvf_status check_source(const struct kvf_still *s, struct kvf_err *err)
+{
+	int changed;
+	enum kvf_status st = kvf_source_changed(*s->source, &changed, err);
+
+	return st || !changed ? st : refuse_moved(s, err);
+}
+
+/* In place: what the store's own connection has seen others commit. */
+static enum kvf_status check_store(const struct kvf_still *s, struct kvf_store *store,
+				   struct kvf_err *err)
+{
+	int64_t changes;
+	enum kvf_status st = kvf_store_changes(store, &changes, err);
+
+	return st || changes == s->changes ? st : refuse_moved(s, err);
+}
+
+/*
+ * SQLite: the snapshot of the source would keep the store from committing to the
+ * same file.  PostgreSQL: it is in nobody's way, unless the live table was read
+ * as one of the application's, before kvferry has made it its own.
+ */
+static int must_close(const struct kvf_still *s)
+{
+	struct kvf_place p;
+	struct kvf_err ignored;
+
+	return kvf_place_parse(s->o->source, &p, &ignored) || strcmp(p.scheme, "sqlite") == 0 ||
+	       (s->report->facts.has_table && !s->report->has_control);
+}
+
+enum kvf_status kvf_still_begin(void *ctx, struct kvf_store *store, struct kvf_err *err)
+{
+	struct kvf_still *s = ctx;
+	enum kvf_status st;
+
+	if (!s->report->in_place || !must_close(s))
+		return KVF_OK;
+	st = kvf_store_changes(store, &s->changes, err);
+	if (!st)
+		st = check_source(s, err);
+	kvf_source_close(*s->source);
+	*s->source = NULL;
+	return st;
+}
+
+enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_err *err)
+{
+	struct kvf_still *s = ctx;
+	enum kvf_status st = KVF_OK;
+
+	if (!*s->source)
+		return check_store(s, store, err);
+	if (!s->held)
+		st = kvf_source_hold(*s->source, &s->held, err);
+	return st ? st : check_source(s, err);
+}
+
+enum kvf_status kvf_still_last_look(void *ctx, struct kvf_store *store, struct kvf_err *err)
+{
+	struct kvf_still *s = ctx;
+
+	if (!*s->source)
+		return check_store(s, store, err);
+	return s->held ? KVF_OK : check_source(s, err);
+}
+
+void kvf_still_end(struct kvf_still *s, enum kvf_status st, struct kvf_err *err)
+{
+	struct kvf_report *r = s->report;
+	char detail[sizeof(err->detail)];
+
+	if (!st && s->held && *s->source && !kvf_source_is_held(*s->source))
+		kvf_report_warn(r,
+				"the connection that kept writers out of the source was lost "
+				"around the commit: compare by 'kvferry verify'");
+	if (!st || !r->is_frozen || r->published)
+		return;
+	snprintf(detail, sizeof(detail), "%s", err->detail);
+	kvf_err_detail(err,
+		       "%s%sThe source stays frozen by run %s: the next run goes on with it, "
+		       "'kvferry abort' lifts it.",
+		       detail, *detail ? " " : "", r->frozen.run);
+}
