@@ -300,6 +300,21 @@ static enum kvf_status commit_rollback(struct kvf_store *store, struct kvf_repor
 	return KVF_OK;
 }
 
+/* What was looked at in several steps fits together if the epoch is the same. */
+static enum kvf_status check_epoch(struct kvf_store *store, const struct kvf_report *r,
+				   struct kvf_err *err)
+{
+	struct kvf_control now;
+	enum kvf_status st = kvf_store_control(store, &now, err);
+
+	if (st || now.epoch == r->control.epoch)
+		return st;
+	kvf_fail(err, KVF_EBUSY, "another run changed the store meanwhile");
+	kvf_err_detail(err, "This one changed nothing.");
+	kvf_err_hint(err, "Give the command again: it then looks at what is there now.");
+	return KVF_EBUSY;
+}
+
 enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *env,
 			     struct kvf_report *r, struct kvf_err *err)
 {
@@ -321,6 +336,8 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 	if (!st)
 		st = kvf_written_since(store, kvf_scratch_dir(o->target, env, dir, sizeof(dir)),
 				       env, r, err);
+	if (!st)
+		st = check_epoch(store, r, err);
 	if (!st && !r->written_known)
 		st = kvf_fail(err, KVF_EPREFLIGHT,
 			      "what was committed is not kept any more, so that later writes "
