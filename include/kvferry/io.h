@@ -91,9 +91,9 @@ kvf_output_file(const char *path, int replace, struct kvf_output **out, struct k
  * used; where there is another one, or `path` is no regular file, this is
  * kvf_output_file().
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_output_resumable(const char *path, int replace, struct kvf_output **out,
-		     struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_output_resumable(const char *path, int replace,
+							    struct kvf_output **out,
+							    struct kvf_err *err);
 /* Bytes of an earlier run behind kvf_output_tell(). */
 KVF_API uint64_t kvf_output_earlier(const struct kvf_output *out);
 /* Read them, at an offset of the file; *got < want at their end. */

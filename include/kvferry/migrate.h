@@ -61,11 +61,11 @@ struct kvf_options {
 	const char *const *packages; /* --package */
 	size_t npackages;
 
-	int level, level_set;       /* --level */
-	uint64_t chunk;             /* --chunk, 0 = 1 MiB */
-	uint64_t max_value;         /* --max-value, 0 = 64 MiB */
-	const char *keep;           /* --keep STREAM */
-	const char *const *args;    /* --arg NAME=VALUE, for -f only */
+	int level, level_set;    /* --level */
+	uint64_t chunk;          /* --chunk, 0 = 1 MiB */
+	uint64_t max_value;      /* --max-value, 0 = 64 MiB */
+	const char *keep;        /* --keep STREAM */
+	const char *const *args; /* --arg NAME=VALUE, for -f only */
 	size_t nargs;
 	const char *sides;          /* --sides DIR: for reports beside the stream */
 	int overwrite;              /* --overwrite an output file */
@@ -216,10 +216,9 @@ KVF_API void kvf_report_free(struct kvf_report *report);
  */
 struct kvf_formats;
 struct kvf_source;
-KVF_API KVF_MUST_CHECK enum kvf_status kvf_give_arguments(const struct kvf_options *o,
-							  struct kvf_source *source,
-							  struct kvf_formats *formats,
-							  struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_give_arguments(const struct kvf_options *o, struct kvf_source *source,
+		   struct kvf_formats *formats, struct kvf_err *err);
 
 /* What would happen; writes nothing, takes no lock. */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_plan(const struct kvf_options *o,

@@ -210,10 +210,10 @@ struct kvf_claim {
 	uint8_t stream[32];          /* SHA-256 of the head unit */
 	uint8_t root[32];            /* R, where it is known before the first write */
 	int has_root;
-	const char *mode; /* what else has to be the same for a stage to be kept: "",
+	const char *mode;   /* what else has to be the same for a stage to be kept: "",
 			     "partitions=8" ...; NULL = "" */
 	const char *frozen; /* the place of a frozen source; NULL = as the row has it */
-	int resume;       /* keep the stage that is there, if it is ours (below) */
+	int resume;         /* keep the stage that is there, if it is ours (below) */
 	struct kvf_bytes version_part, version_key, version_started;
 };
 
@@ -253,8 +253,8 @@ KVF_API int kvf_claim_continues(const struct kvf_claim *claim, const struct kvf_
  * quarter of the lease is over, or the step is a new one.  Where others hold the
  * file it is left out.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_beat(struct kvf_store *s, const char *step, struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_beat(struct kvf_store *s, const char *step,
+						      struct kvf_err *err);
 
 /*
  * a2 and a7: drop generations that are neither staged, active nor previous,
@@ -300,9 +300,9 @@ kvf_store_progress(struct kvf_store *s, uint64_t n, uint64_t i, struct kvf_chunk
 		   struct kvf_err *err);
 
 /* How many chunks are in the stage, and how many entries and bytes (not m). */
-KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_store_applied(struct kvf_store *s, uint64_t *chunks, struct kvf_totals *t,
-		  struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_applied(struct kvf_store *s, uint64_t *chunks,
+							 struct kvf_totals *t,
+							 struct kvf_err *err);
 
 #define KVF_CONFLICTS_NAMED 20
 /* What --merge found. */

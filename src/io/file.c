@@ -31,11 +31,11 @@ struct file_output {
 	int fd;
 	int dir; /* descriptor of the folder; -1: straight to `fd` */
 	int replace;
-	char *target;              /* name within the folder */
-	char temp[NAME_MAX + 1];   /* name of the unfinished file, "" = none */
-	int partial;               /* ... is TARGET.partial */
-	int keep;                  /* it stays */
-	uint64_t earlier;          /* bytes in it that we have not written */
+	char *target;            /* name within the folder */
+	char temp[NAME_MAX + 1]; /* name of the unfinished file, "" = none */
+	int partial;             /* ... is TARGET.partial */
+	int keep;                /* it stays */
+	uint64_t earlier;        /* bytes in it that we have not written */
 };
 
 /* ---- files of mode 0600 ---------------------------------------------------- */

@@ -30,7 +30,7 @@ struct kvf_input {
 	const struct input_ops *ops;
 	char *name;
 	int seekable;
-	uint64_t size; /* when seekable */
+	uint64_t size;     /* when seekable */
 	kvf_idle_fn *idle; /* see kvf_input_on_idle() */
 	void *idle_ctx;
 };

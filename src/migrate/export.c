@@ -245,7 +245,8 @@ static void say_kept(const char *name, struct kvf_err *err)
 	kvf_err_detail(err, "%s%sWhat was written is kept in %s.partial.", before,
 		       *before ? " " : "", name);
 	if (!*err->hint || err->status == KVF_EINTERRUPTED)
-		kvf_err_hint(err, "Give the same command again: it goes on with what is there.");
+		kvf_err_hint(err,
+			     "Give the same command again: it goes on with what is there.");
 }
 
 enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err *err)
@@ -359,7 +360,8 @@ static enum kvf_status open_resumable(const struct kvf_options *o, const struct 
 	st = kvf_output_resumable(p.rest, o->overwrite, out, err);
 	if (!st && kvf_output_earlier(*out))
 		kvf_logf(env, KVF_LOG_NOTE,
-			 "resuming the export in %s.partial: %" PRIu64 " bytes are there already",
+			 "resuming the export in %s.partial: %" PRIu64
+			 " bytes are there already",
 			 kvf_output_name(*out), kvf_output_earlier(*out));
 	return st;
 }

@@ -191,8 +191,7 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 
 	*done = 0;
 	if (!declared)
-		st = rewind ? kvf_writer_mark(g->writer, err)
-				   : kvf_gather_peek(g, &fits, err);
+		st = rewind ? kvf_writer_mark(g->writer, err) : kvf_gather_peek(g, &fits, err);
 	if (st || !fits)
 		return st;
 	if (g->meter) {

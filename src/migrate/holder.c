@@ -50,7 +50,8 @@ static enum kvf_status refuse(const struct kvf_control *c, const struct kvf_repo
 	kvf_err_detail(err,
 		       "%s%shost %s, process %" PRId64 ", since %s; step %s, last sign of life "
 		       "%s. Nothing was changed.",
-		       r->target, *r->target ? ": " : "", c->host, c->pid, since, c->step, beat);
+		       r->target, *r->target ? ": " : "", c->host, c->pid, since, c->step,
+		       beat);
 	kvf_err_hint(err,
 		     "%s--lock-wait %u waits for it, and takes over when it gives no sign of "
 		     "life for %u seconds; --takeover takes the store from it at once. "

@@ -66,7 +66,8 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 	if (st)
 		goto out;
 	report->in_place = kvf_source_is_place(source, o->target);
-	st = kvf_bound_open(o, source, NULL, report->in_place && report->live != 0, &bound, err);
+	st = kvf_bound_open(o, source, NULL, report->in_place && report->live != 0, &bound,
+			    err);
 	if (!st)
 		st = kvf_report_bound(report, &bound, err);
 	if (!st)

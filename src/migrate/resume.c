@@ -57,8 +57,8 @@ void kvf_import_claim(struct kvf_import *im)
 		im->host[0] = '\0';
 	/* A stage with live entries in it is none for a run without them. */
 	if (im->job->options->partitions)
-		snprintf(im->mode, sizeof(im->mode), "%spartitions=%u",
-			 merge ? "merge " : "", im->job->options->partitions);
+		snprintf(im->mode, sizeof(im->mode), "%spartitions=%u", merge ? "merge " : "",
+			 im->job->options->partitions);
 	else if (merge)
 		snprintf(im->mode, sizeof(im->mode), "merge");
 	c->run = im->job->report->run;
@@ -89,10 +89,11 @@ static enum kvf_status refuse_another(const struct kvf_import *im, const char *r
 		 run);
 	kvf_err_detail(err, "%s has %" PRIu64 " of its chunks. Nothing was changed.",
 		       im->job->report->target, chunks);
-	kvf_err_hint(err,
-		     "Give that run's command again to finish it, or give it up: 'kvferry abort "
-		     "%s'.",
-		     im->job->place);
+	kvf_err_hint(
+		err,
+		"Give that run's command again to finish it, or give it up: 'kvferry abort "
+		"%s'.",
+		im->job->place);
 	return KVF_EUNFINISHED;
 }
 

@@ -181,10 +181,9 @@ KVF_MUST_CHECK enum kvf_status kvf_gather_next(struct kvf_gather *f, struct kvf_
 void kvf_gather_close(struct kvf_gather *f);
 
 /* What all selected packages amount to. */
-KVF_MUST_CHECK enum kvf_status kvf_bound_totals(const struct kvf_bound *b,
-						const struct kvf_options *o,
-						const char *scratch, const struct kvf_env *env,
-						struct kvf_totals *t, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_bound_totals(const struct kvf_bound *b, const struct kvf_options *o, const char *scratch,
+		 const struct kvf_env *env, struct kvf_totals *t, struct kvf_err *err);
 
 /* gather_parts.c: several parts of a record at once, each in a thread. */
 
@@ -240,7 +239,8 @@ enum kvf_side_kind { KVF_SIDE_TABLES, KVF_SIDE_STREAM, KVF_SIDE_STORE };
 
 KVF_MUST_CHECK enum kvf_status
 kvf_side_open(const struct kvf_options *o, const char *place, const struct kvf_head *earlier,
-	      const struct kvf_env *env, struct kvf_meter *meter, struct kvf_side_entries **out, struct kvf_err *err);
+	      const struct kvf_env *env, struct kvf_meter *meter, struct kvf_side_entries **out,
+	      struct kvf_err *err);
 enum kvf_side_kind kvf_side_kind(const struct kvf_side_entries *s);
 const char *kvf_side_identity(const struct kvf_side_entries *s);
 /* The head of a stream, or the one that a store keeps; NULL. */

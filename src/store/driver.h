@@ -44,11 +44,11 @@ struct kvf_store {
 	const struct kvf_env *env;
 	enum kvf_store_mode mode;
 	enum kvf_store_phase phase;
-	uint64_t epoch;                              /* ours, from acquire on */
-	uint64_t puts;                               /* entries since the last chunk ended */
-	struct kvf_marks marks;                      /* ... and theirs */
-	uint32_t lease;                              /* of our claim, in seconds */
-	char step[32];                               /* of the last beat, and when it was */
+	uint64_t epoch;         /* ours, from acquire on */
+	uint64_t puts;          /* entries since the last chunk ended */
+	struct kvf_marks marks; /* ... and theirs */
+	uint32_t lease;         /* of our claim, in seconds */
+	char step[32];          /* of the last beat, and when it was */
 	double beaten;
 	struct kvf_err failed;                       /* sticky, from put to commit */
 	uint8_t version_part[256], version_key[256]; /* of our claim */
@@ -153,7 +153,7 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 			     const struct kvf_store_options *options, const struct kvf_env *env,
 			     struct kvf_store **out, struct kvf_err *err);
 
-/* ---- shared by drivers (store.c) ----------------------------------------- */
+/* ---- shared by drivers (shared.c, store.c) ----------------------------------------- */
 
 /* KVF_EBUSY: "superseded by run ..." or "run ... holds the store". */
 enum kvf_status kvf_store_superseded(const struct kvf_control *c, struct kvf_err *err);

@@ -66,35 +66,6 @@ static enum kvf_status inspect(struct kvf_store *base, struct kvf_store_facts *f
 	return KVF_OK;
 }
 
-static enum kvf_status control(struct kvf_store *base, struct kvf_control *c,
-			       struct kvf_err *err)
-{
-	struct kvf_mem_data *d = ((struct memory *)base)->data;
-	struct kvf_mem_table *t;
-	int staged;
-
-	if (!d->has_control)
-		return not_found("the store holds nothing of kvferry's", err);
-	*c = d->c;
-	staged = c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
-	t = kvf_mem_table_for(d, staged ? KVF_SCAN_STAGE : KVF_SCAN_LIVE);
-	if (!t)
-		return KVF_OK;
-	kvf_control_of(c, &t->g);
-	return KVF_OK;
-}
-
-static enum kvf_status generation(struct kvf_store *base, enum kvf_scan which,
-				  struct kvf_generation *g, struct kvf_err *err)
-{
-	struct kvf_mem_table *t = kvf_mem_table_for(((struct memory *)base)->data, which);
-
-	if (!t)
-		return not_found("there is no such generation", err);
-	*g = t->g;
-	return KVF_OK;
-}
-
 static enum kvf_status scan(struct kvf_store *base, enum kvf_scan which,
 			    const struct kvf_entry *from, struct kvf_cursor **out,
 			    struct kvf_err *err)
@@ -227,29 +198,6 @@ static void cut(char *to, size_t size, const char *text)
 	snprintf(to, size, "%s", text);
 }
 
-/* A fresh stage for a claim. */
-static struct kvf_mem_table *new_stage(struct kvf_mem_data *d, const struct kvf_claim *claim,
-				       uint64_t gen)
-{
-	struct kvf_mem_table *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	t->g.gen = gen;
-	cut(t->g.app, sizeof(t->g.app), claim->app);
-	cut(t->g.mode, sizeof(t->g.mode), claim->mode);
-	memcpy(t->g.stream, claim->stream, sizeof(t->g.stream));
-	t->g.version_part_len = claim->version_part.len;
-	t->g.version_key_len = claim->version_key.len;
-	if (claim->version_part.len)
-		memcpy(t->g.version_part, claim->version_part.ptr, claim->version_part.len);
-	if (claim->version_key.len)
-		memcpy(t->g.version_key, claim->version_key.ptr, claim->version_key.len);
-	t->next = d->tables;
-	d->tables = t;
-	return t;
-}
-
 static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 			       const struct kvf_claim *claim, struct kvf_err *err)
 {
@@ -262,7 +210,7 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 	if (claim->resume && (d->c.state == KVF_RUN_STAGING || d->c.state == KVF_RUN_SEALED))
 		t = kvf_mem_table_for(d, KVF_SCAN_STAGE);
 	if (!t || !kvf_claim_continues(claim, &t->g))
-		t = new_stage(d, claim, seen + 1);
+		t = kvf_mem_stage_new(d, claim, seen + 1);
 	if (!t)
 		return kvf_fail_nomem(err);
 	forget_pending(s);
@@ -419,39 +367,6 @@ static enum kvf_status flush(struct kvf_store *base, struct kvf_err *err)
 	return guard((struct memory *)base, KVF_RUN_STAGING, err);
 }
 
-static enum kvf_status progress(struct kvf_store *base, uint64_t n, uint64_t i,
-				struct kvf_chunk_info *info, struct kvf_err *err)
-{
-	struct kvf_mem_table *t =
-		kvf_mem_table_for(((struct memory *)base)->data, KVF_SCAN_STAGE);
-	struct kvf_mem_chunk *c;
-
-	if (!t)
-		return not_found("nothing is staged", err);
-	for (c = t->chunks; c; c = c->next)
-		if (c->info.n > n || (c->info.n == n && c->info.i >= i)) {
-			*info = c->info;
-			return KVF_OK;
-		}
-	return KVF_EOF;
-}
-
-static enum kvf_status applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
-			       struct kvf_err *err)
-{
-	struct kvf_mem_table *table =
-		kvf_mem_table_for(((struct memory *)base)->data, KVF_SCAN_STAGE);
-	struct kvf_mem_chunk *c;
-
-	(void)err;
-	for (c = table ? table->chunks : NULL; c; c = c->next) {
-		++*chunks;
-		t->entries += c->info.totals.entries;
-		t->bytes += c->info.totals.bytes;
-	}
-	return KVF_OK;
-}
-
 static void merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m)
 {
 	*m = ((const struct memory *)base)->merge;
@@ -483,41 +398,6 @@ static enum kvf_status note_frozen(struct kvf_store *base, const char *place,
 		return not_found("the store holds nothing of kvferry's", err);
 	cut(d->c.frozen, sizeof(d->c.frozen), place);
 	return KVF_OK;
-}
-
-/* ---- the ledger ---------------------------------------------------------------- */
-
-static enum kvf_status ledger_append(struct kvf_store *base, uint64_t epoch,
-				     const struct kvf_ledger_row *row, struct kvf_err *err)
-{
-	struct kvf_mem_data *d = ((struct memory *)base)->data;
-	struct kvf_mem_line *l;
-
-	if (!d->has_control)
-		return not_found("the store holds nothing of kvferry's", err);
-	if (epoch && d->c.epoch != epoch)
-		return kvf_store_superseded(&d->c, err);
-	l = kvf_mem_line_new(row);
-	if (!l)
-		return kvf_fail_nomem(err);
-	kvf_mem_append(d, l);
-	return KVF_OK;
-}
-
-static enum kvf_status ledger_next(struct kvf_store *base, int64_t after,
-				   struct kvf_ledger_row *row, struct kvf_err *err)
-{
-	struct kvf_mem_data *d = ((struct memory *)base)->data;
-	struct kvf_mem_line *l;
-
-	if (!d->has_control)
-		return not_found("the store holds nothing of kvferry's", err);
-	for (l = d->ledger; l; l = l->next)
-		if (l->row.id > after) {
-			*row = l->row;
-			return KVF_OK;
-		}
-	return KVF_EOF;
 }
 
 /* ---- commit -------------------------------------------------------------------- */
@@ -617,8 +497,8 @@ static void close_store(struct kvf_store *base)
 static const struct kvf_store_ops ops = {
 	.close = close_store,
 	.inspect = inspect,
-	.control = control,
-	.generation = generation,
+	.control = kvf_mem_control,
+	.generation = kvf_mem_generation,
 	.scan = scan,
 	.cursor_next = cursor_next,
 	.cursor_close = cursor_close,
@@ -632,16 +512,16 @@ static const struct kvf_store_ops ops = {
 	.chunk = chunk,
 	.keep_unit = keep_unit,
 	.flush = flush,
-	.progress = progress,
-	.applied = applied,
+	.progress = kvf_mem_progress,
+	.applied = kvf_mem_applied,
 	.merge_stats = merge_stats,
 	.seal = seal,
 	.commit = commit,
 	.gc = gc,
 	.note_frozen = note_frozen,
 	.note_failure = note_failure,
-	.ledger_append = ledger_append,
-	.ledger_next = ledger_next,
+	.ledger_append = kvf_mem_ledger_append,
+	.ledger_next = kvf_mem_ledger_next,
 	.abort = kvf_mem_abort,
 	.marks = kvf_mem_marks,
 	.rollback = kvf_mem_rollback,

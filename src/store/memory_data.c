@@ -1,6 +1,7 @@
 /* memory_data - see the header. */
 #include "store/memory_data.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,28 @@ struct kvf_mem_table *kvf_mem_table_of(const struct kvf_mem_data *d, uint64_t ge
 struct kvf_mem_table *kvf_mem_table_for(const struct kvf_mem_data *d, enum kvf_scan which)
 {
 	return kvf_mem_table_of(d, kvf_control_gen(&d->c, which));
+}
+
+struct kvf_mem_table *kvf_mem_stage_new(struct kvf_mem_data *d, const struct kvf_claim *claim,
+					uint64_t gen)
+{
+	struct kvf_mem_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->g.gen = gen;
+	snprintf(t->g.app, sizeof(t->g.app), "%s", claim->app);
+	snprintf(t->g.mode, sizeof(t->g.mode), "%s", claim->mode);
+	memcpy(t->g.stream, claim->stream, sizeof(t->g.stream));
+	t->g.version_part_len = claim->version_part.len;
+	t->g.version_key_len = claim->version_key.len;
+	if (claim->version_part.len)
+		memcpy(t->g.version_part, claim->version_part.ptr, claim->version_part.len);
+	if (claim->version_key.len)
+		memcpy(t->g.version_key, claim->version_key.ptr, claim->version_key.len);
+	t->next = d->tables;
+	d->tables = t;
+	return t;
 }
 
 void kvf_mem_drop_orphans(struct kvf_mem_data *d)

@@ -92,6 +92,9 @@ enum kvf_status kvf_mem_move(struct kvf_mem_table *t, struct kvf_mem_item **item
 struct kvf_mem_table *kvf_mem_table_for(const struct kvf_mem_data *d, enum kvf_scan which);
 /* The generation of that number, or NULL. */
 struct kvf_mem_table *kvf_mem_table_of(const struct kvf_mem_data *d, uint64_t gen);
+/* A fresh stage for a claim; NULL if there is no memory. */
+struct kvf_mem_table *kvf_mem_stage_new(struct kvf_mem_data *d, const struct kvf_claim *claim,
+					uint64_t gen);
 /* Drop what is neither staged, active nor previous. */
 void kvf_mem_drop_orphans(struct kvf_mem_data *d);
 
@@ -100,9 +103,21 @@ struct kvf_mem_line *kvf_mem_line_new(const struct kvf_ledger_row *row);
 void kvf_mem_line_free(struct kvf_mem_line *l);
 void kvf_mem_append(struct kvf_mem_data *d, struct kvf_mem_line *l);
 
-/* ---- memory.c, memory_back.c: what the driver's table names -------------------- */
+/* ---- memory.c, memory_look.c, memory_back.c: what the driver's table names -------------------- */
 
 struct kvf_mem_data *kvf_mem_data_of(struct kvf_store *base);
+enum kvf_status kvf_mem_control(struct kvf_store *base, struct kvf_control *c,
+				struct kvf_err *err);
+enum kvf_status kvf_mem_generation(struct kvf_store *base, enum kvf_scan which,
+				   struct kvf_generation *g, struct kvf_err *err);
+enum kvf_status kvf_mem_progress(struct kvf_store *base, uint64_t n, uint64_t i,
+				 struct kvf_chunk_info *info, struct kvf_err *err);
+enum kvf_status kvf_mem_applied(struct kvf_store *base, uint64_t *chunks, struct kvf_totals *t,
+				struct kvf_err *err);
+enum kvf_status kvf_mem_ledger_append(struct kvf_store *base, uint64_t epoch,
+				      const struct kvf_ledger_row *row, struct kvf_err *err);
+enum kvf_status kvf_mem_ledger_next(struct kvf_store *base, int64_t after,
+				    struct kvf_ledger_row *row, struct kvf_err *err);
 enum kvf_status kvf_mem_abort(struct kvf_store *base, uint64_t seen,
 			      const struct kvf_ledger_row *row, struct kvf_err *err);
 enum kvf_status kvf_mem_marks(struct kvf_store *base, uint64_t n, uint64_t i,

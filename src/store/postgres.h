@@ -112,7 +112,7 @@ void kvf_pgs_await(struct kvf_pgs *s, struct kvf_pool *pool);
 
 /* The table that readers mean by "live"; *table = "" where there is none. */
 enum kvf_status kvf_pgs_find_live(struct kvf_pgs *s, PGconn *conn, char *table, size_t size,
-			     struct kvf_err *err);
+				  struct kvf_err *err);
 /* Create kvferry's schema and tables where they are not there. */
 enum kvf_status kvf_pgs_create_tables(struct kvf_pgs *s, struct kvf_err *err);
 /* The oid of a relation of any kind; 0 = none. */

@@ -8,7 +8,8 @@
  *   sqlite_scan.c     cursors, each in a snapshot of its own
  *   sqlite_totals.c   totals of a whole table, read by several threads
  *   sqlite_batch.c    many entries into a table with one statement
- *   sqlite_stage.c    acquire, stage, put, chunk: transactions that can be lost
+ *   sqlite_acquire.c  acquire, and the owner's signs of life
+ *   sqlite_stage.c    stage, put, chunk: transactions that can be lost
  *   sqlite_live.c     were the live data changed meanwhile?
  *   sqlite_commit.c   seal, commit, gc: those that cannot
  *   sqlite_back.c     abort, rollback, cleanup
@@ -200,17 +201,22 @@ int kvf_lite_batch_register(sqlite3 *db, struct kvf_lite_batch *b);
 int kvf_lite_batch_add(struct kvf_lite_batch *b, const struct kvf_entry *e);
 void kvf_lite_batch_clear(struct kvf_lite_batch *b);
 
+/* ---- sqlite_acquire.c ----------------------------------------------------- */
+
+enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
+				 const struct kvf_claim *claim, struct kvf_err *err);
+enum kvf_status kvf_lite_beat(struct kvf_store *base, const char *step, struct kvf_err *err);
+
 /* ---- sqlite_stage.c -------------------------------------------------------- */
 
 /* Begin a transaction in which we hold the store in `state`; else KVF_EBUSY. */
 enum kvf_status kvf_lite_begin(struct kvf_lite *s, enum kvf_run_state state,
 			       struct kvf_err *err);
 enum kvf_status kvf_lite_end(struct kvf_lite *s, struct kvf_err *err);
+/* Why the guard did not match: KVF_EBUSY, unless that cannot be read. */
+enum kvf_status kvf_lite_lost(struct kvf_lite *s, struct kvf_err *err);
 /* Give the open transaction up, and the locks with it. */
 void kvf_lite_rollback(struct kvf_lite *s);
-enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
-				 const struct kvf_claim *claim, struct kvf_err *err);
-enum kvf_status kvf_lite_beat(struct kvf_store *base, const char *step, struct kvf_err *err);
 enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
 enum kvf_status kvf_lite_put(struct kvf_store *base, const struct kvf_entry *entry,
 			     struct kvf_err *err);

@@ -341,9 +341,8 @@ static void find_out(struct kvf_lite *s, struct kvf_err *err)
 			       "The new data are live, but the disk reported an error while "
 			       "they were made durable.");
 	else
-		kvf_err_detail(err,
-			       "The live data are as they were; what was staged is kept "
-			       "for the next run.");
+		kvf_err_detail(err, "The live data are as they were; what was staged is kept "
+				    "for the next run.");
 }
 
 enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,

@@ -77,10 +77,11 @@ enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 				   " (1, 0, 0, '', '', '', x'', NULL, 0, 0, x'', x'', x'', 0,"
 				   " '', NULL)");
 	if (!st && has_live)
-		st = kvf_lite_exec(s, s->db, err,
-				   "INSERT INTO kvferry_control (id, format, live, epoch, state,"
-				   " active) VALUES (1, %d, %Q, 1, 'IDLE', 1)",
-				   KVF_CONTROL_FORMAT, s->table);
+		st = kvf_lite_exec(
+			s, s->db, err,
+			"INSERT INTO kvferry_control (id, format, live, epoch, state,"
+			" active) VALUES (1, %d, %Q, 1, 'IDLE', 1)",
+			KVF_CONTROL_FORMAT, s->table);
 	return st;
 }
 

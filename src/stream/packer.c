@@ -160,8 +160,7 @@ static const struct kvf_earlier_unit *expect(struct kvf_packer *p)
 static enum kvf_status pass(struct kvf_packer *p, const struct kvf_earlier_unit *u,
 			    struct kvf_err *err)
 {
-	enum kvf_status st =
-		kvf_output_pass(p->out, KVF_HINT_LEN + (uint64_t)u->csize, err);
+	enum kvf_status st = kvf_output_pass(p->out, KVF_HINT_LEN + (uint64_t)u->csize, err);
 
 	if (!st)
 		st = kvf_frame_list_add(&p->frames, KVF_HINT_LEN, 0, err);
@@ -180,11 +179,12 @@ static void leave(struct kvf_packer *p, int differs)
 	p->follows = 0;
 	if (!differs || !p->env || !p->env->log)
 		return;
-	snprintf(text, sizeof(text),
-		 p->kept ? "starting over behind chunk %llu: the source is not what it was when "
-			   "the export stopped"
-			 : "starting over: what the interrupted export left is of other data",
-		 (unsigned long long)p->kept);
+	snprintf(
+		text, sizeof(text),
+		p->kept ? "starting over behind chunk %llu: the source is not what it was when "
+			  "the export stopped"
+			: "starting over: what the interrupted export left is of other data",
+		(unsigned long long)p->kept);
 	p->env->log(p->env->ctx, KVF_LOG_NOTE, text);
 }
 

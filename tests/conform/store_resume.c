@@ -297,8 +297,18 @@ static void a_failure_lets_go_of_the_store_and_keeps_the_chunks(void **state)
 
 /* ---- whoever was overtaken changes nothing --------------------------------------------------- */
 
-enum late { LATE_FLUSH, LATE_BEAT, LATE_UNIT, LATE_STAGE, LATE_SEAL, LATE_COMMIT, LATE_GC,
-	    LATE_LEDGER, LATE_NOTE, LATE_COUNT };
+enum late {
+	LATE_FLUSH,
+	LATE_BEAT,
+	LATE_UNIT,
+	LATE_STAGE,
+	LATE_SEAL,
+	LATE_COMMIT,
+	LATE_GC,
+	LATE_LEDGER,
+	LATE_NOTE,
+	LATE_COUNT
+};
 
 /* Bring a run to the point where `what` is its next step. */
 static void go_as_far_as(struct kvf_store *s, enum late what, struct kvf_totals *t)
