@@ -104,7 +104,7 @@ still_old
 # --- two at once: the second is refused, the first goes on --------------------------
 begin_half
 expect 8 import big.kvf dbname=shop --replace
-says "is importing into this store"
+says "holds the store"
 expect 0 status dbname=shop
 end_half 0
 expect 0 verify big.kvf dbname=shop
