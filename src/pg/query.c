@@ -87,7 +87,7 @@ static int look(const struct kvf_pg *pg, PGconn *conn, short events, struct wait
 		return 0;
 	if (w->cancelled || !kvf_pg_stopped(pg))
 		return 1;
-	if (!w->since)
+	if (w->since <= 0)
 		w->since = kvf_monotonic();
 	if (kvf_monotonic() - w->since >= pg->patience) {
 		cancel(conn);

@@ -12,9 +12,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define FIRST_MS 20
-#define LONGEST_MS 2000
-#define LOOK_UP_MS 50
+#define FIRST_MS 20u
+#define LONGEST_MS 2000u
+#define LOOK_UP_MS 50u
 
 int kvf_pg_is_conflict(const struct kvf_err *err)
 {
