@@ -81,6 +81,9 @@ KVF_MUST_CHECK enum kvf_status kvf_roach_blocker(struct kvf_pgs *s, int *has, in
 enum kvf_status kvf_roach_acquire(struct kvf_store *base, uint64_t seen_epoch,
 				  const struct kvf_claim *claim, struct kvf_err *err);
 enum kvf_status kvf_roach_beat(struct kvf_store *base, const char *step, struct kvf_err *err);
+/* KVF_EBUSY if the store, in that state, is no longer this run's. */
+KVF_MUST_CHECK enum kvf_status kvf_roach_still_ours(struct kvf_pgs *s, enum kvf_run_state state,
+						    struct kvf_err *err);
 enum kvf_status kvf_roach_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
 enum kvf_status kvf_roach_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
 				    struct kvf_bytes unit, struct kvf_err *err);

@@ -185,5 +185,8 @@ enum kvf_status kvf_roach_ledger_append(struct kvf_store *base, uint64_t epoch,
 
 enum kvf_status kvf_roach_gc(struct kvf_store *base, struct kvf_err *err)
 {
-	return kvf_roach_drop_orphans((struct kvf_pgs *)base, err);
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	enum kvf_status st = kvf_roach_still_ours(s, KVF_RUN_LIVE, err);
+
+	return st ? st : kvf_roach_drop_orphans(s, err);
 }

@@ -120,11 +120,12 @@ static enum kvf_status nothing_to_write(struct kvf_pgs *s, PGconn *conn, void *c
 }
 
 /* Whoever has been overtaken makes and drops nothing any more. */
-static enum kvf_status still_ours(struct kvf_pgs *s, struct kvf_err *err)
+enum kvf_status kvf_roach_still_ours(struct kvf_pgs *s, enum kvf_run_state state,
+				     struct kvf_err *err)
 {
 	const struct kvf_roach_work w = { .pg = &s->pg,
 					  .conn = &s->conn,
-					  .state = KVF_RUN_STAGING,
+					  .state = state,
 					  .lock = "SHARE",
 					  .run = nothing_to_write };
 
@@ -135,7 +136,7 @@ enum kvf_status kvf_roach_stage(struct kvf_store *base, int copy, struct kvf_err
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	unsigned threads = kvf_thread_count(base->env);
-	enum kvf_status st = still_ours(s, err);
+	enum kvf_status st = kvf_roach_still_ours(s, KVF_RUN_STAGING, err);
 
 	kvf_pgs_generation_table(s, s->stage, s->staged, sizeof(s->staged));
 	if (!st)
