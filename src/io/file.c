@@ -25,6 +25,7 @@
 
 #define TEMP_NAME_SIZE 56
 #define PARTIAL ".partial"
+#define WRITE_BACK_BYTES (8u << 20)
 
 struct file_output {
 	struct kvf_output base;
@@ -36,6 +37,7 @@ struct file_output {
 	int partial;             /* ... is TARGET.partial */
 	int keep;                /* it stays */
 	uint64_t earlier;        /* bytes in it that we have not written */
+	uint64_t writing;        /* up to here the kernel was asked to write back */
 };
 
 /* ---- files of mode 0600 ---------------------------------------------------- */
@@ -118,6 +120,21 @@ static int can_link_unnamed(int fd)
 
 /* ---- writing ----------------------------------------------------------------- */
 
+/*
+ * Have the kernel write what it was given to the disk already, so that little is left
+ * to wait for in the commit.  Only a wish: what comes of it, fsync() tells.
+ */
+static void begin_writing_back(struct file_output *out, uint64_t end)
+{
+	if (out->base.told < out->writing) /* it was cut */
+		out->writing = out->base.told;
+	if (end - out->writing < WRITE_BACK_BYTES)
+		return;
+	(void)sync_file_range(out->fd, (off_t)out->writing, (off_t)(end - out->writing),
+			      SYNC_FILE_RANGE_WRITE);
+	out->writing = end;
+}
+
 static enum kvf_status file_write(struct kvf_output *base, const void *buf, size_t len,
 				  struct kvf_err *err)
 {
@@ -128,7 +145,11 @@ static enum kvf_status file_write(struct kvf_output *base, const void *buf, size
 		st = kvf_io_cut(out->fd, base->name, base->told, err);
 		out->earlier = 0;
 	}
-	return st ? st : kvf_io_write_fd(out->fd, base->name, base->told, buf, len, err);
+	if (!st)
+		st = kvf_io_write_fd(out->fd, base->name, base->told, buf, len, err);
+	if (!st)
+		begin_writing_back(out, base->told + len);
+	return st;
 }
 
 static enum kvf_status fail_exists(const struct file_output *out, struct kvf_err *err)

@@ -84,7 +84,7 @@ make_source() { # DATABASE ROWS ordered|random
 make_ten() {
     db_new ten
     i=0
-    "$bin/gen_commits" - "$ROWS" random | psql -Xq -d ten -c "CREATE TABLE commits ($columns)" -c "COPY commits FROM STDIN" ||
+    "$bin/gen_commits" - "$ROWS" ordered | psql -Xq -d ten -c "CREATE TABLE commits ($columns)" -c "COPY commits FROM STDIN" ||
         die "cannot fill ten"
     for where in "< 'repo-00009'" "BETWEEN 'repo-00009' AND 'repo-00013'" "BETWEEN 'repo-00014' AND 'repo-00016'" \
         "= 'repo-00017'" "= 'repo-00018' AND id < 'c'" "= 'repo-00018' AND id >= 'c'" "= 'repo-00019' AND id < '8'" \
