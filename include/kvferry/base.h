@@ -169,6 +169,18 @@ struct kvf_progress {
 	int estimate;     /* non-zero: `total` is an estimate */
 };
 
+/* Something that happened, for machines: "resume", "commit" ... (docs/events.md). */
+struct kvf_event_fact {
+	const char *name;
+	const char *text; /* or, where it is NULL, */
+	uint64_t number;
+};
+struct kvf_event { /* valid during the call */
+	const char *name;
+	const struct kvf_event_fact *facts;
+	size_t n;
+};
+
 /*
  * What the library may use and whom it tells.  Every member may be zero or
  * NULL.  The callbacks may be called from any thread that works for the call
@@ -185,6 +197,7 @@ struct kvf_env {
 	int (*stopped)(void *ctx); /* non-zero: stop at the next safe point */
 	void (*log)(void *ctx, enum kvf_log_level level, const char *message);
 	void (*progress)(void *ctx, const struct kvf_progress *progress);
+	void (*event)(void *ctx, const struct kvf_event *event);
 };
 
 /* "0.1.0"; the version of the library that is running. */

@@ -138,6 +138,7 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 			return bad_value(c, id, v, "what an import makes");
 		c->o.as_tables = strcmp(v, "tables") == 0;
 		return KVF_OK;
+	case OPT_EVENTS: c->events_to = v; return KVF_OK;
 	case OPT_APP: c->app_name = v; return KVF_OK;
 	case OPT_COLOR:
 		if (strcmp(v, "auto") != 0 && strcmp(v, "always") != 0 &&
@@ -436,4 +437,5 @@ void cli_release(struct cli *c)
 	json_decref(c->result);
 	json_decref(c->warnings);
 	cli_progress_free(c->progress);
+	cli_events_close(c);
 }

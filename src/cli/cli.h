@@ -17,6 +17,7 @@
 #include "cli/table.h"
 
 struct cli_progress;
+struct cli_events;
 
 /* A list of strings that are borrowed from argv. */
 struct cli_list {
@@ -45,6 +46,8 @@ struct cli {
 	struct cli_paint paint;     /* for `out`; empty strings without colour */
 	struct cli_paint paint_err; /* for stderr */
 	struct cli_progress *progress;
+	struct cli_events *events; /* NULL: not wanted */
+	const char *events_to;     /* --events */
 	int out_errno; /* why a write to stdout failed, or 0 */
 	int summed_up; /* what would be lost was printed */
 	int done_note; /* the work is done; only its report can fail now */
@@ -135,6 +138,19 @@ void cli_progress_update(void *ctx, const struct kvf_progress *p);
 /* Clear the drawn line, so that something else can be printed. */
 void cli_progress_clear(struct cli_progress *p);
 void cli_progress_free(struct cli_progress *p);
+
+/* ---- events.c ------------------------------------------------------------- */
+
+/* "FILE" (appended to) or "fd:N". */
+KVF_MUST_CHECK enum kvf_status cli_events_open(struct cli *c, const char *to);
+void cli_events_close(struct cli *c);
+/* Each does nothing where no events are wanted. */
+void cli_events_begin(struct cli *c);
+void cli_events_progress(struct cli *c, const struct kvf_progress *p);
+void cli_events_message(struct cli *c, const char *name, const char *message);
+void cli_events_outcome(struct cli *c, int exit_status);
+/* env.event */
+void cli_events_tell(void *ctx, const struct kvf_event *event);
 
 /* ---- signals.c ------------------------------------------------------------ */
 

@@ -57,6 +57,7 @@ void cli_warn(struct cli *c, const char *message)
 	if (known(c, message))
 		return;
 	cli_json_add(c, c->warnings, cli_json_text(c, message));
+	cli_events_message(c, "warning", message);
 	if (c->json)
 		return;
 	f = begin(c);
@@ -74,6 +75,8 @@ void cli_log(void *ctx, enum kvf_log_level level, const char *message)
 		cli_warn(c, message);
 		return;
 	}
+	if (level == KVF_LOG_NOTE)
+		cli_events_message(c, "note", message);
 	if (level == KVF_LOG_NOTE ? c->quiet || c->json
 				  : c->verbose < (level == KVF_LOG_INFO ? 1 : 2) ||
 					    (c->json && c->stream_on_stdout))

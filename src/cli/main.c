@@ -29,6 +29,16 @@ static int wants_progress(const struct cli *c)
 	return !c->json || (isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO));
 }
 
+/* env.progress, where somebody looks on or events are wanted. */
+static void on_progress(void *ctx, const struct kvf_progress *p)
+{
+	struct cli *c = ctx;
+
+	if (c->progress)
+		cli_progress_update(c, p);
+	cli_events_progress(c, p);
+}
+
 static enum kvf_status run(struct cli *c)
 {
 	enum kvf_status st;
@@ -42,7 +52,15 @@ static enum kvf_status run(struct cli *c)
 		st = cli_progress_new(c);
 		if (st)
 			return st;
-		c->env.progress = cli_progress_update;
+		c->env.progress = on_progress;
+	}
+	if (c->events_to) {
+		st = cli_events_open(c, c->events_to);
+		if (st)
+			return st;
+		c->env.progress = on_progress;
+		c->env.event = cli_events_tell;
+		cli_events_begin(c);
 	}
 	st = c->verb->run(c);
 	cli_progress_clear(c->progress);
@@ -120,6 +138,7 @@ int main(int argc, char **argv)
 	    st != KVF_EBUSY && st != KVF_EUNFINISHED)
 		kvf_fail(&c.err, st, "%s", kvf_status_word(st));
 	status = st == KVF_EINTERRUPTED ? interrupted(&c) : kvf_exit_status(st);
+	cli_events_outcome(&c, status);
 	if (c.json)
 		cli_json_document(&c, status);
 	else if (c.err.status)

@@ -126,6 +126,11 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_DRY_RUN] = { 'n', "dry-run", NULL, NULL,
 			  "say what would happen; nothing is created, locked or written",
 			  NULL },
+	[OPT_EVENTS] = { 0, "events", "FILE|fd:N", "@file",
+			 "write what happens as lines of JSON, for machines",
+			 "A file is appended to; fd:N is a descriptor that the caller opened. "
+			 "See docs/events.md. What cannot be written is said once, and changes "
+			 "nothing else." },
 	[OPT_JSON] = { 0, "json", NULL, NULL,
 		       "exactly one JSON document instead of text, also for errors", NULL },
 	[OPT_QUIET] = { 'q', "quiet", NULL, NULL,
@@ -139,9 +144,9 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_VERSION] = { 'V', "version", NULL, NULL, "print the version", NULL },
 };
 
-const uint64_t cli_common_options = OPT_BIT(OPT_JSON) | OPT_BIT(OPT_QUIET) |
-				    OPT_BIT(OPT_VERBOSE) | OPT_BIT(OPT_COLOR) |
-				    OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION);
+const uint64_t cli_common_options =
+	OPT_BIT(OPT_EVENTS) | OPT_BIT(OPT_JSON) | OPT_BIT(OPT_QUIET) | OPT_BIT(OPT_VERBOSE) |
+	OPT_BIT(OPT_COLOR) | OPT_BIT(OPT_HELP) | OPT_BIT(OPT_VERSION);
 
 const struct cli_exit cli_exits[] = {
 	{ 0, "done, or nothing to do" },

@@ -26,7 +26,8 @@ static enum kvf_status output_place(struct cli *c, const char *place)
 	c->out = stderr;
 	c->paint = c->paint_err;
 	if (c->json) { /* the document is all that standard error gets */
-		c->env.progress = NULL;
+		cli_progress_free(c->progress);
+		c->progress = NULL;
 		c->verbose = 0;
 	}
 	return KVF_OK;

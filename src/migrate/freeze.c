@@ -70,6 +70,11 @@ enum kvf_status kvf_still_freeze(const struct kvf_options *o, const struct kvf_e
 	if (st)
 		return st;
 	r->is_frozen = 1;
+	kvf_tell(env, "freeze",
+		 (const struct kvf_event_fact[]){ { "source", r->frozen.place, 0 },
+						  { "by", r->frozen.run, 0 },
+						  { "tables", NULL, r->frozen.tables } },
+		 3);
 	if (r->frozen.fresh)
 		kvf_logf(env, KVF_LOG_NOTE,
 			 "the source is frozen: %" PRIu64

@@ -158,6 +158,12 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 	if (st)
 		return st;
 	r->published = 1;
+	kvf_tell(im->job->env, "commit",
+		 (const struct kvf_event_fact[]){ { "app", r->app, 0 },
+						  { "schema", NULL, schema },
+						  { "entries", NULL, r->right.entries },
+						  { "bytes", NULL, r->right.bytes } },
+		 4);
 	kvf_report_step_end(r, step, r->right.entries, r->right.bytes);
 	st = kvf_store_gc(im->store, err);
 	if (st) { /* published all the same: the next run tidies up */

@@ -187,6 +187,11 @@ enum kvf_status kvf_import_resume(struct kvf_import *im, struct kvf_err *err)
 	if (st)
 		return st;
 	im->job->report->resumed = chunks;
+	kvf_tell(im->job->env, "resume",
+		 (const struct kvf_event_fact[]){ { "of", im->job->report->control.run, 0 },
+						  { "chunks", NULL, chunks },
+						  { "total", NULL, im->tail.chunks } },
+		 3);
 	if (im->tail.chunks)
 		kvf_logf(im->job->env, KVF_LOG_NOTE,
 			 "resuming run %s: %s of %s chunks are there already",

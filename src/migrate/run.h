@@ -14,7 +14,7 @@
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
- *   freeze.c   a source that must not change
+ *   freeze.c   a source that must not change   events.c   for machines
  *   holder.c   who has the store            resume.c   a stage that is there already
  *   back.c     abort, rollback, cleanup        legacy.c  the end of the legacy tables
  *   writes.c   what was written since a commit
@@ -54,6 +54,10 @@ KVF_MUST_CHECK enum kvf_status
 kvf_report_difference(struct kvf_report *r, size_t max, enum kvf_difference_side side,
 		      const char *package, const struct kvf_entry *left,
 		      const struct kvf_entry *right, struct kvf_err *err);
+
+/* events.c */
+void kvf_tell(const struct kvf_env *env, const char *name, const struct kvf_event_fact *facts,
+	      size_t n);
 
 int kvf_stopped(const struct kvf_env *env);
 /* KVF_EINTERRUPTED when somebody asked to stop. */

@@ -44,6 +44,15 @@ static void serial_progress(void *ctx, const struct kvf_progress *progress)
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void serial_event(void *ctx, const struct kvf_event *event)
+{
+	struct kvf_serial *s = ctx;
+
+	pthread_mutex_lock(&s->lock);
+	s->outer->event(s->outer->ctx, event);
+	pthread_mutex_unlock(&s->lock);
+}
+
 enum kvf_status kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **out,
 			       struct kvf_err *err)
 {
@@ -63,6 +72,7 @@ enum kvf_status kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **
 		s->env.scratch = outer->scratch;
 		s->env.log = outer->log ? serial_log : NULL;
 		s->env.progress = outer->progress ? serial_progress : NULL;
+		s->env.event = outer->event ? serial_event : NULL;
 	}
 	s->env.stopped = serial_stopped;
 	s->env.ctx = s;
