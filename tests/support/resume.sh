@@ -37,10 +37,11 @@ applied() {
 }
 some_applied() { [ "$(applied)" -gt "${1:-0}" ] 2>/dev/null; }
 
-# begin PERCENT STREAM [ARG...]: an import that gets so much of the stream, and waits
-# for the rest.  $run is its process; what came is in the stage when this returns.
+# begin PERCENT STREAM [ARG...]: an import that gets so much of the stream, more than
+# what is there, and waits for the rest.  $run is its process; what came is in the stage when this returns.
 begin() {
     part=$((size * $1 / 100)); stream=$2; shift 2
+    had=$(applied); had=${had:-0}
     rm -f fifo go; mkfifo fifo
     { head -c $part $stream; until [ -e go ]; do sleep 0.1; done
       tail -c +$((part + 1)) $stream; } >fifo 2>/dev/null &
@@ -48,9 +49,9 @@ begin() {
     "$K" import "$@" - "$PLACE" <fifo >run.out 2>run.err &
     run=$!
     # A pause of the stream brings what was read into the store.
-    until_true some_applied
+    until_true some_applied $had
     last=0
-    while [ "$(applied)" != $last ]; do last=$(applied); sleep 1.3; done
+    while [ "$(applied)" != $last ]; do last=$(applied); sleep 2; done
 }
 # The rest of the stream; then what the run ends with.
 finish() {
