@@ -160,6 +160,11 @@ model-quick: ## one sound and every bad variant for stores with transactions
 	@sh tests/support/deps.sh model || true
 	@JOBS=$(JOBS) sh docs/model/check.sh quick
 
+torture: ## faults at every occurrence (about 20 minutes; CASES=..., EVERY=k, MOST=n: tests/torture/run.sh)
+	@sh tests/support/deps.sh
+	@$(MAKE) $(jobs) all $(TOOLS) $(PRELOADS)
+	@B=$(B) sh tests/torture/run.sh
+
 cov: ## line and branch coverage of the tests
 	@$(MAKE) $(jobs) VARIANT=cov tests-build
 	@B=build/cov sh tests/run.sh && sh tests/support/cov.sh build/cov
@@ -187,7 +192,7 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "  %-12s %s\n",$$1,$$2}'
 
-.PHONY: all tests-build deps test check demo asan tsan clang fuzz model model-quick bench bench-pg bench-lakefs cov lint check-layers fmt \
+.PHONY: all tests-build deps test check demo asan tsan clang fuzz torture model model-quick bench bench-pg bench-lakefs cov lint check-layers fmt \
         install uninstall clean help
 .SECONDARY:
 .DEFAULT_GOAL := all

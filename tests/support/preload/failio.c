@@ -5,7 +5,7 @@
  *     FAULT_CALLS=write,pwrite FAULT_ERRNO=28 FAULT_N=3 LD_PRELOAD=.../failio.so kvferry ...
  *
  * See fault.h for N, MODE and REPORT.  FAULT_CALLS is a list of: read pread write
- * pwrite fsync open close rename link unlink ftruncate fallocate mkdir; variants
+ * pwrite fsync open close rename link unlink ftruncate fallocate mkdir send; variants
  * (pwrite64, writev, fdatasync, openat, renameat2 ...) count as their plain
  * name.  FAULT_ERRNO is the number to fail with, 5 by default.  FAULT_SHORT=1: a
  * read or write that is hit moves one byte instead of failing, or all where
@@ -19,6 +19,7 @@
 
 #include <stdarg.h>
 #include <stdio.h> /* rename */
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -36,11 +37,13 @@ enum call {
 	FTRUNCATE,
 	FALLOCATE,
 	MKDIR,
+	SEND,
 	CALLS
 };
 static const char *const call_names[CALLS] = {
 	"read",   "pread", "write",  "pwrite",    "fsync",     "open",  "close",
 	"rename", "link",  "unlink", "ftruncate", "fallocate", "mkdir",
+	"send",
 };
 
 static atomic_int ready;
@@ -93,8 +96,8 @@ static enum verdict judge(enum call c, int fd)
 /* The end of every call: with FAULT_AFTER it was made, and nothing else will be. */
 static ssize_t done(enum verdict v, ssize_t rc)
 {
-	if (v == DIE)
-		kill(getpid(), SIGKILL);
+	if (v == DIE && !fault_kill_here)
+		kill(getpid(), fault_signal);
 	return rc;
 }
 
@@ -117,6 +120,14 @@ TRANSFER(pread, PREAD, void *, off_t)
 TRANSFER(pread64, PREAD, void *, off64_t)
 TRANSFER(pwrite, PWRITE, const void *, off_t)
 TRANSFER(pwrite64, PWRITE, const void *, off64_t)
+
+ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+	enum verdict v = judge(SEND, fd);
+
+	REAL(send)
+	return v == FAIL ? -1 : done(v, real(fd, buf, n, flags));
+}
 
 ssize_t read(int fd, void *buf, size_t n)
 {

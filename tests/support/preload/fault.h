@@ -3,7 +3,8 @@
  *
  *     FAULT_N=3        the 3rd call that counts is hit; 0 or unset: none is
  *     FAULT_MODE=once  only that one (default); "sticky": it and all later ones;
- *                      "kill": SIGKILL instead of the call
+ *                      "kill": SIGKILL instead of the call, or FAULT_SIGNAL (a
+ *                      number) before it
  *     FAULT_REPORT=F   two unsigned 64-bit numbers of the machine: calls that
  *                      counted, calls that were hit.  Read it with
  *                      `od -An -v -tu8 F`.  The file is mapped and shared, so
@@ -37,7 +38,7 @@ struct fault_report {
 static struct fault_report fault_own, *fault_report = &fault_own;
 static uint64_t fault_n;
 static enum fault_mode fault_mode;
-static int fault_trace, fault_kill_here = 1;
+static int fault_trace, fault_kill_here = 1, fault_signal = SIGKILL;
 static atomic_int fault_armed;
 
 static void fault_setup(void)
@@ -50,6 +51,9 @@ static void fault_setup(void)
 		fault_mode = FAULT_STICKY;
 	else if (s && strcmp(s, "kill") == 0)
 		fault_mode = FAULT_KILL;
+	s = getenv("FAULT_SIGNAL");
+	if (s)
+		fault_signal = (int)strtol(s, NULL, 10);
 	s = getenv("FAULT_N");
 	fault_n = s ? strtoull(s, NULL, 10) : 0;
 	fault_trace = getenv("FAULT_TRACE") != NULL;
@@ -91,7 +95,7 @@ static int fault_hit(void)
 		errno = saved;
 	}
 	if (fault_mode == FAULT_KILL && fault_kill_here)
-		kill(getpid(), SIGKILL);
+		kill(getpid(), fault_signal);
 	return 1;
 }
 

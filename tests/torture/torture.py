@@ -1,0 +1,176 @@
+"""Runs the cases of `make torture`: see run.sh for what can be chosen."""
+import collections
+import os
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+import harness
+import kills
+import others
+import wire
+
+# name, what it does for readers, kind of store, case, runs at once (0: JOBS)
+CASES = [
+    ("kill-sqlite", "SIGKILL at every changing system call", "sqlite", kills.Kill("SIGKILL"), 0),
+    ("kill-postgres", "SIGKILL at every message and changing system call", "postgres",
+     kills.Kill("SIGKILL"), 0),
+    ("again-sqlite", "SIGKILL again, at every such call of the run that recovers", "sqlite",
+     kills.Again(), 0),
+    ("again-postgres", "SIGKILL again, at every such call of the run that recovers", "postgres",
+     kills.Again(), 0),
+    ("term-sqlite", "SIGTERM at every changing system call", "sqlite", kills.Kill("SIGTERM"), 0),
+    ("term-postgres", "SIGTERM at every message", "postgres", kills.Kill("SIGTERM"), 0),
+    ("int-sqlite", "SIGINT at every changing system call", "sqlite", kills.Kill("SIGINT"), 0),
+    ("int-postgres", "SIGINT at every message", "postgres", kills.Kill("SIGINT"), 0),
+    ("stop-sqlite", "SIGSTOP beyond the lease, another run, SIGCONT", "sqlite", kills.Stop(), 12),
+    ("stop-postgres", "SIGSTOP beyond the lease, another run, SIGCONT", "postgres", kills.Stop(), 4),
+    ("cut-postgres", "connection cut before, inside, after every message", "postgres", wire.Cut(), 0),
+    ("error-postgres", "40001, 40P01, 57P01, 53100, 53300 at every statement", "postgres",
+     wire.Error(), 0),
+    ("done-postgres", "COMMIT done and not done, its answer lost or an error; connections refused",
+     "postgres", wire.Done(), 0),
+    ("meet-sqlite", "two to eight runs at once, one to four streams", "sqlite", others.Meet(), 1),
+    ("meet-postgres", "two to eight runs at once, one to four streams", "postgres", others.Meet(), 1),
+    ("backup-sqlite", "backup and restore while a run holds the store", "sqlite", others.Backup(), 0),
+    ("backup-postgres", "backup and restore while a run holds the store", "postgres",
+     others.Backup(), 0),
+    ("secret-sqlite", "secrets searched in all that is said and kept", "sqlite", others.Secret(), 0),
+    ("secret-postgres", "secrets searched in all that is said and kept", "postgres",
+     others.Secret(), 0),
+]
+JOBS = int(os.environ.get("JOBS") or 2)
+EVERY = int(os.environ.get("EVERY") or 1)
+MOST = int(os.environ.get("MOST") or 0)
+SHOWN = 12  # complaints of one case
+
+
+def chosen(items):
+    """EVERY and MOST; the first and the last are always among them."""
+    some = items[::EVERY]
+    if MOST and len(some) > MOST:
+        step = (len(some) - 1) / max(MOST - 1, 1)
+        some = [some[int(i * step)] for i in range(MOST)]
+    return some
+
+
+class Result:
+    def __init__(self):
+        self.total = self.tried = self.failed = 0
+        self.tally, self.took = collections.Counter(), 0.0
+
+
+def images(streams):
+    """A store that holds the old stream, of each kind; and what is in it."""
+    before = {}
+    for kind in ("sqlite", "postgres") if harness.HAVE_PG else ("sqlite",):
+        bench = harness.Bench("first", kind, streams)
+        if kind == "postgres":
+            bench.store.server("CREATE DATABASE " + bench.store.db)
+            bench.store.ask("CREATE TABLE legacy (a int PRIMARY KEY)")
+            bench.store.ask("INSERT INTO legacy VALUES (1)")
+        else:
+            bench.store.ask("CREATE TABLE legacy (a PRIMARY KEY)")
+            bench.store.ask("INSERT INTO legacy VALUES (1)")
+        rc, said = bench.run("import", "old.kvf", bench.store.place)
+        if rc:
+            raise SystemExit("the old stream: exit %d: %s" % (rc, said))
+        before[kind] = {"old": bench.snapshot()}
+        bench.store.save("old")
+    return before
+
+
+def work(case, bench, todo, lock, result):
+    while True:
+        with lock:
+            if not todo:
+                return
+            item, hit = todo.pop(0)
+        bench.wrong, bench.tally = [], collections.Counter()
+        try:
+            case.one(bench, item, hit)
+        except (SystemExit, Exception) as e:
+            bench.must(False, "%s: %s" % (type(e).__name__, e))
+            if not isinstance(e, SystemExit):
+                traceback.print_exc(file=sys.stdout)
+        with lock:
+            result.tried += 1
+            result.tally += bench.tally
+            if bench.wrong:
+                result.failed += 1
+                if result.failed <= SHOWN:
+                    print("    FAILED at %s:" % (item if isinstance(item, str) else " ".join(map(str, item))))
+                    for w in bench.wrong[:4]:
+                        print("        " + w.replace("\n", "\n        "))
+                    sys.stdout.flush()
+
+
+def run_case(name, kind, case, jobs, streams, before):
+    result, begin = Result(), time.time()
+    benches = [harness.Bench("%s_%d" % (kind[0], i), kind, streams) for i in range(jobs or JOBS)]
+    for b in benches:
+        b.before = before[kind]
+    try:
+        items = case.items(benches[0])
+    except SystemExit as e:
+        print("    FAILED: %s" % e)
+        result.failed = 1
+        return result
+    if benches[0].wrong:
+        print("    FAILED: " + "; ".join(benches[0].wrong[:3]))
+        result.failed += 1
+    result.total = len(items)
+    todo = [(i, True) for i in chosen(items)] + [(i, False) for i in case.extra(items)]
+    result.total += len(case.extra(items))
+    lock = threading.Lock()
+    threads = [threading.Thread(target=work, args=(case, b, todo, lock, result)) for b in benches]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    result.took = time.time() - begin
+    return result
+
+
+def commit():
+    git = lambda *a: subprocess.run(["git", "-C", harness.TOP, *a], stdout=subprocess.PIPE,
+                                    stderr=subprocess.DEVNULL, text=True).stdout.strip()
+    return git("rev-parse", "--short=12", "HEAD") + (
+        " with changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def main():
+    wanted = os.environ.get("CASES", "").split()
+    if wanted == ["list"]:
+        for name, text, *_ in CASES:
+            print("%-16s %s" % (name, text))
+        return 0
+    cases = [c for c in CASES if not wanted or any(w in c[0] for w in wanted)]
+    if not cases:
+        raise SystemExit("no case is called that: CASES=list names them")
+    streams = harness.make_streams()
+    before = images(streams)
+    rows, passed, failed = [], 0, 0
+    for name, text, kind, case, jobs in cases:
+        if kind not in before:
+            print("%-16s left out: no server of PostgreSQL" % name)
+            continue
+        r = run_case(name, kind, case, jobs, streams, before)
+        how = "every one" if r.tried == r.total else "a sample of %d" % r.total
+        outcome = ", ".join("%s %d" % (k, v) for k, v in sorted(r.tally.items(), key=str))
+        print("%-16s %5d tried (%s), %d failed, %.0f s; %s" % (name, r.tried, how, r.failed, r.took, outcome))
+        sys.stdout.flush()
+        rows.append("| %s | %s | %d | %s | %s | %d |" % (name, text, r.tried, how, outcome, r.failed))
+        passed += r.tried - min(r.failed, r.tried)
+        failed += r.failed
+    print("\n| case | fault | tried | of which | the store afterwards | failed |")
+    print("|---|---|---|---|---|---|")
+    print("\n".join(rows))
+    print("\ncommit %s" % commit())
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())
