@@ -72,6 +72,9 @@ struct kvf_options {
 	enum kvf_existing existing; /* --replace, --merge */
 	int as_tables;              /* --as tables: import to relational tables */
 	int no_verify;              /* --no-verify; recorded */
+	uint64_t max_rejects;       /* --max-rejects: rows that may be left out; 0 */
+	const char *rejects;        /* --rejects FILE: where they are written */
+	const char *accept_rejects; /* --accept-rejects HEX: publish without them */
 	int freeze;                 /* migrate --freeze: the source refuses writes */
 	int allow_live_source;      /* migrate --allow-live-source; recorded */
 	int dry_run;
@@ -162,7 +165,12 @@ struct kvf_report {
 	int partial;                   /* a selection: never bumps */
 	int in_place;                  /* source and store are one database */
 	struct kvf_writers writers;    /* migrate, plan: who may write to the source */
-	int is_frozen;                 /* it refuses writes: */
+	int has_rejects;               /* rows are missing that could not be carried */
+	int rejects_accepted;          /* ... and that was accepted */
+	uint64_t rejects;              /* how many; 0 where only the stream knows of them */
+	uint8_t rejects_digest[32];    /* of the rejects file */
+	char rejects_file[512], rejects_by_reason[512];
+	int is_frozen; /* it refuses writes: */
 	struct kvf_freeze frozen;
 	struct kvf_report_package *packages;
 	size_t npackages;

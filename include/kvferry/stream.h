@@ -82,7 +82,10 @@ struct kvf_begin {
 	size_t ntables;
 };
 
-/* A report written beside the stream, named in the `end` record. */
+/* A report written beside the stream, named in the `end` record.  This name says
+ * that rows are missing: its size and digest are those of the lines of this and all
+ * earlier packages. */
+#define KVF_SIDE_REJECTS "rejects"
 struct kvf_side {
 	const char *name;
 	uint64_t size;

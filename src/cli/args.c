@@ -138,6 +138,16 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 			return bad_value(c, id, v, "what an import makes");
 		c->o.as_tables = strcmp(v, "tables") == 0;
 		return KVF_OK;
+	case OPT_MAX_REJECTS:
+		st = set_number(c, id, v, 0, 1000000000, &n);
+		c->o.max_rejects = (uint64_t)n;
+		return st;
+	case OPT_REJECTS: c->o.rejects = v; return KVF_OK;
+	case OPT_ACCEPT_REJECTS:
+		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)
+			return bad_value(c, id, v, "64 hex digits");
+		c->o.accept_rejects = v;
+		return KVF_OK;
 	case OPT_EVENTS: c->events_to = v; return KVF_OK;
 	case OPT_APP: c->app_name = v; return KVF_OK;
 	case OPT_COLOR:

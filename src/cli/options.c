@@ -17,7 +17,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 				"leave out source tables that match", "May be repeated." },
 	[OPT_SCHEMA] = { 0, "schema", "PATTERN", NULL,
 			 "carry the tables of these schemas (default: the current one)",
-			 "PostgreSQL and CockroachDB only. '*' is all of them. May be repeated. The tables are "
+			 "PostgreSQL and CockroachDB only. '*' is all of them. May be "
+			 "repeated. The tables are "
 			 "then "
 			 "called SCHEMA.TABLE." },
 	[OPT_PACKAGE] = { 'p', "package", "NAME", NULL, "only this package",
@@ -126,6 +127,19 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_DRY_RUN] = { 'n', "dry-run", NULL, NULL,
 			  "say what would happen; nothing is created, locked or written",
 			  NULL },
+	[OPT_MAX_REJECTS] = { 0, "max-rejects", "N", NULL,
+			      "go on past up to N rows that cannot be carried (default 0)",
+			      "They are written to the rejects file with their reasons. The "
+			      "command ends with 64 and no version is bumped; the stream says "
+			      "that rows are missing." },
+	[OPT_REJECTS] = { 0, "rejects", "FILE", "@file",
+			  "where such rows are written (default: beside what is written)",
+			  "STREAM.rejects, STORE.rejects beside an SQLite store, else "
+			  "kvferry.rejects. One line of JSON for each row." },
+	[OPT_ACCEPT_REJECTS] = { 0, "accept-rejects", "HEX", NULL,
+				 "publish without the rejected rows whose file has this "
+				 "SHA-256",
+				 "Recorded in the history, and shown by 'status'." },
 	[OPT_EVENTS] = { 0, "events", "FILE|fd:N", "@file",
 			 "write what happens as lines of JSON, for machines",
 			 "A file is appended to; fd:N is a descriptor that the caller opened. "

@@ -438,6 +438,19 @@ static json_t *merge_json(struct cli *c)
 	return o;
 }
 
+static json_t *rejects_json(struct cli *c)
+{
+	const struct kvf_report *r = &c->report;
+	json_t *o = cli_json_object(c);
+
+	cli_json_set(c, o, "rows", r->rejects ? cli_json_u64(c, r->rejects) : json_null());
+	cli_json_set(c, o, "digest", cli_json_hex(c, r->rejects_digest, 32));
+	cli_json_set(c, o, "by_reason", cli_json_text(c, r->rejects_by_reason));
+	cli_json_set(c, o, "file", cli_json_text(c, r->rejects_file));
+	cli_json_set(c, o, "accepted", json_boolean(r->rejects_accepted));
+	return o;
+}
+
 json_t *cli_report_json(struct cli *c)
 {
 	const struct kvf_report *r = &c->report;
@@ -457,6 +470,7 @@ json_t *cli_report_json(struct cli *c)
 	cli_json_set(c, o, "in_place", json_boolean(r->in_place));
 	cli_json_set(c, o, "frozen",
 		     r->is_frozen ? cli_json_text(c, r->frozen.run) : json_null());
+	cli_json_set(c, o, "rejects", r->has_rejects ? rejects_json(c) : json_null());
 	cli_json_set(c, o, "writers", cli_json_u64(c, r->writers.n));
 	cli_json_set(c, o, "packages", packages_json(c));
 	cli_json_set(c, o, "records", records_json(c));

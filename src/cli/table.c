@@ -43,8 +43,10 @@ const struct cli_verb cli_verbs[] = {
 	       "the same is noticed, and then nothing is published."),
 	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | PUBLISHING | HOLDING |
 		  OPT_BIT(OPT_KEEP) | OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_FREEZE) |
-		  OPT_BIT(OPT_ALLOW_LIVE_SOURCE) | OPT_BIT(OPT_SIDES),
-	  "0 4 5 8 9 13",
+		  OPT_BIT(OPT_MAX_REJECTS) | OPT_BIT(OPT_REJECTS) |
+		  OPT_BIT(OPT_ACCEPT_REJECTS) | OPT_BIT(OPT_ALLOW_LIVE_SOURCE) |
+		  OPT_BIT(OPT_SIDES),
+	  "0 4 5 8 9 13 64",
 	  EXAMPLES({ "kvferry migrate sqlite:shop.db sqlite:store.db", "every table as it is" },
 		   { "kvferry migrate -f formats/catalog sqlite:shop.db sqlite:shop.db",
 		     "an application's packages, in place" }),
@@ -58,7 +60,7 @@ const struct cli_verb cli_verbs[] = {
 	       "the "
 	       "report to standard error."),
 	  OPT_BIT(OPT_FORMATS) | SELECTION | WRITING | OPT_BIT(OPT_MANIFEST) |
-		  OPT_BIT(OPT_SIDES),
+		  OPT_BIT(OPT_MAX_REJECTS) | OPT_BIT(OPT_REJECTS) | OPT_BIT(OPT_SIDES),
 	  "0 3 4 5 64",
 	  EXAMPLES({ "kvferry export sqlite:shop.db shop.kvf", "every table as it is" },
 		   { "kvferry export sqlite:shop.db - | ssh host kvferry import - "
@@ -76,10 +78,10 @@ const struct cli_verb cli_verbs[] = {
 	       "With --as tables, tables that were carried as they are become tables again, "
 	       "verified and committed in one transaction."),
 	  PUBLISHING | HOLDING | SELECTION_OF_TABLES | OPT_BIT(OPT_AS) | OPT_BIT(OPT_FORMATS) |
-		  OPT_BIT(OPT_ALLOW_PARTIAL) | OPT_BIT(OPT_EXPECT_ROOT) |
-		  OPT_BIT(OPT_MANIFEST) | OPT_BIT(OPT_MAX_VALUE) | OPT_BIT(OPT_MEMORY) |
-		  OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
-	  "0 5 6 7 8 9 13",
+		  OPT_BIT(OPT_ACCEPT_REJECTS) | OPT_BIT(OPT_ALLOW_PARTIAL) |
+		  OPT_BIT(OPT_EXPECT_ROOT) | OPT_BIT(OPT_MANIFEST) | OPT_BIT(OPT_MAX_VALUE) |
+		  OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
+	  "0 5 6 7 8 9 13 64",
 	  EXAMPLES({ "kvferry import shop.kvf sqlite:store.db", "a new store" },
 		   { "kvferry import --replace shop.kvf sqlite:store.db",
 		     "in place of what the store holds" },

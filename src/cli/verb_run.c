@@ -99,6 +99,8 @@ static void last_line(struct cli *c)
 	fprintf(f, "%s %s %s in ", number, cli_plural(entries, "entry", "entries"),
 		c->o.no_verify ? "NOT verified" : "verified (count, bytes, digest)");
 	cli_puts(f, to);
+	if (r->rejects_accepted)
+		fputs(", without the rows that were rejected, as accepted", f);
 	fprintf(f, "%s\n", c->paint.off);
 }
 
@@ -125,7 +127,7 @@ static enum kvf_status run(struct cli *c, run_fn *fn)
 			kvf_err_hint(&c->err,
 				     "name another file; --overwrite replaces this one as "
 				     "soon as the new one is complete");
-		if (c->json && c->report.merge.conflicts)
+		if (c->json && (c->report.merge.conflicts || c->report.has_rejects))
 			c->result = cli_report_json(c);
 		return st;
 	}

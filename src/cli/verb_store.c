@@ -186,6 +186,23 @@ static void add_frozen(struct standing *s, const struct kvf_control *k)
 			 k->frozen);
 }
 
+/* What is live is not all there was. */
+static void add_rejects(struct standing *s, const struct kvf_report *r)
+{
+	size_t n = strlen(s->now);
+	char number[32];
+
+	if (r->has_rejects && r->rejects)
+		snprintf(s->now + n, sizeof(s->now) - n,
+			 "; %s rejected %s missing, as accepted (%.64s)",
+			 cli_number(r->rejects, number),
+			 cli_plural(r->rejects, "row is", "rows are"), r->rejects_by_reason);
+	else if (r->has_rejects)
+		snprintf(s->now + n, sizeof(s->now) - n,
+			 "; rejected rows are missing, as accepted (%.64s)",
+			 r->rejects_by_reason);
+}
+
 static void assess(struct cli *c, struct standing *s)
 {
 	const struct kvf_report *r = &c->report;
@@ -226,6 +243,7 @@ enum kvf_status cli_run_status(struct cli *c)
 		return st;
 	assess(c, &s);
 	add_frozen(&s, &c->report.control);
+	add_rejects(&s, &c->report);
 	if (c->json) {
 		c->result = cli_json_object(c);
 		cli_json_set(c, c->result, "state", cli_json_text(c, s.word));
@@ -326,11 +344,12 @@ static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *
 		history_given_up(row, doc, buf, size);
 	} else if (entries) {
 		flag = json_object_get(doc, "verified");
-		snprintf(buf, size, "%s entries%s%s", entries,
+		snprintf(buf, size, "%s entries%s%s%s", entries,
 			 json_is_false(flag)  ? ", not verified"
 			 : json_is_true(flag) ? ", verified"
 					      : "",
-			 json_is_true(json_object_get(doc, "partial")) ? ", a selection" : "");
+			 json_is_true(json_object_get(doc, "partial")) ? ", a selection" : "",
+			 json_object_get(doc, "rejects") ? ", rejected rows accepted" : "");
 	}
 	json_decref(doc);
 }

@@ -171,8 +171,8 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 				      struct kvf_err *err)
 {
 	size_t package = job->bound->selected[n];
-	size_t nsides = job->bound->app->packages[package]->nsides;
-	struct kvf_side *written = calloc(nsides + 1, sizeof(*written));
+	size_t nsides = job->bound->app->packages[package]->nsides, nrejects = 0;
+	struct kvf_side *written = calloc(nsides + 2, sizeof(*written));
 	struct kvf_report_package *row = &job->report->packages[n];
 	struct kvf_begin begin;
 	struct kvf_entry entry;
@@ -192,6 +192,7 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 			     meter, err);
 	if (!st)
 		st = kvf_writer_begin(w, &begin, err);
+	gather.rejects = job->rejects;
 	gather.writer = w;
 	gather.can_rewind = kvf_output_can_rewind(job->out);
 	while (!st && !(st = kvf_gather_next(&gather, &entry, err)))
@@ -199,7 +200,9 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 	if (st == KVF_EOF)
 		st = kvf_sides_write(sides, n, written, err);
 	if (!st)
-		st = kvf_writer_end(w, written, nsides, &end, err);
+		st = kvf_rejects_end(job->rejects, &written[nsides], &nrejects, err);
+	if (!st)
+		st = kvf_writer_end(w, written, nsides + nrejects, &end, err);
 	if (!st) {
 		report_gather(job->report, &gather, n);
 		row->chunks = end.chunks;
@@ -278,6 +281,8 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 		st = export_package(job, w, sides, n, &limits, &meter, err);
 	if (!st)
 		st = kvf_sides_commit(sides, err);
+	if (!st && job->rejects) /* before anybody can see the tail */
+		st = kvf_rejects_write(job->rejects, job->options, job->report, err);
 	if (!st)
 		st = kvf_writer_finish(w, &job->report->tail, err);
 	else if (w && keeps(job, w, st)) {
@@ -370,6 +375,7 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 			      struct kvf_report *report, struct kvf_err *err)
 {
 	struct kvf_source *source = NULL;
+	struct kvf_rejects *rejects = NULL;
 	struct kvf_output *out = o->output;
 	struct kvf_bound bound;
 	struct kvf_export_job job;
@@ -411,12 +417,22 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 				       .step = 1,
 				       .steps = 1,
 				       .report = report };
-	st = kvf_export_run(&job, err);
+	if (o->max_rejects)
+		st = kvf_rejects_new(o->max_rejects, &rejects, err);
+	job.rejects = rejects;
+	if (!st)
+		st = kvf_export_run(&job, err);
 	if (!st)
 		st = kvf_output_commit(out, err);
 	if (!st && o->manifest)
 		st = kvf_manifest_write(o->manifest, report, o->target, o->overwrite, err);
+	if (!st)
+		st = kvf_rejects_judge(o, report,
+				       "The stream was written without them; an import of it "
+				       "publishes nothing until that is accepted.",
+				       err);
 out:
+	kvf_rejects_free(rejects);
 	if (out != o->output)
 		kvf_output_close(out);
 	kvf_bound_close(&bound);

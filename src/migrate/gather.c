@@ -23,12 +23,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Where rows may be left out, the entries of a row wait until all of them are
+ * there: a row goes whole or not at all.
+ */
+struct held {
+	size_t part, key, value;
+	unsigned flags;
+};
+
+static enum kvf_status hold(struct kvf_gather *g, const struct kvf_entry *e, unsigned flags,
+			    struct kvf_err *err)
+{
+	const struct held h = { e->part.len, e->key.len, e->value.len, flags };
+	enum kvf_status st = kvf_buf_append(&g->held, &h, sizeof(h), err);
+
+	if (!st)
+		st = kvf_buf_append(&g->held, e->part.ptr, e->part.len, err);
+	if (!st)
+		st = kvf_buf_append(&g->held, e->key.ptr, e->key.len, err);
+	return st ? st : kvf_buf_append(&g->held, e->value.ptr, e->value.len, err);
+}
+
 static enum kvf_status gather_put(void *ctx, const struct kvf_entry *entry, unsigned flags,
 				  struct kvf_err *err)
 {
 	struct kvf_gather *g = ctx;
 	enum kvf_status st;
 
+	if (g->rejects && !g->letting_go)
+		return hold(g, entry, flags, err);
 	g->record_entries[g->reading.record]++;
 	if (g->meter)
 		g->meter->p.bytes += entry->part.len + entry->key.len + entry->value.len;
@@ -56,6 +80,7 @@ enum kvf_status kvf_gather_open(struct kvf_gather *g, const struct kvf_bound *b,
 	g->meter = meter;
 	g->limits = *limits;
 	g->in_order = 1;
+	kvf_buf_init(&g->held, SIZE_MAX / 4);
 	kvf_buf_init(&g->last_key, (size_t)(limits->part + limits->key + 64));
 	kvf_sink_init(&g->sink, &caps, gather_put, g);
 	g->record_rows = calloc(2 * (n ? n : 1), sizeof(*g->record_rows));
@@ -83,8 +108,44 @@ void kvf_gather_close(struct kvf_gather *g)
 	kvf_sorter_free(g->sorter);
 	kvf_sink_release(&g->sink);
 	kvf_buf_release(&g->last_key);
+	kvf_buf_release(&g->held);
 	free(g->record_rows);
 	memset(g, 0, sizeof(*g));
+}
+
+/* The entries of a row are complete. */
+static enum kvf_status let_go(struct kvf_gather *g, struct kvf_err *err)
+{
+	const uint8_t *p = g->held.ptr, *end = p + g->held.len;
+	enum kvf_status st = KVF_OK;
+	struct kvf_entry e;
+	struct held h;
+
+	g->letting_go = 1;
+	while (!st && p < end) {
+		memcpy(&h, p, sizeof(h));
+		p += sizeof(h);
+		e.part = (struct kvf_bytes){ p, h.part };
+		e.key = (struct kvf_bytes){ p + h.part, h.key };
+		e.value = (struct kvf_bytes){ p + h.part + h.key, h.value };
+		p += h.part + h.key + h.value;
+		st = gather_put(g, &e, h.flags, err);
+	}
+	g->letting_go = 0;
+	return st;
+}
+
+/* What became of a row, where rows may be left out. */
+static enum kvf_status settle(struct kvf_gather *g, enum kvf_status st,
+			      const struct kvf_row *row, struct kvf_err *err)
+{
+	if (!st)
+		st = let_go(g, err);
+	else if (st == KVF_EREJECT)
+		st = kvf_rejects_take(g->rejects, g->bound, g->package, g->reading.record, row,
+				      g->env, err);
+	g->held.len = 0;
+	return st;
 }
 
 /* A row that cannot be carried stops the run; say which row it is. */
@@ -116,6 +177,8 @@ static enum kvf_status read_part(struct kvf_gather *g, const struct kvf_record *
 	while (!st && !(st = kvf_rows_next(rows, &row, err))) {
 		g->reading.ordinal = row->ordinal;
 		st = pkg->convert(pkg, g->reading.record, row, &g->sink, err);
+		if (g->rejects)
+			st = settle(g, st, row, err);
 		if (st)
 			break;
 		g->rows++;
@@ -232,7 +295,7 @@ static int may_stream(const struct kvf_gather *g)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
 
-	if (!g->writer || !(g->bound->exact || pkg->nrecords == 1))
+	if (!g->writer || g->rejects || !(g->bound->exact || pkg->nrecords == 1))
 		return 0;
 	return rewinds(g) || g->bound->exact ||
 	       (pkg->nrecords == 1 && pkg->records[g->record].ordered);
@@ -372,19 +435,25 @@ enum kvf_status kvf_bound_totals(const struct kvf_bound *b, const struct kvf_opt
 {
 	struct kvf_limits limits = kvf_options_limits(o);
 	enum kvf_status st = KVF_OK;
+	struct kvf_rejects *rejects = NULL;
 	struct kvf_gather gather;
 	struct kvf_entry e;
 	size_t n;
 
 	memset(t, 0, sizeof(*t));
+	if (o->max_rejects || o->accept_rejects)
+		st = kvf_rejects_new(o->max_rejects ? o->max_rejects : UINT64_MAX, &rejects,
+				     err);
 	for (n = 0; !st && n < b->nselected; n++) {
 		st = kvf_gather_open(&gather, b, b->selected[n], &limits, scratch, env, NULL,
 				     err);
+		gather.rejects = rejects;
 		while (!st && !(st = kvf_gather_next(&gather, &e, err)))
 			kvf_totals_add(t, &e);
 		kvf_gather_close(&gather);
 		if (st == KVF_EOF)
 			st = KVF_OK;
 	}
+	kvf_rejects_free(rejects);
 	return st;
 }

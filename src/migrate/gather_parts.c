@@ -43,7 +43,8 @@ enum kvf_status kvf_gather_count_parts(struct kvf_gather *g, size_t stop, unsign
 				       struct kvf_err *err)
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
-	unsigned wish = kvf_thread_count(g->env), n;
+	/* One after the other, where rows may be left out. */
+	unsigned wish = g->rejects ? 1 : kvf_thread_count(g->env), n;
 	enum kvf_status st = KVF_OK;
 	size_t r;
 

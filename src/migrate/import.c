@@ -121,6 +121,22 @@ static enum kvf_status keep_version_record(struct kvf_import *im, struct kvf_buf
 	return st;
 }
 
+/* A stream that lacks rows is published only if that was accepted. */
+static enum kvf_status judge_rejects(struct kvf_import *im, struct kvf_err *err)
+{
+	struct kvf_report *r = im->job->report;
+	const struct kvf_report *made = im->job->made;
+
+	if (made && made->has_rejects) { /* who made it knows more than it says */
+		r->rejects = made->rejects;
+		snprintf(r->rejects_file, sizeof(r->rejects_file), "%s", made->rejects_file);
+		snprintf(r->rejects_by_reason, sizeof(r->rejects_by_reason), "%s",
+			 made->rejects_by_reason);
+	}
+	return kvf_rejects_judge(im->job->options, r,
+				 "Nothing was published; the live data are as they were.", err);
+}
+
 static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 {
 	struct kvf_report *r = im->job->report;
@@ -405,6 +421,8 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 	kvf_report_step_end(r, step, im.totals.entries, im.totals.bytes);
 	if (!st)
 		st = kvf_import_prove(&im, err);
+	if (!st)
+		st = judge_rejects(&im, err);
 	if (!st)
 		st = publish(&im, err);
 failed:

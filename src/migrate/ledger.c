@@ -176,6 +176,23 @@ static json_t *durations(const struct kvf_report *r)
 	return o;
 }
 
+/* Rows that are missing in what was published, which was accepted. */
+static json_t *rejects(const struct kvf_report *r)
+{
+	json_t *o = json_object();
+	int bad = set(o, "digest", hex(r->rejects_digest, 32));
+
+	if (r->rejects) {
+		bad |= set(o, "rows", number(r->rejects));
+		bad |= set(o, "by_reason", json_string(r->rejects_by_reason));
+	}
+	bad |= set(o, "accepted", json_boolean(r->rejects_accepted));
+	if (!bad)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 static const char *existing_name(enum kvf_existing e)
 {
 	switch (e) {
@@ -209,6 +226,8 @@ enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kv
 	bad |= set(doc, "multiset", hex(r->right.m, 16));
 	bad |= set(doc, "existing", json_string(existing_name(o->existing)));
 	bad |= set(doc, "packages", package_list(r));
+	if (r->has_rejects)
+		bad |= set(doc, "rejects", rejects(r));
 	if (r->is_frozen)
 		bad |= set(doc, "frozen", json_string(r->frozen.place));
 	if (o->allow_live_source)
@@ -279,4 +298,36 @@ void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enu
 	if (kvf_store_ledger_append(store, &line.row, &ignored))
 		kvf_err_clear(&ignored);
 	kvf_ledger_line_release(&line);
+}
+
+/* What the document of a publication says of rejects; none is none. */
+static void read_rejects(const char *document, struct kvf_report *r)
+{
+	json_t *doc = document ? json_loads(document, 0, NULL) : NULL;
+	json_t *o = json_object_get(doc, "rejects");
+	const char *digest = json_string_value(json_object_get(o, "digest"));
+	const char *rows = json_string_value(json_object_get(o, "rows"));
+
+	r->has_rejects = r->rejects_accepted = digest != NULL;
+	r->rejects = rows ? strtoull(rows, NULL, 10) : 0;
+	snprintf(r->rejects_by_reason, sizeof(r->rejects_by_reason), "%s",
+		 digest ? digest : "");
+	json_decref(doc);
+}
+
+enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r,
+				   struct kvf_err *err)
+{
+	struct kvf_ledger_row row;
+	int64_t after = 0;
+	enum kvf_status st;
+
+	while (!(st = kvf_store_ledger_next(store, after, &row, err))) {
+		after = row.id;
+		if (row.event && strcmp(row.event, "publish") == 0)
+			read_rejects(row.document, r);
+		else if (row.event && strcmp(row.event, "rollback") == 0)
+			r->has_rejects = 0;
+	}
+	return st == KVF_EOF ? KVF_OK : st;
 }

@@ -100,6 +100,19 @@ static enum kvf_status begin_package(struct kvf_import *im, const struct kvf_ite
 	return kvf_store_keep_unit(im->store, "begin", item->u.begin->n, item->raw, err);
 }
 
+/* Rows are missing: the last package that says so speaks for all. */
+static void note_rejects(struct kvf_report *r, const struct kvf_end *end)
+{
+	size_t i;
+
+	for (i = 0; i < end->nsides; i++) {
+		if (strcmp(end->sides[i].name, KVF_SIDE_REJECTS) != 0)
+			continue;
+		r->has_rejects = 1;
+		memcpy(r->rejects_digest, end->sides[i].sha256, sizeof(r->rejects_digest));
+	}
+}
+
 static enum kvf_status end_package(struct kvf_import *im, const struct kvf_item *item,
 				   struct kvf_err *err)
 {
@@ -109,6 +122,7 @@ static enum kvf_status end_package(struct kvf_import *im, const struct kvf_item 
 	row->chunks = end->chunks;
 	row->totals = end->totals;
 	memcpy(row->r, end->r, sizeof(row->r));
+	note_rejects(im->job->report, end);
 	memcpy(im->package_roots + 32 * end->n, end->r, 32);
 	return kvf_store_keep_unit(im->store, "end", end->n, item->raw, err);
 }

@@ -31,9 +31,10 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
-	int stored;             /* not compressed: nobody keeps these bytes */
-	int start_over;         /* the stage of an earlier run was of other data */
-	struct kvf_still still; /* the source must not change */
+	int stored;                  /* not compressed: nobody keeps these bytes */
+	int start_over;              /* the stage of an earlier run was of other data */
+	struct kvf_still still;      /* the source must not change */
+	struct kvf_rejects *rejects; /* rows may be left out; or NULL */
 };
 
 /* ---- refusals ---------------------------------------------------------------- */
@@ -156,9 +157,12 @@ static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
 				      .env = m->env,
 				      .step = 1,
 				      .steps = 4,
-				      .report = &m->exported };
-	enum kvf_status st = kvf_export_run(&job, err);
+				      .report = &m->exported,
+				      .rejects = m->rejects };
+	enum kvf_status st;
 
+	kvf_rejects_clear(m->rejects); /* of an earlier reading */
+	st = kvf_export_run(&job, err);
 	return st ? st : kvf_output_commit(m->out, err);
 }
 
@@ -191,6 +195,7 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 				      .may_publish = kvf_still_hold,
 				      .last_look = kvf_still_last_look,
 				      .own_stream = 1,
+				      .made = &m->exported,
 				      .ctx = &m->still };
 	enum kvf_status st;
 	size_t i;
@@ -391,6 +396,9 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		st = kvf_refuse_same_file(sources, 2, err);
 	if (!st)
 		st = kvf_refuse_same_file(targets, 2, err);
+	if (!st && (o->max_rejects || o->accept_rejects))
+		st = kvf_rejects_new(o->max_rejects ? o->max_rejects : UINT64_MAX, &m.rejects,
+				     err);
 	if (!st)
 		st = kvf_still_look(o, m.env, report, err);
 	if (!st)
@@ -421,6 +429,7 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	join_reports(&m);
 out:
 	kvf_still_end(&m.still, st, err);
+	kvf_rejects_free(m.rejects);
 	kvf_report_free(&m.exported);
 	kvf_bound_close(&m.bound);
 	kvf_source_close(m.source);

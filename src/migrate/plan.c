@@ -131,6 +131,8 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 		snprintf(report->app, sizeof(report->app), "%s", report->control.app);
 		if (!st)
 			st = kvf_back_live_run(store, report, err);
+		if (!st && report->control.state == KVF_RUN_LIVE)
+			st = kvf_ledger_rejects(store, report, err);
 	} else if (st == KVF_ENOTFOUND) {
 		kvf_err_clear(err);
 		st = KVF_OK;

@@ -15,6 +15,7 @@
  *   apart.c    operands that must not be one file
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
  *   freeze.c   a source that must not change   events.c   for machines
+ *   rejects.c  rows that cannot be carried
  *   holder.c   who has the store            resume.c   a stage that is there already
  *   back.c     abort, rollback, cleanup        legacy.c  the end of the legacy tables
  *   writes.c   what was written since a commit
@@ -141,6 +142,36 @@ KVF_MUST_CHECK enum kvf_status kvf_checks_run(const struct kvf_bound *b,
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
 			unsigned parts, char *buf, size_t size);
 
+/* ---- rejects.c: rows that cannot be carried ---------------------------------- */
+
+struct kvf_rejects;
+KVF_MUST_CHECK enum kvf_status kvf_rejects_new(uint64_t max, struct kvf_rejects **out,
+					       struct kvf_err *err);
+void kvf_rejects_free(struct kvf_rejects *r);
+/* Forget all: what was read is read again. */
+void kvf_rejects_clear(struct kvf_rejects *r);
+/* A stable word for what a message of KVF_EREJECT says. */
+const char *kvf_reject_code(const char *message);
+/* Let a row pass; *err is why it was refused, and is cleared.  KVF_EREJECT, with
+ * *err as it was, when that is one too many. */
+KVF_MUST_CHECK enum kvf_status kvf_rejects_take(struct kvf_rejects *r,
+						const struct kvf_bound *b, size_t package,
+						size_t record, const struct kvf_row *row,
+						const struct kvf_env *env, struct kvf_err *err);
+/* A package has been read: *n is 1 if its `end` record is to have the side. */
+struct kvf_side;
+KVF_MUST_CHECK enum kvf_status kvf_rejects_end(struct kvf_rejects *r, struct kvf_side *side,
+					       size_t *n, struct kvf_err *err);
+/* Write the file, if there is anything in it, and fill the report. */
+KVF_MUST_CHECK enum kvf_status
+kvf_rejects_write(const struct kvf_rejects *r, const struct kvf_options *o,
+		  struct kvf_report *report, struct kvf_err *err);
+/* KVF_EREJECT, unless nothing is missing or that was accepted.  `changed` ends the
+ * detail: "Nothing was published." */
+KVF_MUST_CHECK enum kvf_status kvf_rejects_judge(const struct kvf_options *o,
+						 struct kvf_report *r, const char *changed,
+						 struct kvf_err *err);
+
 /* ---- gather.c: rows of a bound application as entries in stream order -------- */
 
 /*
@@ -165,6 +196,9 @@ struct kvf_gather {
 	unsigned nsorters;
 	unsigned parts; /* in which the current records are read, at most */
 	struct kvf_limits limits;
+	struct kvf_rejects *rejects; /* rows may be left out; NULL = a bad one ends it */
+	struct kvf_buf held;         /* entries of the row that is converted, then */
+	int letting_go;              /* ... they are on their way */
 	struct kvf_sink sink;
 	struct kvf_origin reading; /* the row being converted */
 	struct kvf_origin last;    /* of the entry handed out before */
@@ -314,8 +348,9 @@ struct kvf_export_job {
 	int stored; /* rather than compressed */
 	const char *scratch;
 	const struct kvf_env *env;
-	unsigned step, steps;      /* for progress */
-	struct kvf_report *report; /* packages, records, tail */
+	unsigned step, steps;        /* for progress */
+	struct kvf_report *report;   /* packages, records, tail */
+	struct kvf_rejects *rejects; /* or NULL */
 };
 /* sides.c: opened before anything is read, so that a file that may not be
  * replaced is known early; written with the end of package `n` of the selection
@@ -353,16 +388,15 @@ KVF_MUST_CHECK enum kvf_status kvf_still_look(const struct kvf_options *o,
 					      const struct kvf_env *env, struct kvf_report *r,
 					      struct kvf_err *err);
 /* Is it frozen? */
-KVF_MUST_CHECK enum kvf_status kvf_still_opened(struct kvf_source *source,
-						struct kvf_report *r, struct kvf_err *err);
-/* KVF_EPREFLIGHT for a live source, as the options say. */
-KVF_MUST_CHECK enum kvf_status kvf_still_refuse(const struct kvf_options *o,
-						const struct kvf_report *r,
+KVF_MUST_CHECK enum kvf_status kvf_still_opened(struct kvf_source *source, struct kvf_report *r,
 						struct kvf_err *err);
+/* KVF_EPREFLIGHT for a live source, as the options say. */
+KVF_MUST_CHECK enum kvf_status
+kvf_still_refuse(const struct kvf_options *o, const struct kvf_report *r, struct kvf_err *err);
 /* Freeze it; it must not be open. */
 KVF_MUST_CHECK enum kvf_status kvf_still_freeze(const struct kvf_options *o,
-						const struct kvf_env *env,
-						struct kvf_report *r, struct kvf_err *err);
+						const struct kvf_env *env, struct kvf_report *r,
+						struct kvf_err *err);
 /* may_begin, may_publish and last_look of an import; `ctx` is a struct kvf_still.
  * KVF_EPREFLIGHT when the source has moved, with what it was. */
 KVF_MUST_CHECK enum kvf_status kvf_still_begin(void *ctx, struct kvf_store *store,
@@ -392,7 +426,8 @@ struct kvf_import_job {
 	/* ... and in its transaction, see kvf_store_before_commit(). */
 	enum kvf_status (*last_look)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	void *ctx;
-	const char *frozen; /* the place of the source, if it is; or NULL */
+	const struct kvf_report *made; /* the exporter's, in the same command; or NULL */
+	const char *frozen;            /* the place of the source, if it is; or NULL */
 	/* The stream is made by this very command: when it is another one than that of
 	 * the unfinished run, the source has changed, and the run begins again. */
 	int own_stream;
