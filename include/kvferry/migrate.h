@@ -170,6 +170,7 @@ struct kvf_report {
 	uint64_t rejects;              /* how many; 0 where only the stream knows of them */
 	uint8_t rejects_digest[32];    /* of the rejects file */
 	char rejects_file[512], rejects_by_reason[512];
+	int thawed;    /* abort, rollback: it may be written again */
 	int is_frozen; /* it refuses writes: */
 	struct kvf_freeze frozen;
 	struct kvf_report_package *packages;

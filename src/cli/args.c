@@ -142,6 +142,7 @@ static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 		st = set_number(c, id, v, 0, 1000000000, &n);
 		c->o.max_rejects = (uint64_t)n;
 		return st;
+	case OPT_SOURCE: c->o.source = v; return KVF_OK;
 	case OPT_REJECTS: c->o.rejects = v; return KVF_OK;
 	case OPT_ACCEPT_REJECTS:
 		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)

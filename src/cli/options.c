@@ -127,6 +127,13 @@ const struct cli_option cli_options[OPT_COUNT] = {
 	[OPT_DRY_RUN] = { 'n', "dry-run", NULL, NULL,
 			  "say what would happen; nothing is created, locked or written",
 			  NULL },
+	[OPT_SOURCE] = { 0, "source", "PLACE", NULL,
+			 "the frozen source, where it is not the place that the store "
+			 "remembers",
+			 "A run that died when it had frozen its source and not yet written to "
+			 "the store has left nothing there: 'abort STORE --source SOURCE' "
+			 "lifts "
+			 "that freeze, too." },
 	[OPT_MAX_REJECTS] = { 0, "max-rejects", "N", NULL,
 			      "go on past up to N rows that cannot be carried (default 0)",
 			      "They are written to the rejects file with their reasons. The "

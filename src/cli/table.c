@@ -147,8 +147,9 @@ const struct cli_verb cli_verbs[] = {
 	  "give up an unfinished run",
 	  TEXT("What was staged is dropped; what is live, and the schema version, stay as they "
 	       "are. A run that is at work is not disturbed, unless --takeover says that it "
-	       "is known to be dead."),
-	  OPT_BIT(OPT_TABLE_NAME) | HOLDING | OPT_BIT(OPT_DRY_RUN),
+	       "is known to be dead. A source that was frozen may be written again where "
+	       "nothing is live."),
+	  OPT_BIT(OPT_SOURCE) | OPT_BIT(OPT_TABLE_NAME) | HOLDING | OPT_BIT(OPT_DRY_RUN),
 	  "0 8",
 	  EXAMPLES({ "kvferry abort sqlite:store.db", "as if the run had never begun" }),
 	  cli_run_abort },
@@ -162,9 +163,9 @@ const struct cli_verb cli_verbs[] = {
 	       "of "
 	       "keys where it is not 0 (--discard).",
 	       "A way back is there until 'cleanup' or 'drop-legacy', one run deep."),
-	  OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_CONFIRM) | OPT_BIT(OPT_DISCARD) |
-		  OPT_BIT(OPT_SAVE) | OPT_BIT(OPT_OVERWRITE) | OPT_BIT(OPT_MEMORY) |
-		  OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
+	  OPT_BIT(OPT_SOURCE) | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_CONFIRM) |
+		  OPT_BIT(OPT_DISCARD) | OPT_BIT(OPT_SAVE) | OPT_BIT(OPT_OVERWRITE) |
+		  OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_DRY_RUN),
 	  "0 2 8 9 13 80",
 	  EXAMPLES({ "kvferry rollback -n sqlite:store.db", "what would be lost?" },
 		   { "kvferry rollback sqlite:store.db --confirm RUN --discard 3 --save "

@@ -186,6 +186,7 @@ static json_t *result_json(struct cli *c)
 	cli_json_set(c, o, "already", json_boolean(r->already));
 	cli_json_set(c, o, "live", cli_json_u64(c, r->live));
 	cli_json_set(c, o, "schema", cli_json_u64(c, r->schema));
+	cli_json_set(c, o, "thawed", json_boolean(r->thawed));
 	if (c->verb->run == cli_run_abort)
 		cli_json_set(c, o, "aborted", cli_json_text(c, r->control.run));
 	if (c->verb->run == cli_run_rollback || c->verb->run == cli_run_drop_legacy)
@@ -210,6 +211,8 @@ static void last_line(struct cli *c, const char *already, const char *done)
 		fputs("dry run: nothing was changed", c->out);
 	else
 		fputs(done, c->out);
+	if (c->report.thawed)
+		fputs("; the source may be written again", c->out);
 	fprintf(c->out, "%s\n", c->paint.off);
 }
 

@@ -151,6 +151,26 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 
 /* ---- the freeze ------------------------------------------------------------------ */
 
+/* Undo the freeze at a place; a place that is not frozen is as it should be. */
+static void thaw_source(const char *place, const struct kvf_options *o,
+			const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err)
+{
+	char store[600], source[600];
+	enum kvf_status st = kvf_freeze_lift(place, env, &r->frozen, err);
+
+	r->thawed = st == KVF_OK;
+	snprintf(source, sizeof(source), "%s", place);
+	kvf_text_redact(source);
+	if (st && st != KVF_ENOTFOUND)
+		kvf_report_warn(r,
+				"the source is still frozen: %s; 'kvferry abort %s --source "
+				"\"%s\"' tries again",
+				err->message, typed(o, store, sizeof(store)), source);
+	else if (st && o->source)
+		kvf_report_warn(r, "the source was not frozen: %s", source);
+	kvf_err_clear(err);
+}
+
 /*
  * Last of all, where nothing is live: the source may be written again.  What fails
  * here is said; 'kvferry abort' once more tries again.
@@ -159,21 +179,19 @@ static void thaw(struct kvf_store *store, const struct kvf_options *o,
 		 const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err)
 {
 	struct kvf_control now;
-	struct kvf_freeze f;
-	char place[600];
+	const char *place;
 	enum kvf_status st = kvf_store_control(store, &now, err);
 
-	if (!st && (now.state != KVF_RUN_IDLE || !*now.frozen))
+	place = o->source ? o->source : now.frozen;
+	if (!st && (now.state != KVF_RUN_IDLE || !*place))
 		return;
 	if (!st)
-		st = kvf_freeze_lift(now.frozen, env, &f, err);
-	if (!st || st == KVF_ENOTFOUND)
+		thaw_source(place, o, env, r, err);
+	if (!st && (r->thawed || !r->nwarnings))
 		st = kvf_store_note_frozen(store, "", err);
 	if (st)
-		kvf_report_warn(r,
-				"the source is still frozen: %s; 'kvferry abort %s' tries "
-				"again",
-				err->message, typed(o, place, sizeof(place)));
+		kvf_report_warn(r, "the store still says that the source is frozen: %s",
+				err->message);
 	kvf_err_clear(err);
 }
 
@@ -189,6 +207,14 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 					  { "takeover", o->takeover ? "yes" : "no" },
 					  { "why", r->control.why } };
 
+	if (st == KVF_EPREFLIGHT && o->source && !r->has_control && !o->dry_run) {
+		/* The run died when it had frozen the source and not yet come here. */
+		kvf_err_clear(err);
+		r->already = 1;
+		thaw_source(o->source, o, env, r, err);
+		kvf_store_close(store);
+		return KVF_OK;
+	}
 	if (!st && at_work(&r->control) && !o->dry_run)
 		st = kvf_await_store(store, o, env, r, err);
 	r->already = !st && !at_work(&r->control);

@@ -61,12 +61,28 @@ suite() { # SOURCE
     try "INSERT INTO later VALUES(1)" && die "a new table is not frozen"
     q "DROP TABLE later"
 
-    # Lifted: as if it had never been.
-    [ "$(unfreeze "$1")" = "$run" ] || die "unfreeze"
+    # Lifted, also where the store knows nothing of it: as if it had never been.
+    rm -f s.db
+    expect 0 abort sqlite:s.db --source "$1"
+    says 'the source may be written again'
     after=$(dump)
     [ "$before" = "$after" ] || { echo "$before" >1; echo "$after" >2; diff 1 2; die "something stayed"; }
     q "INSERT INTO t VALUES(9, 'x')"; q "DELETE FROM t WHERE a = 9"
     unfreeze "$1" 2>said && die "nothing was frozen"
+    expect 0 abort sqlite:s.db --source "$1"
+    says 'was not frozen'
+    # A first upgrade that is rolled back, and one that is given up.
+    expect 0 migrate --freeze "$1" sqlite:s.db
+    try "INSERT INTO t VALUES(9, 'x')" && die "not frozen"
+    expect 0 rollback sqlite:s.db --confirm "$("$K" history --json sqlite:s.db | jq -r '.result.runs[-1].run')"
+    says 'the source may be written again'
+    [ "$before" = "$(dump)" ] || die "rollback left something"
+    rm -f s.db
+    expect 64 migrate --freeze --max-value 1 --max-rejects 9 "$1" sqlite:s.db
+    expect 0 abort sqlite:s.db
+    says 'the source may be written again'
+    [ "$before" = "$(dump)" ] || die "abort left something"
+    "$K" status --json sqlite:s.db | jq -e '.result.control.frozen == null' >x || die "the store says it is frozen"
     rm -f s.db
 }
 
