@@ -265,6 +265,13 @@ enum kvf_status kvf_pgs_copy_live(struct kvf_pgs *s, struct kvf_err *err);
 /* Begin a transaction that writes, with our limits.  What is only staged need not
  * be durable at once; what is published must. */
 enum kvf_pgs_commit { KVF_PGS_STAGED, KVF_PGS_DURABLE };
+/*
+ * In it, a step that waits for the server alone: the server ends the session of
+ * a process that is stopped there.  Before it has acquired and after its commit
+ * such a process is nobody whose sessions the next run would end, and holds what
+ * that run needs.
+ */
+enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, struct kvf_err *err);
 enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
 				    const char *begin, enum kvf_pgs_commit commit,
 				    struct kvf_err *err);

@@ -24,6 +24,8 @@ enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err)
 	enum kvf_status st = kvf_pgs_begin(s, &s->pg, s->conn, KVF_RUN_LIVE, "UPDATE", err);
 
 	if (!st)
+		st = kvf_pgs_brief(s, err);
+	if (!st)
 		st = kvf_pgs_drop_orphans(s, err);
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);

@@ -50,6 +50,13 @@ enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, 
 						     : pg->dialect->staged);
 }
 
+enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, struct kvf_err *err)
+{
+	return kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
+			   "SET LOCAL idle_in_transaction_session_timeout = %d",
+			   KVF_PGS_LOCK_MS / 2);
+}
+
 enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
 			      enum kvf_run_state state, const char *lock, struct kvf_err *err)
 {
@@ -273,6 +280,8 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	if (!st)
 		st = kvf_pgs_begin_write(s, &s->pg, s->conn, s->pg.dialect->begin,
 					 KVF_PGS_DURABLE, err);
+	if (!st)
+		st = kvf_pgs_brief(s, err);
 	if (!st && *s->pg.dialect->lock)
 		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "%s",
 				 s->pg.dialect->lock);
