@@ -231,6 +231,7 @@ class Pg:
     def ask(self, sql):
         a = Asker(self.place)
         try:
+            a.ask("SET lock_timeout = 300")
             return a.ask(sql.replace("{c}", "kvferry.control"))
         finally:
             a.close()

@@ -211,10 +211,9 @@ class Stop(Kill):
         how, owner = ("--takeover",), False
         try:
             owner = bool(bench.store.ask("SELECT stage FROM {c} WHERE stage <> 0"))
-            if bench.store.kind == "sqlite":
-                bench.store.ask("UPDATE {c} SET lease = 1 WHERE stage <> 0")
-                how = ("--lock-wait", "20")
-        except sqlite3.Error:
+            bench.store.ask("UPDATE {c} SET lease = 1 WHERE stage <> 0")
+            how = ("--lock-wait", "20")
+        except (sqlite3.Error, SystemExit):  # the stopped process has it locked
             pass
         rc, said = bench.run(*bench.load("new", *how))
         held = rc in (5, 8)
