@@ -360,6 +360,9 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 	/* Names in what the server prints are then qualified. */
 	st = kvf_pg_exec(&s->pg, s->conn, "begin to publish", err,
 			 "SET LOCAL search_path = pg_catalog");
+	/* From here on nobody can read the live table. */
+	if (!st)
+		st = kvf_pgs_brief(s, err);
 	if (!st)
 		st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (!st)
@@ -368,6 +371,9 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 		st = kvf_pgs_set_version(s, s->live, &c, done, err);
 	if (!st)
 		st = kvf_pgs_point(s, schema, prev, had, row, err);
+	if (!st && s->base.last_look) /* it may take its time */
+		st = kvf_pg_exec(&s->pg, s->conn, "publish", err,
+				 "SET LOCAL idle_in_transaction_session_timeout = 0");
 	return st ? st : kvf_store_last_look(&s->base, err);
 }
 
