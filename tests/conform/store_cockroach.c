@@ -296,15 +296,47 @@ static void note_conflicts(void *ctx, enum kvf_log_level level, const char *text
 		*(unsigned long *)ctx += strtoul(at + 13, NULL, 10);
 }
 
-static void true_conflicts_change_nothing_but_the_time(void **state)
+/* Load beside two that write to the control row; how many conflicts there were. */
+static unsigned long load_disturbed(unsigned number, const char *value)
 {
 	unsigned long conflicts = 0;
 	const struct kvf_env env = { .threads = 4, .ctx = &conflicts, .log = note_conflicts };
 	struct kvf_totals sum = { 0, 0, { 0 } }, t;
-	struct kvf_store *s;
+	struct kvf_store *s = open_at(straight, &env);
 	struct kvf_control c;
 	pthread_t thread[2];
-	char *value = malloc(2001), prefix[16];
+	char run[16], prefix[16], sql[128];
+	unsigned i;
+
+	snprintf(run, sizeof(run), "busy%u", number);
+	atomic_store(&quit, 0);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, disturb, NULL), 0);
+	acquire(s, run, &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	for (i = 0; i < 40; i++) {
+		snprintf(prefix, sizeof(prefix), "%03u/", i);
+		put_chunk(s, i, "p", prefix, 300, value, &sum);
+	}
+	ok(kvf_store_flush(s, &test_err));
+	ok(kvf_store_seal(s, test_root, &sum, 1, &test_err));
+	ok(kvf_store_commit(s, 8, bytes("8"), line(run), &test_err));
+	atomic_store(&quit, 1);
+	for (i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	ok(kvf_store_totals(s, KVF_SCAN_LIVE, &t, &test_err));
+	assert_true(kvf_totals_equal(&t, &sum));
+	kvf_store_close(s);
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM kvferry.ledger WHERE run = '%s'", run);
+	assert_string_equal(ask(sql), "1");
+	return conflicts;
+}
+
+static void true_conflicts_change_nothing_but_the_time(void **state)
+{
+	unsigned long conflicts = 0;
+	char *value = malloc(2001);
+	struct kvf_store *s;
 	unsigned i;
 
 	(void)state;
@@ -314,27 +346,10 @@ static void true_conflicts_change_nothing_but_the_time(void **state)
 	s = open_at(straight, NULL);
 	ok(publish_on(s, "base", ENTRIES, "base", 7, "base", &test_err));
 	kvf_store_close(s);
-	atomic_store(&quit, 0);
-	for (i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&thread[i], NULL, disturb, NULL), 0);
-	s = open_at(straight, &env);
-	acquire(s, "busy", &c);
-	ok(kvf_store_stage(s, 0, &test_err));
-	for (i = 0; i < 40; i++) {
-		snprintf(prefix, sizeof(prefix), "%03u/", i);
-		put_chunk(s, i, "p", prefix, 300, value, &sum);
-	}
-	ok(kvf_store_flush(s, &test_err));
-	ok(kvf_store_seal(s, test_root, &sum, 1, &test_err));
-	ok(kvf_store_commit(s, 8, bytes("8"), line("busy"), &test_err));
-	atomic_store(&quit, 1);
-	for (i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
-	ok(kvf_store_totals(s, KVF_SCAN_LIVE, &t, &test_err));
-	assert_true(kvf_totals_equal(&t, &sum));
-	kvf_store_close(s);
-	assert_true(conflicts > 0); /* they were there */
-	assert_string_equal(ask("SELECT count(*) FROM kvferry.ledger WHERE run = 'busy'"), "1");
+	/* Whether they meet is chance: on a busy machine not every time. */
+	for (i = 0; i < 10 && !conflicts; i++)
+		conflicts = load_disturbed(i, value);
+	assert_true(conflicts > 0);
 	free(value);
 }
 
