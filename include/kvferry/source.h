@@ -153,8 +153,11 @@ kvf_source_writers(const char *place, const struct kvf_env *env, struct kvf_writ
 
 /* What a frozen source says of itself. */
 struct kvf_freeze {
-	char run[64], host[256], who[64], tool[32];
-	int64_t at;      /* microseconds since 1970 */
+	char run[64], host[256], who[64], tool[32]; /* of who stamped it last */
+	char stamp[80];  /* of that, and of nothing else */
+	char over[64];   /* the run whose data were live in the store when the freeze was
+			    made; "" = none */
+	int64_t at;      /* microseconds since 1970: stamped */
 	uint64_t tables; /* that refuse writes */
 	int fresh;       /* set: there was no freeze before */
 	char place[512]; /* where it lies, to be typed; never a secret */
@@ -164,18 +167,26 @@ struct kvf_freeze {
 /* Is the source frozen, in its snapshot?  KVF_ENOTFOUND: no. */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_source_frozen(struct kvf_source *s, struct kvf_freeze *f, struct kvf_err *err);
+/* Is the place frozen now?  KVF_ENOTFOUND: no. */
+KVF_API KVF_MUST_CHECK enum kvf_status kvf_freeze_look(const char *place,
+						       const struct kvf_env *env,
+						       struct kvf_freeze *f,
+						       struct kvf_err *err);
 
 struct kvf_freeze_request {
 	const char *run, *host, *who;
 	const char *store;      /* where the data go: for people who meet the freeze */
 	const char *live_table; /* of a store in the same database, which is not
 				   frozen; NULL = none */
+	const char *stamp;      /* another one each time; NULL: the run */
+	const char *over;       /* the run whose data are live there; NULL = none */
 };
 /*
  * Have every table at the place refuse writes from now on, for everybody, until
  * kvf_freeze_lift(): in one transaction, which waits for those that write.  A
- * freeze that is there is completed and stays the one of the run that made it.
- * Not frozen are kvferry's own tables and `live_table`.  KVF_EPREFLIGHT where the
+ * freeze that is there is completed and stamped anew: from now on it is that of this
+ * run, and who saw the old stamp does not lift it.  `over` stays what it was when the
+ * freeze was made.  Not frozen are kvferry's own tables and `live_table`.  KVF_EPREFLIGHT where the
  * place does not let us, with what is missing; nothing was changed then.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
@@ -183,12 +194,13 @@ kvf_freeze_set(const char *place, const struct kvf_env *env,
 	       const struct kvf_freeze_request *request, struct kvf_freeze *f,
 	       struct kvf_err *err);
 /*
- * Undo it exactly: the schema is as it was.  `f` is what was there.
+ * Undo it exactly, if it still has the stamp that the caller saw: the schema is as
+ * it was.  `f` is what was there.  KVF_EBUSY: another one is there now, and stays.
  * KVF_ENOTFOUND: the place is not frozen, nothing was to be done.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_freeze_lift(const char *place, const struct kvf_env *env, struct kvf_freeze *f,
-		struct kvf_err *err);
+kvf_freeze_lift(const char *place, const struct kvf_env *env, const char *stamp,
+		struct kvf_freeze *f, struct kvf_err *err);
 
 /* ---- the end of the legacy tables ------------------------------------------------ */
 

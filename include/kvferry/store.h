@@ -387,9 +387,10 @@ kvf_store_note_frozen(struct kvf_store *s, const char *place, struct kvf_err *er
 
 /*
  * a9 Abort: compare-and-set on the epoch that the caller has seen, while the
- * state is STAGING or SEALED.  In one transaction: epoch + 1, the state LIVE or
- * IDLE as it was before the run, no owner, the stage dropped, the ledger row.
- * KVF_EBUSY if the epoch has moved or nothing is staged.  Like every call of this
+ * state is STAGING or SEALED, or a source is noted as frozen.  In one transaction:
+ * epoch + 1, the state LIVE or IDLE as it was before the run, no owner, the stage
+ * dropped, the ledger row.  KVF_EBUSY if the epoch has moved or there is nothing to
+ * give up.  Like every call of this
  * part it ends what the handle itself may have under way, and when the answer to
  * its commit was lost it finds out.
  */

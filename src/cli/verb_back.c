@@ -246,9 +246,14 @@ enum kvf_status cli_run_abort(struct cli *c)
 
 	if (st || c->json || c->quiet)
 		return st;
-	snprintf(text, sizeof(text),
-		 "aborted run %s: what was staged is gone, the live data are as they were",
-		 c->report.control.run);
+	if (c->report.control.stage)
+		snprintf(text, sizeof(text),
+			 "aborted run %s: what was staged is gone, the live data are as they "
+			 "were",
+			 c->report.control.run);
+	else
+		snprintf(text, sizeof(text),
+			 "the freeze of the source was given up; no run was unfinished");
 	last_line(c, "no run is unfinished", text);
 	return KVF_OK;
 }

@@ -151,17 +151,59 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 
 /* ---- the freeze ------------------------------------------------------------------ */
 
-/* Undo the freeze at a place; a place that is not frozen is as it should be. */
-static void thaw_source(const char *place, const struct kvf_options *o,
-			const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err)
+/* The freeze of the source, as it was before anything changed. */
+struct seen {
+	const char *place; /* as it was typed, or as the control row has it; or "" */
+	struct kvf_freeze freeze;
+	enum kvf_status st; /* of the look */
+	struct kvf_err why;
+};
+
+static void see_freeze(const struct kvf_options *o, const struct kvf_report *r,
+		       const struct kvf_env *env, struct seen *seen)
+{
+	memset(seen, 0, sizeof(*seen));
+	seen->place = o->source ? o->source : r->control.frozen;
+	seen->st = KVF_ENOTFOUND;
+	if (*seen->place)
+		seen->st = kvf_freeze_look(seen->place, env, &seen->freeze, &seen->why);
+}
+
+/*
+ * Do the live data keep it?  Those do that were published behind it: the old program
+ * stays fenced off.  Not those that were live already when it was made.
+ */
+static int is_kept(struct kvf_store *store, const struct seen *seen)
+{
+	struct kvf_generation g;
+	struct kvf_err ignored;
+	enum kvf_status st = kvf_store_generation(store, KVF_SCAN_LIVE, &g, &ignored);
+
+	if (st == KVF_ENOTFOUND || (!st && !g.published))
+		return 0;
+	return st || seen->st || !*g.run || strcmp(g.run, seen->freeze.over) != 0;
+}
+
+/* Lift it if it is still the one that was seen; another one is that of a run which came
+ * after.  A place that is not frozen is as it should be: KVF_OK. */
+static enum kvf_status lift(const struct seen *seen, const struct kvf_options *o,
+			    const struct kvf_env *env, struct kvf_report *r,
+			    struct kvf_err *err)
 {
 	char store[600], source[600];
-	enum kvf_status st = kvf_freeze_lift(place, env, &r->frozen, err);
+	enum kvf_status st = seen->st;
 
+	*err = seen->why;
+	if (!st)
+		st = kvf_freeze_lift(seen->place, env, seen->freeze.stamp, &r->frozen, err);
 	r->thawed = st == KVF_OK;
-	snprintf(source, sizeof(source), "%s", place);
+	snprintf(source, sizeof(source), "%s", seen->place);
 	kvf_text_redact(source);
-	if (st && st != KVF_ENOTFOUND)
+	if (st == KVF_EBUSY)
+		kvf_report_warn(r,
+				"the source stays frozen: run %s has frozen it again meanwhile",
+				r->frozen.run);
+	else if (st && st != KVF_ENOTFOUND)
 		kvf_report_warn(r,
 				"the source is still frozen: %s; 'kvferry abort %s --source "
 				"\"%s\"' tries again",
@@ -169,25 +211,23 @@ static void thaw_source(const char *place, const struct kvf_options *o,
 	else if (st && o->source)
 		kvf_report_warn(r, "the source was not frozen: %s", source);
 	kvf_err_clear(err);
+	return st == KVF_ENOTFOUND ? KVF_OK : st;
 }
 
 /*
- * Last of all, where nothing is live: the source may be written again.  What fails
- * here is said; 'kvferry abort' once more tries again.
+ * Last of all, when the control row has changed: the source may be written again.  What
+ * fails here is said.  The note of a run that came after is not ours.
  */
-static void thaw(struct kvf_store *store, const struct kvf_options *o,
+static void thaw(struct kvf_store *store, const struct seen *seen, const struct kvf_options *o,
 		 const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err)
 {
 	struct kvf_control now;
-	const char *place;
-	enum kvf_status st = kvf_store_control(store, &now, err);
+	enum kvf_status st;
 
-	place = o->source ? o->source : now.frozen;
-	if (!st && (now.state != KVF_RUN_IDLE || !*place))
+	if (!*seen->place || lift(seen, o, env, r, err))
 		return;
-	if (!st)
-		thaw_source(place, o, env, r, err);
-	if (!st && (r->thawed || !r->nwarnings))
+	st = kvf_store_control(store, &now, err);
+	if (!st && now.epoch == r->control.epoch + 1)
 		st = kvf_store_note_frozen(store, "", err);
 	if (st)
 		kvf_report_warn(r, "the store still says that the source is frozen: %s",
@@ -202,34 +242,46 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 {
 	struct kvf_ledger_line line;
 	struct kvf_store *store;
+	struct seen seen;
+	int lifts;
 	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
 	const struct kvf_fact facts[] = { { "run", r->control.run },
 					  { "takeover", o->takeover ? "yes" : "no" },
 					  { "why", r->control.why } };
 
 	if (st == KVF_EPREFLIGHT && o->source && !r->has_control && !o->dry_run) {
-		/* The run died when it had frozen the source and not yet come here. */
+		/* The run died when it had frozen the source and not yet come here.  One
+		 * that lives misses its freeze before it commits. */
 		kvf_err_clear(err);
 		r->already = 1;
-		thaw_source(o->source, o, env, r, err);
+		see_freeze(o, r, env, &seen);
+		(void)!lift(&seen, o, env, r, err);
 		kvf_store_close(store);
 		return KVF_OK;
 	}
 	if (!st && at_work(&r->control) && !o->dry_run)
 		st = kvf_await_store(store, o, env, r, err);
-	r->already = !st && !at_work(&r->control);
-	if (st || r->already)
+	if (st)
 		goto out;
-	if (o->dry_run)
+	see_freeze(o, r, env, &seen);
+	lifts = *seen.place && !is_kept(store, &seen);
+	r->already = !at_work(&r->control) && (!lifts || (o->source && seen.st));
+	if (r->already && lifts && !o->dry_run)
+		(void)!lift(&seen, o, env, r, err); /* says why there is nothing to lift */
+	if (r->already || o->dry_run)
 		goto out;
-	st = kvf_ledger_event(&line, r, "abort", "ok", facts, 3, err);
+	/* Also where only a freeze is given up: the epoch fences off who looked before. */
+	if (!at_work(&r->control) && !*r->control.frozen)
+		st = kvf_store_note_frozen(store, seen.freeze.place, err);
+	if (!st)
+		st = kvf_ledger_event(&line, r, "abort", "ok", facts, 3, err);
 	if (!st) {
 		st = kvf_store_abort(store, r->control.epoch, &line.row, err);
 		kvf_ledger_line_release(&line);
 	}
+	if (!st && lifts)
+		thaw(store, &seen, o, env, r, err);
 out:
-	if (!st && !o->dry_run)
-		thaw(store, o, env, r, err);
 	kvf_store_close(store);
 	return st;
 }
@@ -346,6 +398,7 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 {
 	struct kvf_generation prev;
 	struct kvf_store *store;
+	struct seen seen;
 	char dir[4096];
 	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
 
@@ -372,10 +425,12 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		st = kvf_back_confirmed(o, r, "rollback", err);
 	if (!st && o->save && !o->dry_run)
 		st = save(o, env, r, err);
-	if (!st && !o->dry_run)
+	if (!st && !o->dry_run) {
+		see_freeze(o, r, env, &seen);
 		st = commit_rollback(store, r, o, err);
-	if (!st && !o->dry_run)
-		thaw(store, o, env, r, err);
+		if (!st && !r->control.prev)
+			thaw(store, &seen, o, env, r, err);
+	}
 	kvf_store_close(store);
 	return st;
 }

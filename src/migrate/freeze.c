@@ -8,7 +8,10 @@
  *   in the commit     has anything moved, as far as it was not kept out?
  *
  * A freeze is written into the source and outlives us: the next run goes on with
- * it, `abort` and `rollback` lift it.  Whatever has moved is never published.
+ * it, `abort` and `rollback` lift it.  Whoever relies on one stamps it, each time
+ * after the look at the control row whose epoch the acquire compares: so who lifts
+ * what he saw before he changed the control row never lifts that of a run that comes
+ * after (docs/protocol.md).  Whatever has moved is never published.
  */
 #include "migrate/ledger.h"
 
@@ -52,24 +55,41 @@ enum kvf_status kvf_still_refuse(const struct kvf_options *o, const struct kvf_r
 	return KVF_EPREFLIGHT;
 }
 
-enum kvf_status kvf_still_freeze(const struct kvf_options *o, const struct kvf_env *env,
-				 struct kvf_report *r, struct kvf_err *err)
+int kvf_still_ours(const struct kvf_still *s)
 {
+	return s->report->is_frozen && strcmp(s->report->frozen.stamp, s->stamp) == 0;
+}
+
+uint64_t kvf_still_epoch(const struct kvf_report *r)
+{
+	return r->has_control ? r->control.epoch : 0;
+}
+
+enum kvf_status kvf_still_freeze(struct kvf_still *s, const char *over, struct kvf_err *err)
+{
+	const struct kvf_env *env = s->env;
+	struct kvf_report *r = s->report;
 	struct kvf_ledger_line who = { 0 };
+	char stamp[sizeof(s->stamp)], earlier[64];
 	struct kvf_freeze_request q = { .run = r->run,
 					.host = who.host,
 					.who = who.who,
 					.store = r->target,
-					.live_table = r->in_place ? r->facts.table : NULL };
+					.live_table = r->in_place ? r->facts.table : NULL,
+					.stamp = stamp,
+					.over = over };
 	enum kvf_status st;
 
 	kvf_ledger_who(&who);
 	if (!*r->run)
 		kvf_run_id(r->run, sizeof(r->run));
-	st = kvf_freeze_set(o->source, env, &q, &r->frozen, err);
+	snprintf(stamp, sizeof(stamp), "%s.%u", r->run, ++s->stamps);
+	snprintf(earlier, sizeof(earlier), "%s", r->is_frozen ? r->frozen.run : "");
+	st = kvf_freeze_set(s->o->source, env, &q, &r->frozen, err);
 	if (st)
 		return st;
 	r->is_frozen = 1;
+	memcpy(s->stamp, stamp, sizeof(stamp));
 	kvf_tell(env, "freeze",
 		 (const struct kvf_event_fact[]){ { "source", r->frozen.place, 0 },
 						  { "by", r->frozen.run, 0 },
@@ -80,9 +100,10 @@ enum kvf_status kvf_still_freeze(const struct kvf_options *o, const struct kvf_e
 			 "the source is frozen: %" PRIu64
 			 " table%s, until 'kvferry abort' or 'rollback'",
 			 r->frozen.tables, r->frozen.tables == 1 ? "" : "s");
-	else
-		kvf_logf(env, KVF_LOG_NOTE, "the source is frozen already, by run %s",
-			 r->frozen.run);
+	else if (strcmp(earlier, r->run) != 0)
+		kvf_logf(env, KVF_LOG_NOTE,
+			 "the source was frozen already, by run %s: this run goes on with it",
+			 *earlier ? earlier : "another");
 	if (*r->frozen.open)
 		kvf_report_warn(r,
 				"virtual tables cannot be frozen: %s; a write to them during "
@@ -161,6 +182,35 @@ static enum kvf_status check_source(const struct kvf_still *s, struct kvf_err *e
 	return st || !changed ? st : refuse_moved(s, err);
 }
 
+/*
+ * A freeze that this run relies on has to be there, and ours.  From here to the commit
+ * it stays: PostgreSQL's lock on the tables keeps away who would lift it, and SQLite's
+ * file is compared once more in the commit.
+ */
+static enum kvf_status check_freeze(const struct kvf_still *s, struct kvf_err *err)
+{
+	struct kvf_freeze now;
+	enum kvf_status st;
+
+	if (!*s->stamp)
+		return KVF_OK;
+	st = kvf_freeze_look(s->o->source, s->env, &now, err);
+	if (!st && strcmp(now.stamp, s->stamp) == 0)
+		return KVF_OK;
+	if (!st)
+		kvf_fail(err, KVF_EPREFLIGHT, "the source is frozen by another run now: %s",
+			 now.run);
+	else if (st == KVF_ENOTFOUND)
+		kvf_fail(err, KVF_EPREFLIGHT,
+			 "the freeze of the source was lifted while it was migrated");
+	else
+		return st;
+	kvf_err_detail(err, "%s. Nothing was published; the live data are as they were.",
+		       s->report->source);
+	kvf_err_hint(err, "Run the same command again, with --freeze.");
+	return KVF_EPREFLIGHT;
+}
+
 /* In place: what the store's own connection has seen others commit. */
 static enum kvf_status check_store(const struct kvf_still *s, struct kvf_store *store,
 				   struct kvf_err *err)
@@ -206,10 +256,12 @@ enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_er
 	enum kvf_status st = KVF_OK;
 
 	if (!*s->source)
-		return check_store(s, store, err);
-	if (!s->held)
+		st = check_store(s, store, err);
+	else if (!s->held)
 		st = kvf_source_hold(*s->source, &s->held, err);
-	return st ? st : check_source(s, err);
+	if (!st && *s->source)
+		st = check_source(s, err);
+	return st ? st : check_freeze(s, err);
 }
 
 enum kvf_status kvf_still_last_look(void *ctx, struct kvf_store *store, struct kvf_err *err)

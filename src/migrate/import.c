@@ -331,6 +331,20 @@ static enum kvf_status look(struct kvf_import *im, int *done, struct kvf_err *er
 	return kvf_import_unfinished(im, err);
 }
 
+/* May the acquire compare the epoch of this look?  See job->seen. */
+static enum kvf_status check_seen(struct kvf_import *im, struct kvf_err *err)
+{
+	struct kvf_import_job *job = im->job;
+
+	if (!job->frozen || kvf_still_epoch(job->report) == job->seen)
+		return KVF_OK;
+	job->overtaken = 1;
+	kvf_fail(err, KVF_EBUSY, "another run changed the store after the source was frozen");
+	kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_hint(err, "Run the same command again.");
+	return KVF_EBUSY;
+}
+
 /*
  * Make the store ours.  Another run may be quicker between our look and the
  * acquire: whoever waits for the store looks again.
@@ -340,6 +354,8 @@ static enum kvf_status take_store(struct kvf_import *im, int *done, struct kvf_e
 	struct kvf_import_job *job = im->job;
 	enum kvf_status st = look(im, done, err);
 
+	if (!st && !*done)
+		st = check_seen(im, err);
 	if (!st && !*done && job->may_begin)
 		st = job->may_begin(job->ctx, im->store, err);
 	while (!st && !*done) {
@@ -349,6 +365,8 @@ static enum kvf_status take_store(struct kvf_import *im, int *done, struct kvf_e
 			break;
 		kvf_err_clear(err);
 		st = look(im, done, err);
+		if (!st && !*done)
+			st = check_seen(im, err);
 	}
 	return st;
 }
@@ -409,7 +427,7 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 	im.exact_packages = 1;
 	if (!*r->run)
 		kvf_run_id(r->run, sizeof(r->run));
-	job->start_over = 0;
+	job->start_over = job->overtaken = 0;
 	st = open_both(&im, err);
 	if (!st)
 		st = take_store(&im, &done, err);
@@ -428,6 +446,8 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 failed:
 	if (st)
 		note_failure(&im, st, err);
+	if (im.acquired)
+		job->seen = im.control.epoch;
 	for (i = 0; im.reader && i < kvf_reader_warnings(im.reader); i++)
 		kvf_report_warn(r, "%s", kvf_reader_warning(im.reader, i));
 	kvf_units_release(&im.units);

@@ -8,6 +8,8 @@
  * against the commits of the store.
  */
 #include "migrate/run.h"
+
+#include "base/text.h"
 #include "par/par.h"
 #include "par/serial.h"
 
@@ -31,9 +33,12 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
-	int stored;                  /* not compressed: nobody keeps these bytes */
-	int start_over;              /* the stage of an earlier run was of other data */
-	struct kvf_still still;      /* the source must not change */
+	int stored;             /* not compressed: nobody keeps these bytes */
+	int start_over;         /* the stage of an earlier run was of other data */
+	struct kvf_still still; /* the source must not change */
+	char live_run[64];      /* whose data are live; "" = nobody's */
+	uint64_t seen;          /* the epoch of the store before the source was frozen */
+	int overtaken;          /* ... and it was another one after */
 	struct kvf_rejects *rejects; /* rows may be left out; or NULL */
 };
 
@@ -67,6 +72,22 @@ static int is_upgraded(const struct kvf_report *r)
 	return r->has_control && r->control.state == KVF_RUN_LIVE;
 }
 
+/* Whose data are live?  To be kept with the freeze that is made over them. */
+static enum kvf_status find_live_run(struct migrate *m, struct kvf_store *store,
+				     struct kvf_err *err)
+{
+	struct kvf_generation g;
+	enum kvf_status st = kvf_store_generation(store, KVF_SCAN_LIVE, &g, err);
+
+	m->live_run[0] = '\0';
+	if (!st && g.published)
+		snprintf(m->live_run, sizeof(m->live_run), "%s", g.run);
+	if (st != KVF_ENOTFOUND)
+		return st;
+	kvf_err_clear(err);
+	return KVF_OK;
+}
+
 static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 {
 	struct kvf_store_options so = { .table = m->o->table, .partitions = m->o->partitions };
@@ -86,6 +107,8 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 		st = kvf_preflight_new(m->o, m->env, r, err);
 	else if (!st)
 		st = kvf_import_preflight(store, m->o, m->env, "", r, err);
+	if (!st && store)
+		st = find_live_run(m, store, err);
 	if (st)
 		goto out;
 	/* What an unfinished run began with, or what is live, to compare with it. */
@@ -126,22 +149,65 @@ out:
 	return st;
 }
 
-/*
- * --freeze, when nothing else stands in the way: the source is let go of, frozen,
- * and looked at anew, because the snapshot has to be of the frozen one.
- */
-static enum kvf_status freeze(struct migrate *m, struct kvf_err *err)
+/* The source is let go of, and so is what was known of it. */
+static void let_go(struct migrate *m)
 {
 	struct kvf_report *r = m->report;
-	enum kvf_status st;
 
 	kvf_bound_close(&m->bound);
 	memset(&m->bound, 0, sizeof(m->bound));
 	kvf_source_close(m->source);
 	m->source = NULL;
 	r->nrecords = r->npackages = r->nchecks = r->nwarnings = 0;
-	st = kvf_still_freeze(m->o, m->env, r, err);
-	return st ? st : prepare(m, err);
+}
+
+/*
+ * The freeze that is there is not ours to stamp, and nobody asked for one: whoever it
+ * belongs to may lift it.  So the source is looked at as if there were none.
+ */
+static enum kvf_status do_without(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_report *r = m->report;
+	enum kvf_status st;
+
+	kvf_logf(m->env, KVF_LOG_NOTE, "the freeze of the source is not relied on: %s",
+		 err->message);
+	kvf_err_clear(err);
+	m->still.stamp[0] = '\0';
+	st = prepare(m, err);
+	r->is_frozen = 0;
+	return st || r->already ? st : kvf_still_refuse(m->o, r, err);
+}
+
+/*
+ * When nothing else stands in the way: the source is let go of, frozen, and looked at
+ * anew, because the snapshot has to be of the frozen one.  The epoch that the acquire
+ * will compare is that of a look before the freeze.
+ */
+static enum kvf_status freeze(struct migrate *m, struct kvf_err *err)
+{
+	struct kvf_report *r = m->report;
+	enum kvf_status st;
+
+	do {
+		m->seen = kvf_still_epoch(r);
+		let_go(m);
+		st = kvf_still_freeze(&m->still, m->live_run, err);
+		if (st == KVF_EPREFLIGHT && !m->o->freeze)
+			return do_without(m, err);
+		if (!st)
+			st = prepare(m, err);
+		if (st || r->already ||
+		    (kvf_still_epoch(r) == m->seen && kvf_still_ours(&m->still)))
+			return st;
+		st = kvf_check_stop(m->env, err);
+	} while (!st && kvf_monotonic() < r->lock_until);
+	if (st)
+		return st;
+	kvf_fail(err, KVF_EBUSY, "another run changed the store while the source was frozen");
+	kvf_err_detail(err, "No data were changed.");
+	kvf_err_hint(err, "Run the same command again.");
+	return KVF_EBUSY;
 }
 
 /* ---- the run ------------------------------------------------------------------ */
@@ -200,14 +266,17 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 	enum kvf_status st;
 	size_t i;
 
-	if (m->report->is_frozen)
+	if (*m->still.stamp)
 		job.frozen = m->report->frozen.place;
+	job.seen = m->seen;
 
 	for (i = 0; i < m->report->nrecords; i++)
 		if (m->report->records[i].rows != UINT64_MAX)
 			job.total += m->report->records[i].rows;
 	st = kvf_import_run(&job, err);
 	m->start_over = job.start_over;
+	m->overtaken = job.overtaken;
+	m->seen = job.seen;
 	return st;
 }
 
@@ -360,6 +429,49 @@ static enum kvf_status through_scratch(struct migrate *m, struct kvf_err *err)
 	return st;
 }
 
+/* From the freeze to the commit, once. */
+static enum kvf_status run(struct migrate *m, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+
+	m->start_over = m->overtaken = 0;
+	if (m->o->freeze || m->report->is_frozen)
+		st = freeze(m, err);
+	if (st || m->report->already)
+		return st;
+	st = kvf_report_init(&m->exported, err);
+	if (!st)
+		st = kvf_report_bound(&m->exported, &m->bound, err);
+	if (st)
+		return st;
+	if (m->o->keep)
+		st = through_file(m, err);
+	else if (m->report->in_place)
+		st = through_scratch(m, err);
+	else
+		st = through_pipe(m, err);
+	if (st && m->start_over)
+		st = again(m, err);
+	return st;
+}
+
+/* ... and anew where another run was quicker, as long as the store is waited for. */
+static enum kvf_status run_until(struct migrate *m, struct kvf_err *err)
+{
+	enum kvf_status st = run(m, err);
+
+	while (st == KVF_EBUSY && m->overtaken && !m->o->keep &&
+	       kvf_monotonic() < m->report->lock_until) {
+		kvf_err_clear(err);
+		kvf_serial_go_on(m->serial);
+		kvf_report_free(&m->exported);
+		memset(&m->exported, 0, sizeof(m->exported));
+		m->report->nsteps = 0;
+		st = run(m, err);
+	}
+	return st;
+}
+
 enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *env,
 			    struct kvf_report *report, struct kvf_err *err)
 {
@@ -409,24 +521,9 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		st = kvf_report_count(report, &m.bound, err);
 	if (st || report->already || o->dry_run)
 		goto out;
-	if (o->freeze)
-		st = freeze(&m, err);
-	if (st)
-		goto out;
-	st = kvf_report_init(&m.exported, err);
-	if (!st)
-		st = kvf_report_bound(&m.exported, &m.bound, err);
-	if (st)
-		goto out;
-	if (o->keep)
-		st = through_file(&m, err);
-	else if (report->in_place)
-		st = through_scratch(&m, err);
-	else
-		st = through_pipe(&m, err);
-	if (st && m.start_over)
-		st = again(&m, err);
-	join_reports(&m);
+	st = run_until(&m, err);
+	if (m.exported.nrecords)
+		join_reports(&m);
 out:
 	kvf_still_end(&m.still, st, err);
 	kvf_rejects_free(m.rejects);

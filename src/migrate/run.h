@@ -382,6 +382,8 @@ struct kvf_still {
 	struct kvf_source **source; /* the run's; NULL once it is closed */
 	int64_t changes;            /* of the store, when our own writes began: in place */
 	int held;                   /* writers are kept out */
+	char stamp[80];             /* of our freeze; "" = we rely on none */
+	unsigned stamps;            /* so far */
 };
 /* Who may write to o->source?  To be asked before it is opened. */
 KVF_MUST_CHECK enum kvf_status kvf_still_look(const struct kvf_options *o,
@@ -393,10 +395,14 @@ KVF_MUST_CHECK enum kvf_status kvf_still_opened(struct kvf_source *source, struc
 /* KVF_EPREFLIGHT for a live source, as the options say. */
 KVF_MUST_CHECK enum kvf_status
 kvf_still_refuse(const struct kvf_options *o, const struct kvf_report *r, struct kvf_err *err);
-/* Freeze it; it must not be open. */
-KVF_MUST_CHECK enum kvf_status kvf_still_freeze(const struct kvf_options *o,
-						const struct kvf_env *env, struct kvf_report *r,
+/* Freeze it, or make the freeze that is there ours; it must not be open.  `over` is the
+ * run whose data are live in the store, "" = none. */
+KVF_MUST_CHECK enum kvf_status kvf_still_freeze(struct kvf_still *s, const char *over,
 						struct kvf_err *err);
+/* Does the report show a freeze with our stamp? */
+int kvf_still_ours(const struct kvf_still *s);
+/* The epoch of the control row that the report shows; 0 = there is none. */
+uint64_t kvf_still_epoch(const struct kvf_report *r);
 /* may_begin, may_publish and last_look of an import; `ctx` is a struct kvf_still.
  * KVF_EPREFLIGHT when the source has moved, with what it was. */
 KVF_MUST_CHECK enum kvf_status kvf_still_begin(void *ctx, struct kvf_store *store,
@@ -427,7 +433,13 @@ struct kvf_import_job {
 	enum kvf_status (*last_look)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	void *ctx;
 	const struct kvf_report *made; /* the exporter's, in the same command; or NULL */
-	const char *frozen;            /* the place of the source, if it is; or NULL */
+	const char *frozen; /* the place of the source, if it is; or NULL */
+	/* With it: the epoch that was seen before the source was frozen.  Where it is
+	 * another one when the store is to be taken, whoever changed it may be about to
+	 * lift the freeze: KVF_EBUSY, nothing was changed, and `overtaken` is set.  After
+	 * the run: the epoch that it had. */
+	uint64_t seen;
+	int overtaken;
 	/* The stream is made by this very command: when it is another one than that of
 	 * the unfinished run, the source has changed, and the run begins again. */
 	int own_stream;

@@ -237,10 +237,11 @@ static enum kvf_status set_freeze(const char *place, const struct kvf_env *env,
 }
 
 static enum kvf_status lift_freeze(const char *place, const struct kvf_env *env,
-				   struct kvf_freeze *f, struct kvf_err *err)
+				   const char *stamp, struct kvf_freeze *f, struct kvf_err *err)
 {
 	(void)place;
 	(void)env;
+	(void)stamp;
 	(void)f;
 	return no_freeze(err);
 }

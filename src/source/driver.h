@@ -104,7 +104,7 @@ struct kvf_freezer {
 	enum kvf_status (*set)(const char *rest, const struct kvf_env *env,
 			       const struct kvf_freeze_request *request, struct kvf_freeze *f,
 			       struct kvf_err *err);
-	enum kvf_status (*lift)(const char *rest, const struct kvf_env *env,
+	enum kvf_status (*lift)(const char *rest, const struct kvf_env *env, const char *stamp,
 				struct kvf_freeze *f, struct kvf_err *err);
 	enum kvf_status (*present)(const char *rest, const struct kvf_env *env,
 				   const char *const *tables, size_t n, int *there,
@@ -118,6 +118,9 @@ extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer, kvf_co
 void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...) KVF_PRINTF(3, 4);
 /* "'kvferry status STORE' ...": what a frozen table tells whoever writes to it. */
 void kvf_freeze_text(const struct kvf_freeze_request *request, char *buf, size_t size);
+/* KVF_EBUSY unless the freeze that is there has this stamp. */
+KVF_MUST_CHECK enum kvf_status kvf_freeze_is(const struct kvf_freeze *f, const char *stamp,
+					     struct kvf_err *err);
 
 /* Opens sqlite:REST. */
 KVF_MUST_CHECK enum kvf_status

@@ -2,7 +2,7 @@
  * postgres_freeze - a database whose tables refuse writes.
  *
  *   schema kvferry_freeze             all that is ours
- *   table kvferry_freeze.marker       one row: the run, who, when
+ *   table kvferry_freeze.marker       one row: the run, who, when, its stamp
  *   function kvferry_freeze.refuse()  RAISE EXCEPTION
  *   trigger kvferry_freeze            on every table: BEFORE INSERT OR UPDATE OR
  *                                     DELETE OR TRUNCATE, FOR EACH STATEMENT
@@ -52,8 +52,8 @@ static const char frozen_tables[] =
 static const char marker[] =
 	"SELECT run, host, who, tool, at::pg_catalog.text, (SELECT count(*) FROM"
 	" pg_catalog.pg_trigger g WHERE g.tgname = 'kvferry_freeze' AND"
-	" g.tgfoid = 'kvferry_freeze.refuse()'::regprocedure)::pg_catalog.text"
-	" FROM kvferry_freeze.marker WHERE id = 1";
+	" g.tgfoid = 'kvferry_freeze.refuse()'::regprocedure)::pg_catalog.text, stamp,"
+	" made_over FROM kvferry_freeze.marker WHERE id = 1";
 
 /* A connection that writes to a source: there is no other. */
 struct freezer {
@@ -179,6 +179,8 @@ static enum kvf_status take_marker(const PGresult *res, struct kvf_freeze *f,
 	copy_text(res, 3, f->tool, sizeof(f->tool));
 	f->at = strtoll(PQgetvalue(res, 0, 4), NULL, 10);
 	f->tables = strtoull(PQgetvalue(res, 0, 5), NULL, 10);
+	copy_text(res, 6, f->stamp, sizeof(f->stamp));
+	copy_text(res, 7, f->over, sizeof(f->over));
 	return KVF_OK;
 }
 
@@ -226,6 +228,24 @@ enum kvf_status kvf_postgres_frozen(struct kvf_source *base, struct kvf_freeze *
 	return st;
 }
 
+/* The freeze that is there becomes that of this run; waits for who lifts it. */
+static enum kvf_status stamp_marker(struct freezer *z, const struct kvf_freeze_request *q,
+				    struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+
+	kvf_pg_text(&a, q->run);
+	kvf_pg_text(&a, q->host);
+	kvf_pg_text(&a, q->who);
+	kvf_pg_text(&a, KVF_VERSION);
+	kvf_pg_number(&a, kvf_now_us());
+	kvf_pg_text(&a, q->stamp);
+	return query(z, "freeze",
+		     "UPDATE kvferry_freeze.marker SET run = $1, host = $2, who = $3,"
+		     " tool = $4, at = $5, stamp = $6 WHERE id = 1",
+		     &a, NULL, err);
+}
+
 /* The function's body is the message, so that it says the same to everybody. */
 static enum kvf_status create_objects(struct freezer *z, const struct kvf_freeze_request *q,
 				      struct kvf_err *err)
@@ -234,7 +254,7 @@ static enum kvf_status create_objects(struct freezer *z, const struct kvf_freeze
 		"CREATE SCHEMA kvferry_freeze;"
 		"CREATE TABLE kvferry_freeze.marker(id int8 PRIMARY KEY CHECK (id = 1),"
 		" run text NOT NULL, host text NOT NULL, who text NOT NULL, tool text NOT NULL,"
-		" at int8 NOT NULL);"
+		" at int8 NOT NULL, stamp text NOT NULL, made_over text NOT NULL);"
 		"GRANT USAGE ON SCHEMA kvferry_freeze TO PUBLIC;"
 		"GRANT SELECT ON kvferry_freeze.marker TO PUBLIC";
 	char text[512], sql[4096], *literal, *body = NULL;
@@ -267,9 +287,12 @@ static enum kvf_status create_objects(struct freezer *z, const struct kvf_freeze
 	kvf_pg_text(&a, q->who);
 	kvf_pg_text(&a, KVF_VERSION);
 	kvf_pg_number(&a, kvf_now_us());
+	kvf_pg_text(&a, q->stamp);
+	kvf_pg_text(&a, q->over);
 	return st ? st
 		  : query(z, "freeze",
-			  "INSERT INTO kvferry_freeze.marker VALUES (1, $1, $2, $3, $4, $5)",
+			  "INSERT INTO kvferry_freeze.marker VALUES (1, $1, $2, $3, $4, $5,"
+			  " $6, $7)",
 			  &a, NULL, err);
 }
 
@@ -384,10 +407,12 @@ static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
 		st = read_marker(&z, f, err);
 	if (st == KVF_ENOTFOUND) {
 		st = create_objects(&z, q, err);
-		if (!st)
-			st = read_marker(&z, f, err);
 		f->fresh = 1;
+	} else if (!st) {
+		st = stamp_marker(&z, q, err);
 	}
+	if (!st)
+		st = read_marker(&z, f, err);
 	if (!st)
 		st = freeze_tables(&z, &live, err);
 	if (!st)
@@ -399,7 +424,7 @@ static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
 }
 
 static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
-				   struct kvf_freeze *f, struct kvf_err *err)
+				   const char *stamp, struct kvf_freeze *f, struct kvf_err *err)
 {
 	static const char drop[] =
 		"DO $$ DECLARE t record; BEGIN FOR t IN SELECT n.nspname, c.relname FROM"
@@ -416,6 +441,14 @@ static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
 
 	if (!st)
 		st = read_marker(&z, f, err);
+	/* Nobody stamps it from here on. */
+	if (!st)
+		st = exec(&z, "unfreeze",
+			  "LOCK TABLE kvferry_freeze.marker IN ACCESS EXCLUSIVE MODE", err);
+	if (!st)
+		st = read_marker(&z, f, err);
+	if (!st)
+		st = kvf_freeze_is(f, stamp, err);
 	if (!st)
 		st = exec(&z, "unfreeze", drop, err);
 	release(&z);

@@ -320,21 +320,50 @@ enum kvf_status kvf_freeze_set(const char *place, const struct kvf_env *env,
 {
 	const char *rest;
 	size_t i = find_scheme(place, &rest);
+	struct kvf_freeze_request q = *request;
 
-	assert(request->run && request->host && request->who && request->store);
+	assert(q.run && q.host && q.who && q.store);
+	if (!q.stamp)
+		q.stamp = q.run;
+	if (!q.over)
+		q.over = "";
 	memset(f, 0, sizeof(*f));
-	return i < NSCHEMES ? schemes[i].freezer->set(rest, env, request, f, err)
+	return i < NSCHEMES ? schemes[i].freezer->set(rest, env, &q, f, err)
 			    : no_such_place(place, err);
 }
 
-enum kvf_status kvf_freeze_lift(const char *place, const struct kvf_env *env,
+enum kvf_status kvf_freeze_look(const char *place, const struct kvf_env *env,
+				struct kvf_freeze *f, struct kvf_err *err)
+{
+	struct kvf_source *s;
+	enum kvf_status st;
+
+	memset(f, 0, sizeof(*f));
+	st = kvf_source_open(place, env, &s, err);
+	if (st)
+		return st;
+	st = kvf_source_frozen(s, f, err);
+	kvf_source_close(s);
+	return st;
+}
+
+enum kvf_status kvf_freeze_is(const struct kvf_freeze *f, const char *stamp,
+			      struct kvf_err *err)
+{
+	if (strcmp(f->stamp, stamp) == 0)
+		return KVF_OK;
+	return kvf_fail(err, KVF_EBUSY, "the source is frozen by run %s now", f->run);
+}
+
+enum kvf_status kvf_freeze_lift(const char *place, const struct kvf_env *env, const char *stamp,
 				struct kvf_freeze *f, struct kvf_err *err)
 {
 	const char *rest;
 	size_t i = find_scheme(place, &rest);
 
+	assert(stamp);
 	memset(f, 0, sizeof(*f));
-	return i < NSCHEMES ? schemes[i].freezer->lift(rest, env, f, err)
+	return i < NSCHEMES ? schemes[i].freezer->lift(rest, env, stamp, f, err)
 			    : no_such_place(place, err);
 }
 

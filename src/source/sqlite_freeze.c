@@ -1,7 +1,7 @@
 /*
  * sqlite_freeze - a database that refuses writes.
  *
- *   table kvferry_freeze                  one row: the run, who, when
+ *   table kvferry_freeze                  one row: the run, who, when, its stamp
  *   trigger kvferry_freeze_insert_TABLE   BEFORE ..., RAISE(ABORT, ...)
  *   ..._update_TABLE, ..._delete_TABLE
  *
@@ -51,7 +51,8 @@ struct freezer {
 static const char create_marker[] =
 	"CREATE TABLE IF NOT EXISTS main.kvferry_freeze("
 	" id INTEGER PRIMARY KEY CHECK (id = 1), run TEXT NOT NULL, host TEXT NOT NULL,"
-	" who TEXT NOT NULL, tool TEXT NOT NULL, at INTEGER NOT NULL)";
+	" who TEXT NOT NULL, tool TEXT NOT NULL, at INTEGER NOT NULL, stamp TEXT NOT NULL,"
+	" made_over TEXT NOT NULL)";
 
 /* ---- errors and connections ---------------------------------------------------- */
 
@@ -249,7 +250,7 @@ static void copy_text(sqlite3_stmt *stmt, int column, char *to, size_t size)
  * other columns. */
 static enum kvf_status read_marker(sqlite3 *db, struct kvf_freeze *f, struct kvf_err *err)
 {
-	static const char sql[] = "SELECT run, host, who, tool, at, (SELECT count(*) FROM "
+	static const char sql[] = "SELECT run, host, who, tool, at, stamp, made_over, (SELECT count(*) FROM "
 				  "main.sqlite_schema WHERE"
 				  " type = 'trigger' AND name GLOB 'kvferry_freeze_insert_*')"
 				  " FROM main.kvferry_freeze WHERE id = 1";
@@ -264,7 +265,9 @@ static enum kvf_status read_marker(sqlite3 *db, struct kvf_freeze *f, struct kvf
 		copy_text(stmt, 2, f->who, sizeof(f->who));
 		copy_text(stmt, 3, f->tool, sizeof(f->tool));
 		f->at = sqlite3_column_int64(stmt, 4);
-		f->tables = (uint64_t)sqlite3_column_int64(stmt, 5);
+		copy_text(stmt, 5, f->stamp, sizeof(f->stamp));
+		copy_text(stmt, 6, f->over, sizeof(f->over));
+		f->tables = (uint64_t)sqlite3_column_int64(stmt, 7);
 	}
 	sqlite3_finalize(stmt);
 	if (rc == SQLITE_ROW)
@@ -294,10 +297,22 @@ static enum kvf_status write_marker(struct freezer *z, const struct kvf_freeze_r
 
 	if (!st)
 		st = run(z, "freeze", err,
-			 "INSERT INTO main.kvferry_freeze VALUES (1, %Q, %Q, %Q, %Q, %lld)",
-			 q->run, q->host, q->who, KVF_VERSION, (long long)kvf_now_us());
+			 "INSERT INTO main.kvferry_freeze VALUES"
+			 " (1, %Q, %Q, %Q, %Q, %lld, %Q, %Q)",
+			 q->run, q->host, q->who, KVF_VERSION, (long long)kvf_now_us(),
+			 q->stamp, q->over);
 	f->fresh = 1;
-	return st ? st : read_marker(z->db, f, err);
+	return st;
+}
+
+/* The freeze that is there becomes that of this run. */
+static enum kvf_status stamp_marker(struct freezer *z, const struct kvf_freeze_request *q,
+				    struct kvf_err *err)
+{
+	return run(z, "freeze", err,
+		   "UPDATE main.kvferry_freeze SET run = %Q, host = %Q, who = %Q, tool = %Q,"
+		   " at = %lld, stamp = %Q WHERE id = 1",
+		   q->run, q->host, q->who, KVF_VERSION, (long long)kvf_now_us(), q->stamp);
 }
 
 /* ---- set and lift ------------------------------------------------------------------ */
@@ -353,6 +368,8 @@ static enum kvf_status freeze_set(const char *rest, const struct kvf_env *env,
 		st = read_marker(z.db, f, err);
 	if (st == KVF_ENOTFOUND)
 		st = write_marker(&z, q, f, err);
+	else if (!st)
+		st = stamp_marker(&z, q, err);
 	if (!st)
 		st = for_names(&z, sqlite3_mprintf(TABLES, q->live_table ? q->live_table : ""),
 			       "freeze", freeze_table, text, err);
@@ -375,13 +392,15 @@ static enum kvf_status freeze_set(const char *rest, const struct kvf_env *env,
 }
 
 static enum kvf_status freeze_lift(const char *rest, const struct kvf_env *env,
-				   struct kvf_freeze *f, struct kvf_err *err)
+				   const char *stamp, struct kvf_freeze *f, struct kvf_err *err)
 {
 	struct freezer z;
 	enum kvf_status st = begin(&z, rest, env, "unfreeze", err);
 
 	if (!st)
 		st = read_marker(z.db, f, err);
+	if (!st)
+		st = kvf_freeze_is(f, stamp, err);
 	if (!st)
 		st = for_names(&z, sqlite3_mprintf(TRIGGERS), "unfreeze", drop_trigger, NULL,
 			       err);

@@ -14,7 +14,7 @@
 
 struct change {
 	uint64_t seen;
-	int working;     /* a run is under way */
+	int aborts;      /* a run is under way, or a freeze; else none may be */
 	int must_live;   /* what is live has to be kvferry's */
 	int way_back;    /* and there has to be something before it */
 	const char *sql; /* statements without arguments */
@@ -35,7 +35,7 @@ static enum kvf_status make(struct kvf_pgs *s, PGconn *conn, void *ctx, struct k
 	if (st)
 		return st;
 	working = c.state == KVF_RUN_STAGING || c.state == KVF_RUN_SEALED;
-	if (c.epoch != ch->seen || working != ch->working)
+	if (c.epoch != ch->seen || (ch->aborts ? !kvf_store_gives_up(&c) : working))
 		return kvf_store_held(&c, err);
 	if ((ch->must_live && c.state != KVF_RUN_LIVE) ||
 	    (ch->way_back && !c.prev && !c.prev_legacy))
@@ -106,7 +106,7 @@ enum kvf_status kvf_roach_abort(struct kvf_store *base, uint64_t seen,
 				const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct change ch = { .seen = seen,
-			     .working = 1,
+			     .aborts = 1,
 			     .sql = KVF_PGS_LET_GO
 			     "UPDATE kvferry.control SET stage = 0 WHERE id = 1",
 			     .row = row };

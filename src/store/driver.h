@@ -155,6 +155,9 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 
 /* ---- shared by drivers (shared.c, store.c) ----------------------------------------- */
 
+/* Is there something that an abort gives up: a run, or the freeze of a source? */
+int kvf_store_gives_up(const struct kvf_control *c);
+
 /* KVF_EBUSY: "superseded by run ..." or "run ... holds the store". */
 enum kvf_status kvf_store_superseded(const struct kvf_control *c, struct kvf_err *err);
 enum kvf_status kvf_store_held(const struct kvf_control *c, struct kvf_err *err);

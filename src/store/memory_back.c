@@ -35,8 +35,7 @@ enum kvf_status kvf_mem_abort(struct kvf_store *base, uint64_t seen,
 	struct kvf_mem_data *d = kvf_mem_data_of(base);
 	struct kvf_mem_line *line;
 
-	if (!d->has_control || d->c.epoch != seen ||
-	    (d->c.state != KVF_RUN_STAGING && d->c.state != KVF_RUN_SEALED))
+	if (!d->has_control || d->c.epoch != seen || !kvf_store_gives_up(&d->c))
 		return kvf_store_held(&d->c, err);
 	line = kvf_mem_line_new(row);
 	if (!line)

@@ -26,7 +26,7 @@ static int at_work(const struct kvf_control *c)
  * Begin, if the store is as the caller saw it; else there is no transaction.
  * The row is locked as an acquire would: whoever still loads ends first.
  */
-static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int working,
+static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 			     struct kvf_control *c, struct kvf_err *err)
 {
 	enum kvf_status st;
@@ -47,7 +47,7 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int working,
 				 "SELECT 1 FROM kvferry.control WHERE id = 1 FOR UPDATE");
 	if (!st)
 		st = kvf_pgs_read_control(s, s->conn, c, err);
-	if (!st && (c->epoch != seen || at_work(c) != working))
+	if (!st && (c->epoch != seen || !(aborts ? kvf_store_gives_up(c) : !at_work(c))))
 		st = kvf_store_held(c, err);
 	if (st)
 		kvf_pgs_rollback(s, s->conn);

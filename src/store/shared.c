@@ -22,6 +22,11 @@ int kvf_run_state_parse(const char *name)
 	return -1;
 }
 
+int kvf_store_gives_up(const struct kvf_control *c)
+{
+	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED || *c->frozen;
+}
+
 enum kvf_outside kvf_outside_state(const struct kvf_control *c, int frozen, int legacy_dropped)
 {
 	if (c && (c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED))

@@ -22,7 +22,7 @@ static int at_work(const struct kvf_control *c)
 }
 
 /* Begin, if the store is as the caller saw it; else there is no transaction. */
-static enum kvf_status begin(struct kvf_lite *s, uint64_t seen, int working,
+static enum kvf_status begin(struct kvf_lite *s, uint64_t seen, int aborts,
 			     struct kvf_control *c, struct kvf_err *err)
 {
 	enum kvf_status st;
@@ -36,7 +36,7 @@ static enum kvf_status begin(struct kvf_lite *s, uint64_t seen, int working,
 	if (st)
 		return st;
 	st = kvf_lite_read_control(s, s->db, c, err);
-	if (!st && (c->epoch != seen || at_work(c) != working))
+	if (!st && (c->epoch != seen || !(aborts ? kvf_store_gives_up(c) : !at_work(c))))
 		st = kvf_store_held(c, err);
 	if (st)
 		kvf_lite_rollback(s);

@@ -43,10 +43,13 @@ suite() { # SOURCE
     done
     held_says "INSERT INTO t VALUES(8, 'held')" "kvferry run $run has frozen"
 
-    # The next run goes on with it, without being told, beside the same session.
+    # The next run goes on with it, without being told, beside the same session, and
+    # stamps it: who saw the freeze of the first run does not lift this one.
     expect 0 migrate "$1" sqlite:s.db
     let_go
-    [ "$(run_of "$1")" = "$run" ] || die "another freeze"
+    grep -q "was frozen already, by run $run" err || { cat err; die "who had frozen it?"; }
+    [ "$(run_of "$1")" = "$("$K" history --json sqlite:s.db | jq -r '.result.runs[-1].run')" ] ||
+        die "the freeze is not that of the run"
     "$K" status --json sqlite:s.db | jq -e '.result.control.frozen | length > 0' >x || die "the store knows nothing of it"
     expect 0 status sqlite:s.db
     says 'the old application cannot write'
@@ -205,6 +208,28 @@ says 'a prepared transaction'
 expect 13 migrate --freeze --replace dbname=postgres sqlite:s.db
 says 'lock timeout'
 q "ROLLBACK PREPARED 'p'"
+rm -f s.db*
+# Another run stamps the freeze between the snapshot and the commit: nothing is published.
+# (Before the snapshot it is 8.)
+expect 0 migrate dbname=postgres sqlite:s.db
+for try in 1 2 3 4 5 6 7 8 9; do
+    [ "$try" -lt 9 ] || die "no stamp came at the right moment"
+    rm -f pipe; mkfifo pipe
+    sqlite3 s.db <pipe >x & pid=$!
+    exec 3>pipe
+    echo "BEGIN IMMEDIATE;" >&3 # which holds the run up
+    "$K" migrate --freeze --replace dbname=postgres sqlite:s.db >out 2>err 3>&- & run=$!
+    for i in $(seq 100); do try "SELECT 1 FROM kvferry_freeze.marker" && break; sleep 0.05; done
+    sleep "0.$try"
+    q "UPDATE kvferry_freeze.marker SET run = 'rival', stamp = 'rival.1'"
+    let_go
+    wait "$run"; got=$?
+    unfreeze dbname=postgres >x
+    [ "$got" -eq 13 ] && break
+    [ "$got" -eq 8 ] || die "beside a rival: exit $got"
+done
+says 'frozen by another run now: rival'
+says 'Nothing was published'
 rm -f s.db*
 q "INSERT INTO t(b) SELECT 'b' FROM generate_series(1, 100000)"
 moved dbname=postgres sqlite:s.db

@@ -12,7 +12,9 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	st = kvf_freeze_lift(argv[1], NULL, &f, &err);
+	st = kvf_freeze_look(argv[1], NULL, &f, &err);
+	if (!st)
+		st = kvf_freeze_lift(argv[1], NULL, f.stamp, &f, &err);
 	if (st)
 		fprintf(stderr, "%s\n%s\n%s\n", err.message, err.detail, err.hint);
 	else

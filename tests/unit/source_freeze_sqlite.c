@@ -171,7 +171,7 @@ static void lifting_leaves_the_schema_as_it_was(void **state)
 	after = schema();
 	assert_string_not_equal(before, after);
 	sqlite3_free(after);
-	assert_int_equal(kvf_freeze_lift(place(), NULL, &f, &err), KVF_OK);
+	assert_int_equal(kvf_freeze_lift(place(), NULL, request.run, &f, &err), KVF_OK);
 	assert_string_equal(f.run, request.run);
 	after = schema();
 	assert_string_equal(before, after);
@@ -179,7 +179,8 @@ static void lifting_leaves_the_schema_as_it_was(void **state)
 	sqlite3_free(after);
 	assert_string_equal(write_by("INSERT INTO users(name) VALUES('c')", 0), "");
 	assert_int_equal(stat(legacy_path("a.db-journal"), &st), -1);
-	assert_int_equal(kvf_freeze_lift(place(), NULL, &f, &err), KVF_ENOTFOUND);
+	assert_int_equal(kvf_freeze_lift(place(), NULL, request.run, &f, &err), KVF_ENOTFOUND);
+	assert_int_equal(kvf_freeze_look(place(), NULL, &f, &err), KVF_ENOTFOUND);
 }
 
 static void a_frozen_source_gives_the_same_shapes(void **state)
@@ -218,11 +219,14 @@ static void a_frozen_source_gives_the_same_shapes(void **state)
 	kvf_source_close(thawed);
 }
 
-static void a_second_freeze_completes_the_first(void **state)
+static void a_second_freeze_completes_the_first_and_stamps_it(void **state)
 {
-	const struct kvf_freeze_request other = {
-		.run = "another", .host = "h", .who = "w", .store = "s"
-	};
+	const struct kvf_freeze_request other = { .run = "another",
+						  .host = "h",
+						  .who = "w",
+						  .store = "s",
+						  .stamp = "another.2",
+						  .over = "live" };
 	struct kvf_freeze f;
 	struct kvf_err err;
 	uint64_t tables;
@@ -230,14 +234,24 @@ static void a_second_freeze_completes_the_first(void **state)
 	(void)state;
 	legacy_sql("a.db", SCHEMA);
 	freeze(&f);
+	assert_string_equal(f.stamp, request.run);
 	tables = f.tables;
 	legacy_sql("a.db", "CREATE TABLE late(a)");
 	assert_string_equal(write_by("INSERT INTO late VALUES(1)", 0), "");
 	assert_int_equal(kvf_freeze_set(place(), NULL, &other, &f, &err), KVF_OK);
 	assert_false(f.fresh);
-	assert_string_equal(f.run, request.run);
+	assert_string_equal(f.run, other.run);
+	assert_string_equal(f.stamp, other.stamp);
+	assert_string_equal(f.over, ""); /* nothing was live when it was made */
 	assert_int_equal(f.tables, tables + 1);
 	assert_string_not_equal(write_by("INSERT INTO late VALUES(1)", 0), "");
+	/* Who saw the first one does not lift it. */
+	assert_int_equal(kvf_freeze_lift(place(), NULL, request.run, &f, &err), KVF_EBUSY);
+	assert_string_equal(f.stamp, other.stamp);
+	assert_non_null(strstr(err.message, other.run));
+	assert_string_not_equal(write_by("INSERT INTO late VALUES(1)", 0), "");
+	assert_int_equal(kvf_freeze_lift(place(), NULL, other.stamp, &f, &err), KVF_OK);
+	assert_string_equal(write_by("INSERT INTO late VALUES(1)", 0), "");
 }
 
 static void a_store_in_the_same_file_stays_free(void **state)
@@ -324,8 +338,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_frozen_source_gives_the_same_shapes, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_second_freeze_completes_the_first, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(
+			a_second_freeze_completes_the_first_and_stamps_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_in_the_same_file_stays_free, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_missing_is_named, setup, teardown),
