@@ -64,7 +64,13 @@ suite() { # SOURCE
     try "INSERT INTO later VALUES(1)" && die "a new table is not frozen"
     q "DROP TABLE later"
 
-    # Lifted, also where the store knows nothing of it: as if it had never been.
+    # Another one is not lifted.  This one is, also where the store knows nothing of it:
+    # as if it had never been.
+    run=$(run_of "$1")
+    "$TOP/$B/tests/tools/unfreeze" "$1" another >x 2>said
+    [ $? -eq 8 ] || die "the freeze of another run was lifted"
+    grep -q "the source is frozen by run $run now" said || { cat said; die "which run?"; }
+    try "INSERT INTO t VALUES(9, 'x')" && die "not frozen any more"
     rm -f s.db
     expect 0 abort sqlite:s.db --source "$1"
     says 'the source may be written again'
