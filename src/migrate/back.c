@@ -255,7 +255,7 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		kvf_err_clear(err);
 		r->already = 1;
 		see_freeze(o, r, env, &seen);
-		(void)!lift(&seen, o, env, r, err);
+		(void)lift(&seen, o, env, r, err);
 		kvf_store_close(store);
 		return KVF_OK;
 	}
@@ -267,7 +267,7 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 	lifts = *seen.place && !is_kept(store, &seen);
 	r->already = !at_work(&r->control) && (!lifts || (o->source && seen.st));
 	if (r->already && lifts && !o->dry_run)
-		(void)!lift(&seen, o, env, r, err); /* says why there is nothing to lift */
+		(void)lift(&seen, o, env, r, err); /* says why there is nothing to lift */
 	if (r->already || o->dry_run)
 		goto out;
 	/* Also where only a freeze is given up: the epoch fences off who looked before. */

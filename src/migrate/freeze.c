@@ -259,9 +259,9 @@ enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_er
 		st = check_store(s, store, err);
 	else if (!s->held)
 		st = kvf_source_hold(*s->source, &s->held, err);
-	if (!st && *s->source)
-		st = check_source(s, err);
-	return st ? st : check_freeze(s, err);
+	if (!st)
+		st = check_freeze(s, err);
+	return st || !*s->source ? st : check_source(s, err);
 }
 
 enum kvf_status kvf_still_last_look(void *ctx, struct kvf_store *store, struct kvf_err *err)
