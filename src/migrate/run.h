@@ -14,6 +14,9 @@
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
+ *   tables_back.c  an application's entries -> its legacy tables
+ *   args.c     what --arg gives        checks.c     what definitions ask first
+ *   sides.c    reports beside the stream
  *   freeze.c   a source that must not change   events.c   for machines
  *   rejects.c  rows that cannot be carried
  *   holder.c   who has the store            resume.c   a stage that is there already
