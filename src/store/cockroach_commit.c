@@ -91,16 +91,15 @@ static enum kvf_status publish(struct kvf_pgs *s, PGconn *conn, void *ctx, struc
 static enum kvf_status is_live(struct kvf_pgs *s, PGconn *conn, void *ctx, int *yes,
 			       struct kvf_err *err)
 {
-	int64_t active = 0;
+	const struct publication *p = ctx;
+	int64_t id = 0;
 	enum kvf_status st =
-		kvf_pg_ask(&s->quiet, conn, &active,
-			   "SELECT CASE state WHEN 'LIVE' THEN active ELSE 0 END FROM"
-			   " kvferry.control WHERE id = 1 FOR UPDATE",
-			   NULL, err);
+		kvf_pg_ask(&s->quiet, conn, &id,
+			   "SELECT id FROM kvferry.control WHERE id = 1 FOR UPDATE", NULL, err);
 
-	(void)ctx;
-	*yes = !st && (uint64_t)active == s->stage;
-	return st;
+	*yes = 0;
+	/* Another run may have adopted our stage and published it. */
+	return st ? st : kvf_pgs_in_ledger(&s->quiet, conn, p->row, yes, err);
 }
 
 enum kvf_status kvf_roach_commit(struct kvf_store *base, uint64_t schema,
@@ -153,19 +152,8 @@ static enum kvf_status is_appended(struct kvf_pgs *s, PGconn *conn, void *ctx, i
 				   struct kvf_err *err)
 {
 	const struct event *e = ctx;
-	struct kvf_pg_args a = { 0 };
-	int64_t n = 0;
-	enum kvf_status st;
 
-	kvf_pg_text(&a, e->row->run);
-	kvf_pg_text(&a, e->row->event);
-	kvf_pg_number(&a, e->row->at);
-	st = kvf_pg_ask(&s->pg, conn, &n,
-			"SELECT count(*) FROM kvferry.ledger WHERE run = $1 AND event = $2 AND"
-			" at = $3",
-			&a, err);
-	*yes = !st && n != 0;
-	return st;
+	return kvf_pgs_in_ledger(&s->pg, conn, e->row, yes, err);
 }
 
 enum kvf_status kvf_roach_ledger_append(struct kvf_store *base, uint64_t epoch,

@@ -338,14 +338,15 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 /* Insert a ledger row in whatever transaction is open. */
 enum kvf_status kvf_pgs_insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_row *row,
 				      struct kvf_err *err);
+/* Is it there: did the transaction that wrote it commit? */
+enum kvf_status kvf_pgs_in_ledger(const struct kvf_pg *pg, PGconn *conn,
+				  const struct kvf_ledger_row *row, int *yes,
+				  struct kvf_err *err);
 enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err);
 void kvf_pgs_note_failure(struct kvf_store *base, const char *why);
 enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
 				      const struct kvf_ledger_row *row, struct kvf_err *err);
 
-/* Insert a row in whatever transaction is open. */
-enum kvf_status kvf_pgs_insert_ledger(struct kvf_pgs *s, const struct kvf_ledger_row *row,
-				      struct kvf_err *err);
 /*
  * Statements that make of a table under the live name what the live table was:
  * owner, privileges, and the views that name it.  Made before the tables move,

@@ -92,6 +92,25 @@ enum kvf_status kvf_pgs_insert_ledger(struct kvf_pgs *s, const struct kvf_ledger
 			    &a, "write", NULL, err);
 }
 
+enum kvf_status kvf_pgs_in_ledger(const struct kvf_pg *pg, PGconn *conn,
+				  const struct kvf_ledger_row *row, int *yes,
+				  struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	int64_t n = 0;
+	enum kvf_status st;
+
+	kvf_pg_text(&a, row->run);
+	kvf_pg_text(&a, row->event ? row->event : "");
+	kvf_pg_number(&a, row->at);
+	st = kvf_pg_ask(pg, conn, &n,
+			"SELECT count(*) FROM kvferry.ledger WHERE run = $1 AND event = $2 AND"
+			" at = $3",
+			&a, err);
+	*yes = !st && n != 0;
+	return st;
+}
+
 /* In the open transaction: nobody has taken the store since we acquired it. */
 static enum kvf_status fence(struct kvf_pgs *s, struct kvf_err *err)
 {
@@ -378,15 +397,19 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 }
 
 /*
- * The answer to COMMIT was lost.  The control row knows, once the old session is
- * over: as long as that may still commit it holds the row locked, and we wait.
+ * The answer to COMMIT was lost.  The ledger knows, once the old session is over:
+ * as long as that may still commit it holds the control row locked, and we wait.
+ * The control row alone does not know: another run may have adopted our stage,
+ * and published it.
  */
-static enum kvf_status find_out(struct kvf_pgs *s, enum kvf_status lost, struct kvf_err *err)
+static enum kvf_status find_out(struct kvf_pgs *s, const struct kvf_ledger_row *row,
+				enum kvf_status lost, struct kvf_err *err)
 {
 	double until = kvf_monotonic() + FIND_OUT_S;
 	const struct timespec pause = { 0, 500000000 };
 	struct kvf_control c;
 	enum kvf_status st;
+	int published = 0;
 
 	for (;;) {
 		st = kvf_pgs_ready(s, NULL);
@@ -396,16 +419,20 @@ static enum kvf_status find_out(struct kvf_pgs *s, enum kvf_status lost, struct 
 					 " kvferry.control FOR UPDATE; ROLLBACK",
 					 KVF_PGS_LOCK_MS);
 		if (!st)
+			st = kvf_pgs_in_ledger(&s->quiet, s->conn, row, &published, NULL);
+		if (!st)
 			st = kvf_pgs_read_control(s, s->conn, &c, NULL);
 		if (!st || kvf_monotonic() > until || kvf_pg_stopped(&s->pg))
 			break;
 		kvf_pgs_rollback(s, s->conn);
 		nanosleep(&pause, NULL);
 	}
-	if (!st && c.state == KVF_RUN_LIVE && c.active == s->stage) {
+	if (!st && published) {
 		kvf_err_clear(err);
 		return KVF_OK;
 	}
+	if (!st && c.epoch != s->base.epoch)
+		return kvf_store_superseded(&c, err);
 	if (st)
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
 	else
@@ -439,7 +466,7 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 	/* No signal stops us here: the answer is worth waiting for. */
 	st = kvf_pgs_end(s, &s->quiet, s->conn, err);
 	if (st && PQstatus(s->conn) != CONNECTION_OK)
-		return find_out(s, st, err);
+		return find_out(s, row, st, err);
 	if (st)
 		kvf_pgs_rollback(s, s->conn);
 	return st;

@@ -407,8 +407,9 @@ class Check:
         if self.args.settled:
             self.must(not self.working, "the store is %s" % self.state)
             self.must(not orphans, "generations are left: %s" % sorted(orphans))
-        # A run that stopped between its acquire and its stage, or after its commit.
+        # Runs that stopped between their acquire and their stage, or after their commit.
         allowed = keep | orphans | {self.was["active"], self.was["prev"], self.was.get("stage", 0)}
+        allowed |= {g for g in self.rows if self.was["epoch"] < g <= c["epoch"]}
         self.must(keep <= set(self.rows), "nothing is known of generation %s" % sorted(
             keep - set(self.rows)))
         self.must(set(self.rows) <= (keep if self.args.settled else allowed),

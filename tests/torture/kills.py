@@ -143,6 +143,7 @@ class Kill:
         else:
             bench.must(rc in (-number, 128 + number, 0), "exit %d: %s" % (rc, said[:300]))
             bench.must(how.was_hit(bench), "it was not hit")
+            bench.tally["exit 0" if rc == 0 else "stopped"] += 1
         outcome = bench.holds(before, ["new"])
         bench.true_end(rc, said, outcome)
         bench.tally[outcome] += 1

@@ -1,6 +1,7 @@
 """Runs the cases of `make torture`: see run.sh for what can be chosen."""
 import collections
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -142,6 +143,8 @@ def commit():
 
 
 def main():
+    # A shell that runs this in the background ignores it, and so would kvferry.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     wanted = os.environ.get("CASES", "").split()
     if wanted == ["list"]:
         for name, text, *_ in CASES:
