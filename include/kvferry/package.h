@@ -278,14 +278,14 @@ struct kvf_application {
 	const char *name;                    /* "" = tables carried as they are */
 	struct kvf_package *const *packages; /* in stream order */
 	size_t npackages;
-	const char *source_version; /* SQL that yields one number; NULL = none */
-	uint64_t source_requires;   /* the version it must yield */
+	const char *source_version;   /* SQL that yields one number; NULL = none */
+	uint64_t source_requires;     /* the version it must yield */
 	const char *source_otherwise; /* what to do about another one, or NULL */
 	const struct kvf_arg *args;
 	size_t nargs;
 	const struct kvf_check *checks; /* of the whole; packages have their own */
 	size_t nchecks;
-	uint64_t schema;            /* the version that a commit sets */
+	uint64_t schema; /* the version that a commit sets */
 	/* The application's own version record in the store; part.len + key.len
 	 * == 0 means there is none. */
 	struct kvf_bytes version_part, version_key, version_started, version_done;

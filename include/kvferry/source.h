@@ -91,10 +91,9 @@ kvf_rows_open(struct kvf_source *s, const struct kvf_record *record, unsigned pa
  * the rows lie in the source.  *at_once (at least 1) may become fewer.  A driver
  * that has no small parts plans as kvf_source_plan() does.
  */
-KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_plan_small(struct kvf_source *s,
-							     const struct kvf_record *record,
-							     unsigned *at_once, unsigned *parts,
-							     struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_source_plan_small(struct kvf_source *s, const struct kvf_record *record, unsigned *at_once,
+		      unsigned *parts, struct kvf_err *err);
 
 /* The next row, valid until the next call; KVF_EOF after the last one.  Errors
  * and the end are sticky.  Rows must be closed before their source. */
@@ -154,7 +153,7 @@ kvf_source_writers(const char *place, const struct kvf_env *env, struct kvf_writ
 /* What a frozen source says of itself. */
 struct kvf_freeze {
 	char run[64], host[256], who[64], tool[32]; /* of who stamped it last */
-	char stamp[80];  /* of that, and of nothing else */
+	char stamp[80];                             /* of that, and of nothing else */
 	char over[64];   /* the run whose data were live in the store when the freeze was
 			    made; "" = none */
 	int64_t at;      /* microseconds since 1970: stamped */
@@ -168,10 +167,9 @@ struct kvf_freeze {
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_source_frozen(struct kvf_source *s, struct kvf_freeze *f, struct kvf_err *err);
 /* Is the place frozen now?  KVF_ENOTFOUND: no. */
-KVF_API KVF_MUST_CHECK enum kvf_status kvf_freeze_look(const char *place,
-						       const struct kvf_env *env,
-						       struct kvf_freeze *f,
-						       struct kvf_err *err);
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_freeze_look(const char *place, const struct kvf_env *env, struct kvf_freeze *f,
+		struct kvf_err *err);
 
 struct kvf_freeze_request {
 	const char *run, *host, *who;

@@ -48,9 +48,9 @@ struct cli {
 	struct cli_progress *progress;
 	struct cli_events *events; /* NULL: not wanted */
 	const char *events_to;     /* --events */
-	int out_errno; /* why a write to stdout failed, or 0 */
-	int summed_up; /* what would be lost was printed */
-	int done_note; /* the work is done; only its report can fail now */
+	int out_errno;             /* why a write to stdout failed, or 0 */
+	int summed_up;             /* what would be lost was printed */
+	int done_note;             /* the work is done; only its report can fail now */
 
 	json_t *result;   /* with --json */
 	json_t *warnings; /* array of strings */

@@ -126,7 +126,8 @@ enum kvf_status kvf_formats_bind(struct kvf_formats *f,
 	size_t p, r;
 
 	for (p = 0; p < f->def.npackages; p++)
-		for (r = 0; shapes[p] && r < f->def.packages[p].nrecords + f->def.packages[p].nsides;
+		for (r = 0;
+		     shapes[p] && r < f->def.packages[p].nrecords + f->def.packages[p].nsides;
 		     r++) {
 			if (shapes[p][r])
 				st = bind_record(&f->programs[p].records[r], shapes[p][r], err);

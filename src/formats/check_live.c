@@ -254,8 +254,7 @@ static enum reading reading_of(const struct kvf_checker *c, const char *table, i
 	return how;
 }
 
-static int column_in_queries(const struct kvf_checker *c, const char *table,
-			     const char *column)
+static int column_in_queries(const struct kvf_checker *c, const char *table, const char *column)
 {
 	for (size_t p = 0; p < c->app->npackages; p++)
 		for (size_t i = 0; i < c->app->packages[p]->nrecords; i++) {

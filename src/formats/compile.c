@@ -360,8 +360,8 @@ static enum kvf_status compile_record(struct compiler *c, struct kvf_err *err)
 
 /* The part that everybody else sees. */
 static enum kvf_status fill_record(struct kvf_formats *f, const struct kvf_def_package *p,
-				   const struct kvf_prog_record *prog,
-				   struct kvf_record *out, struct kvf_err *err)
+				   const struct kvf_prog_record *prog, struct kvf_record *out,
+				   struct kvf_err *err)
 {
 	const struct kvf_def_record *def = prog->def;
 	enum kvf_status st;
@@ -496,8 +496,8 @@ static enum kvf_status compile_package(struct kvf_formats *f, const struct kvf_d
 	size_t i;
 
 	prog->def = def;
-	prog->records = kvf_arena_zalloc(c.arena,
-					 (def->nrecords + def->nsides) * sizeof(*prog->records));
+	prog->records = kvf_arena_zalloc(c.arena, (def->nrecords + def->nsides) *
+							  sizeof(*prog->records));
 	if (!prog->records)
 		return kvf_fail_nomem(err);
 	kvf_sink_init(&sink, &caps, NULL, NULL);

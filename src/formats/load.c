@@ -264,8 +264,8 @@ static enum kvf_status load_with(struct kvf_arena *arena, const struct kvf_node 
 
 		w->pos = v->key->pos;
 		st = kvf_node_name(v->key, "with", &w->name, err);
-		if (!st && strspn(w->name, "abcdefghijklmnopqrstuvwxyz0123456789_") !=
-				   strlen(w->name))
+		if (!st &&
+		    strspn(w->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(w->name))
 			st = kvf_def_fail(err, w->pos,
 					  "\"%s\" must be a name of SQL without quotes: small "
 					  "letters, digits and _",
@@ -392,9 +392,8 @@ static enum kvf_status written_kinds_differ(const struct kvf_def_package *p,
 enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node *root,
 				 struct kvf_def_package *p, struct kvf_err *err)
 {
-	static const char *const keys[] = { "package", "version", "records", "values",
-					    "with",    "checks",  "sides",   "back",
-					    "lost" };
+	static const char *const keys[] = { "package", "version", "records", "values", "with",
+					    "checks",  "sides",   "back",    "lost" };
 	const struct kvf_node *m[COUNT(keys)], *v;
 	struct kvf_def_record *list;
 	const char *name;

@@ -265,7 +265,7 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 				     struct kvf_def_package **packages, struct kvf_err *err)
 {
 	static const char *const keys[] = { "application", "packages", "store", "source",
-					    "drop",	   "args",     "checks" };
+					    "drop",        "args",     "checks" };
 	const struct kvf_node *m[COUNT(keys)];
 	enum kvf_status st;
 	size_t i;
@@ -297,4 +297,3 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 	def->pos = root->pos;
 	return st;
 }
-

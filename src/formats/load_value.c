@@ -308,8 +308,8 @@ static enum kvf_status field_name(const struct kvf_node *key, const char **out,
 static enum kvf_status load_field(const struct context *c, const struct kvf_node *node,
 				  struct kvf_def_field *f, struct kvf_err *err)
 {
-	static const char *const keys[F_KEYS] = { "type",   "tag",    "from", "const",
-						  "default", "omit",   "scale", "unit",
+	static const char *const keys[F_KEYS] = { "type",    "tag",   "from",   "const",
+						  "default", "omit",  "scale",  "unit",
 						  "fields",  "nulls", "members" };
 	const struct kvf_node *m[F_KEYS];
 	struct context inner = *c;

@@ -80,8 +80,8 @@ enum kvf_status kvf_formats_matchers(struct kvf_arena *arena, struct kvf_prog *p
 			const struct kvf_def_entry *entry = &def->records[r].entries[e];
 			struct kvf_key *part = NULL, *key = NULL;
 
-			st = kvf_key_read(arena, &def->records[r], entry->partition, NULL, &part,
-					  err);
+			st = kvf_key_read(arena, &def->records[r], entry->partition, NULL,
+					  &part, err);
 			if (!st)
 				st = kvf_key_read(arena, &def->records[r], entry->key, NULL,
 						  &key, err);
@@ -98,7 +98,8 @@ size_t kvf_formats_kind_of(const struct kvf_package *self, struct kvf_bytes part
 	size_t i;
 
 	for (i = 0; i < self->nkinds; i++)
-		if (accepts(prog->matchers[i].part, part) && accepts(prog->matchers[i].key, key))
+		if (accepts(prog->matchers[i].part, part) &&
+		    accepts(prog->matchers[i].key, key))
 			break;
 	return i;
 }

@@ -110,8 +110,7 @@ KVF_MUST_CHECK enum kvf_status kvf_formats_kinds(struct kvf_arena *arena,
 
 /* match.c: which kind made an entry, by all that the templates say. */
 KVF_MUST_CHECK enum kvf_status kvf_formats_matchers(struct kvf_arena *arena,
-						    struct kvf_prog *prog,
-						    struct kvf_err *err);
+						    struct kvf_prog *prog, struct kvf_err *err);
 size_t kvf_formats_kind_of(const struct kvf_package *self, struct kvf_bytes part,
 			   struct kvf_bytes key);
 

@@ -149,9 +149,8 @@ enum kvf_status kvf_field_failed(const struct kvf_run *run, const struct kvf_pro
 
 /* copied.c: bytes that are the message already go to the value buffer if they
  * are one that `fields` describes; unknown numbers may stand in it.  Blames. */
-KVF_MUST_CHECK enum kvf_status kvf_encode_copied(struct kvf_run *run,
-						 const struct kvf_prog_entry *e,
-						 struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_encode_copied(struct kvf_run *run, const struct kvf_prog_entry *e, struct kvf_err *err);
 
 /* Protobuf; the others are in tree.h. */
 KVF_MUST_CHECK enum kvf_status kvf_encode_protobuf(struct kvf_run *run,

@@ -19,15 +19,24 @@ static const struct filter_info {
 	enum argument argument;
 	uint64_t least, most;
 } infos[] = {
-	{ "hex", ARG_NONE, 0, 0 },           { "base32hex", ARG_NONE, 0, 0 },
-	{ "lower", ARG_NONE, 0, 0 },         { "upper", ARG_NONE, 0, 0 },
-	{ "urlencode", ARG_NONE, 0, 0 },     { "pad", ARG_NUMBER, 1, PAD_MAX },
-	{ "be64", ARG_NONE, 0, 0 },          { "desc64", ARG_NONE, 0, 0 },
-	{ "rfc3339", ARG_UNIT, 0, 0 },       { "uuid", ARG_NONE, 0, 0 },
-	{ "uuid5", ARG_UUID, 0, 0 },         { "decimal", ARG_NUMBER, 0, DECIMAL_DIGITS_MAX },
-	{ "else", ARG_TEXT, 0, 0 },          { "dns_label", ARG_NONE, 0, 0 },
-	{ "dns_subdomain", ARG_NONE, 0, 0 }, { "segment", ARG_NONE, 0, 0 },
-	{ "nonempty", ARG_NONE, 0, 0 },      { "max", ARG_NUMBER, 1, LENGTH_MAX },
+	{ "hex", ARG_NONE, 0, 0 },
+	{ "base32hex", ARG_NONE, 0, 0 },
+	{ "lower", ARG_NONE, 0, 0 },
+	{ "upper", ARG_NONE, 0, 0 },
+	{ "urlencode", ARG_NONE, 0, 0 },
+	{ "pad", ARG_NUMBER, 1, PAD_MAX },
+	{ "be64", ARG_NONE, 0, 0 },
+	{ "desc64", ARG_NONE, 0, 0 },
+	{ "rfc3339", ARG_UNIT, 0, 0 },
+	{ "uuid", ARG_NONE, 0, 0 },
+	{ "uuid5", ARG_UUID, 0, 0 },
+	{ "decimal", ARG_NUMBER, 0, DECIMAL_DIGITS_MAX },
+	{ "else", ARG_TEXT, 0, 0 },
+	{ "dns_label", ARG_NONE, 0, 0 },
+	{ "dns_subdomain", ARG_NONE, 0, 0 },
+	{ "segment", ARG_NONE, 0, 0 },
+	{ "nonempty", ARG_NONE, 0, 0 },
+	{ "max", ARG_NUMBER, 1, LENGTH_MAX },
 	{ "min", ARG_NUMBER, 1, LENGTH_MAX },
 };
 #define NFILTERS (sizeof(infos) / sizeof(infos[0]))

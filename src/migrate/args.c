@@ -154,7 +154,8 @@ static enum kvf_status read_folder(struct kvf_arena *memory, const char *path,
 	if (!copy)
 		return kvf_fail_nomem(err);
 	if (access(path, R_OK | X_OK) != 0)
-		return kvf_fail_errno(err, KVF_EUSAGE, errno, "cannot read the folder %s", path);
+		return kvf_fail_errno(err, KVF_EUSAGE, errno, "cannot read the folder %s",
+				      path);
 	fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
 	if (!fts)
 		return kvf_fail_errno(err, KVF_ESOURCE, errno, "cannot read %s", path);
@@ -276,8 +277,9 @@ static int by_pair_name(const void *a, const void *b)
 }
 
 enum kvf_status kvf_arguments(const struct kvf_options *o, struct kvf_source *source,
-			      const struct kvf_head *earlier, struct kvf_formats *formats, struct kvf_arena *memory,
-			      struct kvf_pair **pairs, size_t *npairs, struct kvf_err *err)
+			      const struct kvf_head *earlier, struct kvf_formats *formats,
+			      struct kvf_arena *memory, struct kvf_pair **pairs, size_t *npairs,
+			      struct kvf_err *err)
 {
 	const struct kvf_application *app = formats ? kvf_formats_application(formats) : NULL;
 	enum kvf_status st = check_given(o, app, err);

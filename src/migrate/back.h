@@ -31,10 +31,9 @@ KVF_MUST_CHECK enum kvf_status kvf_back_open(const struct kvf_options *o,
 					     const struct kvf_env *env, struct kvf_report *r,
 					     struct kvf_store **store, struct kvf_err *err);
 /* KVF_EBUSY or KVF_EUNFINISHED while a run is under way, naming what to type. */
-KVF_MUST_CHECK enum kvf_status kvf_back_settled(struct kvf_store *store,
-						const struct kvf_options *o,
-						const struct kvf_env *env,
-						struct kvf_report *r, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_back_settled(struct kvf_store *store, const struct kvf_options *o,
+		 const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err);
 /* Has r->confirm been confirmed?  `verb` and `more` ("-f DIR ...") are for the
  * command to type. */
 KVF_MUST_CHECK enum kvf_status kvf_back_confirmed(const struct kvf_options *o,

@@ -76,8 +76,7 @@ static enum kvf_status refuse(const struct kvf_report_check *c, struct kvf_err *
 		at += n > 0 ? (size_t)n : 0;
 	}
 	kvf_fail(err, KVF_EPREFLIGHT, "%s: %" PRIu64 " (%s)", c->text, c->count, c->code);
-	kvf_err_detail(err, "%s%s. Nothing was changed.", list,
-		       c->count > i ? ", ..." : "");
+	kvf_err_detail(err, "%s%s. Nothing was changed.", list, c->count > i ? ", ..." : "");
 	if (c->hint)
 		kvf_err_hint(err, "%s", c->hint);
 	return KVF_EPREFLIGHT;

@@ -164,7 +164,8 @@ static enum kvf_status refuse_moved(const struct kvf_still *s, struct kvf_err *e
 
 	describe_move(s, moved, sizeof(moved));
 	kvf_fail(err, KVF_EPREFLIGHT, "the source was changed while it was migrated");
-	kvf_err_detail(err, "%s. %s. Nothing was published; the live data are as they were.", s->report->source,
+	kvf_err_detail(err, "%s. %s. Nothing was published; the live data are as they were.",
+		       s->report->source,
 		       *moved ? moved
 			      : "No table has another number of rows: rows were changed, or "
 				"something else in it");

@@ -23,19 +23,18 @@ struct kvf_fact {
 	const char *name, *text;
 };
 /* The row of anything else. */
-KVF_MUST_CHECK enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line,
-						const struct kvf_report *r, const char *event,
-						const char *outcome,
-						const struct kvf_fact *facts, size_t n,
-						struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_report *r, const char *event,
+		 const char *outcome, const struct kvf_fact *facts, size_t n,
+		 struct kvf_err *err);
 /* Fill in who runs this, where, by which tool, and the time. */
 void kvf_ledger_who(struct kvf_ledger_line *line);
 void kvf_ledger_line_release(struct kvf_ledger_line *line);
 
 /* Does what is live lack rows that were rejected?  Into the report: the digest
  * of their file stands for the reasons. */
-KVF_MUST_CHECK enum kvf_status
-kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r,
+						  struct kvf_err *err);
 
 /* Append a failed run; best effort, because the first error must not be covered. */
 void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enum kvf_status st,

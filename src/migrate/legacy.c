@@ -112,8 +112,8 @@ static enum kvf_status source_totals(struct legacy *l, struct kvf_totals *t,
 		st = kvf_units_head(l->store, KVF_SCAN_LIVE, &head, err);
 	}
 	if (!st) {
-		st = kvf_bound_open(l->o, source, head, kvf_source_is_place(source, l->o->target),
-				    &bound, err);
+		st = kvf_bound_open(l->o, source, head,
+				    kvf_source_is_place(source, l->o->target), &bound, err);
 	}
 	if (!st)
 		st = kvf_bound_totals(&bound, l->o, l->scratch, l->env, t, err);

@@ -33,12 +33,12 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
-	int stored;             /* not compressed: nobody keeps these bytes */
-	int start_over;         /* the stage of an earlier run was of other data */
-	struct kvf_still still; /* the source must not change */
-	char live_run[64];      /* whose data are live; "" = nobody's */
-	uint64_t seen;          /* the epoch of the store before the source was frozen */
-	int overtaken;          /* ... and it was another one after */
+	int stored;                  /* not compressed: nobody keeps these bytes */
+	int start_over;              /* the stage of an earlier run was of other data */
+	struct kvf_still still;      /* the source must not change */
+	char live_run[64];           /* whose data are live; "" = nobody's */
+	uint64_t seen;               /* the epoch of the store before the source was frozen */
+	int overtaken;               /* ... and it was another one after */
 	struct kvf_rejects *rejects; /* rows may be left out; or NULL */
 };
 

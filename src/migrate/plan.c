@@ -89,10 +89,11 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 				"--replace or --merge, unless they are these data already",
 				report->facts.entries);
 	if (report->writers.n && !report->is_frozen)
-		kvf_report_warn(report,
-				"the source is live (%s): migrate needs it stopped, or --freeze, "
-				"or --allow-live-source",
-				report->writers.named);
+		kvf_report_warn(
+			report,
+			"the source is live (%s): migrate needs it stopped, or --freeze, "
+			"or --allow-live-source",
+			report->writers.named);
 	if (bound.partial)
 		kvf_report_warn(report, "a selection never bumps the schema version");
 out:

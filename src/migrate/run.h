@@ -436,7 +436,7 @@ struct kvf_import_job {
 	enum kvf_status (*last_look)(void *ctx, struct kvf_store *store, struct kvf_err *err);
 	void *ctx;
 	const struct kvf_report *made; /* the exporter's, in the same command; or NULL */
-	const char *frozen; /* the place of the source, if it is; or NULL */
+	const char *frozen;            /* the place of the source, if it is; or NULL */
 	/* With it: the epoch that was seen before the source was frozen.  Where it is
 	 * another one when the store is to be taken, whoever changed it may be about to
 	 * lift the freeze: KVF_EBUSY, nothing was changed, and `overtaken` is set.  After

@@ -151,8 +151,9 @@ const struct kvf_head *kvf_side_head(const struct kvf_side_entries *s)
 }
 
 enum kvf_status kvf_side_open(const struct kvf_options *o, const char *place,
-			      const struct kvf_head *earlier, const struct kvf_env *env, struct kvf_meter *meter,
-			      struct kvf_side_entries **out, struct kvf_err *err)
+			      const struct kvf_head *earlier, const struct kvf_env *env,
+			      struct kvf_meter *meter, struct kvf_side_entries **out,
+			      struct kvf_err *err)
 {
 	struct kvf_side_entries *s = calloc(1, sizeof(*s));
 	enum kvf_status st;

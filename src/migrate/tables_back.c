@@ -113,7 +113,8 @@ static enum kvf_status check_tables(struct back *b, struct kvf_err *err)
 		const struct kvf_package *pkg = b->app->packages[p];
 
 		for (i = 0; !st && i < pkg->nback; i++, n++) {
-			struct kvf_record record = { .name = "back", .table = pkg->back[i].table };
+			struct kvf_record record = { .name = "back",
+						     .table = pkg->back[i].table };
 			const struct kvf_table *shape;
 			uint64_t rows;
 
@@ -126,8 +127,8 @@ static enum kvf_status check_tables(struct back *b, struct kvf_err *err)
 	}
 	kvf_source_close(source);
 	if (!st && !n)
-		st = refuse(KVF_EDEFINITION, "Write queries under \"back:\" in its packages.", err,
-			    "the definitions say nothing of a way back");
+		st = refuse(KVF_EDEFINITION, "Write queries under \"back:\" in its packages.",
+			    err, "the definitions say nothing of a way back");
 	if (st == KVF_EDEFINITION && !*err->hint)
 		kvf_err_hint(err, "Make the legacy schema first, with the application's own "
 				  "release; this fills its tables.");
@@ -258,11 +259,12 @@ static enum kvf_status view(struct back *b, const struct kvf_package *p, size_t 
 	char sql[1024];
 
 	if (drop)
-		snprintf(sql, sizeof(sql), "DROP VIEW %s\"%s\"", is_postgres(b) ? "pg_temp." : "temp.",
-			 name);
+		snprintf(sql, sizeof(sql), "DROP VIEW %s\"%s\"",
+			 is_postgres(b) ? "pg_temp." : "temp.", name);
 	else
 		snprintf(sql, sizeof(sql),
-			 "CREATE TEMPORARY VIEW \"%s\" AS SELECT partition, key, value, %s AS doc "
+			 "CREATE TEMPORARY VIEW \"%s\" AS SELECT partition, key, value, %s AS "
+			 "doc "
 			 "FROM kvferry_entries WHERE package = '%s' AND kind = '%s'",
 			 name, is_postgres(b) ? "doc::jsonb" : "doc", p->name, name);
 	return b->restore->ops->run(b->restore, "make a view of a kind", sql, err);
@@ -276,7 +278,8 @@ static enum kvf_status insert_sql(const struct kvf_back *back, const struct kvf_
 	size_t i;
 
 	for (i = 0; !st && i < shape->ncolumns; i++)
-		st = kvf_buf_printf(sql, err, "%s\"%s\"", i ? ", " : "", shape->columns[i].name);
+		st = kvf_buf_printf(sql, err, "%s\"%s\"", i ? ", " : "",
+				    shape->columns[i].name);
 	return st ? st : kvf_buf_printf(sql, err, ")\n%s", back->query);
 }
 
@@ -374,10 +377,10 @@ static enum kvf_status package_totals(struct back *b, const struct kvf_bound *bo
 	enum kvf_status st;
 
 	memset(t, 0, sizeof(*t));
-	st = kvf_gather_open(&g, bound, bound->selected[n], &limits,
-			     kvf_scratch_dir(b->o->target, b->env, b->scratch_dir,
-					     sizeof(b->scratch_dir)),
-			     b->env, NULL, err);
+	st = kvf_gather_open(
+		&g, bound, bound->selected[n], &limits,
+		kvf_scratch_dir(b->o->target, b->env, b->scratch_dir, sizeof(b->scratch_dir)),
+		b->env, NULL, err);
 	while (!st && !(st = kvf_gather_next(&g, &e, err))) {
 		kvf_totals_add(t, &e);
 		kvf_meter_add(&b->meter, 1, 0);
@@ -409,7 +412,8 @@ static enum kvf_status prove(struct back *b, struct kvf_err *err)
 			continue;
 		b->report->equal = 0;
 		kvf_report_warn(b->report,
-				"package %s: the tables give %" PRIu64 " entries again, of %" PRIu64
+				"package %s: the tables give %" PRIu64
+				" entries again, of %" PRIu64
 				"%s; what cannot return is listed",
 				bound.names[n], t.entries, want->entries,
 				t.entries == want->entries ? ", and some differ" : "");

@@ -157,7 +157,8 @@ enum kvf_status kvf_pgs_note_frozen(struct kvf_store *base, const char *place,
 	if (!st)
 		st = kvf_pgs_touched(s, s->conn, &has, err);
 	if (!st && !has)
-		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->pg.name);
+		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's",
+				s->pg.name);
 	kvf_pg_text(&a, place);
 	return st ? st
 		  : kvf_pg_query(&s->pg, s->conn,

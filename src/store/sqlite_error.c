@@ -152,9 +152,8 @@ enum kvf_status kvf_lite_fail(struct kvf_lite *s, sqlite3 *db, const char *doing
 	if (s->base.mode == KVF_STORE_READ)
 		kvf_err_detail(err, "Nothing was changed.");
 	else
-		kvf_err_detail(err,
-			       "The live data are as they were; what was staged is kept "
-			       "for the next run.");
+		kvf_err_detail(err, "The live data are as they were; what was staged is kept "
+				    "for the next run.");
 	add_hint(s, code, err);
 	return st;
 }

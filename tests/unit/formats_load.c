@@ -113,7 +113,8 @@ static void every_mistake_in_an_application_is_placed(void **state)
 		  NULL },
 		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b}]\n"),
 		  "application.yaml:4:10: a check has no \"query\"", NULL },
-		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b, query: c}, "
+		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b, query: "
+		      "c}, "
 		      "{code: a, text: b, query: c}]\n"),
 		  "application.yaml:4:40: the check \"a\" stands here twice", NULL },
 		{ APP("packages: [p]\nstore: {schema: 1}\nchecks: [{code: a, text: b, query: "

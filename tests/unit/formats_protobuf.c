@@ -249,7 +249,8 @@ static void message_tables_follow_from_the_definition(void **state)
 	"package: p\nversion: 1\nrecords: {r: {table: t, entries: [{partition: x, value: v, "  \
 	"key: k}]}}\nvalues:\n  v:\n    encoding: protobuf\n    from: '{a}'\n    fields:\n"    \
 	"      s: {tag: 1, type: string}\n      n: {tag: 2, type: repeated int32}\n"           \
-	"      m: {tag: 3, type: 'map<string,message>', fields: {t: {tag: 1, type: fixed32}}}\n"
+	"      m: {tag: 3, type: 'map<string,message>', fields: {t: {tag: 1, type: "           \
+	"fixed32}}}\n"
 
 static void a_message_is_copied_if_it_is_one(void **state)
 {
@@ -283,8 +284,8 @@ static void a_null_among_elements_becomes_what_nulls_says(void **state)
 	struct kvf_cell map = TEXT("{\"k\":null}"), list = TEXT("[null,1]");
 
 	(void)state;
-	value(PACKAGE("      a: {tag: 1, type: 'map<string,string>', nulls: ''}\n"), "a", &map, 1,
-	      "0a050a016b1200");
+	value(PACKAGE("      a: {tag: 1, type: 'map<string,string>', nulls: ''}\n"), "a", &map,
+	      1, "0a050a016b1200");
 	value(PACKAGE("      a: {tag: 1, type: repeated int32, nulls: '7'}\n"), "a", &list, 1,
 	      "0a020701");
 	value(PACKAGE("      a: {tag: 1, type: 'map<string,string>'}\n"), "a", &map, 1,

@@ -28,8 +28,8 @@ static void query(const char *with, const char *text, const char *const *values,
 	}
 	if (values)
 		assert_int_equal(kvf_formats_arguments(d.formats, values, &d.err), KVF_OK);
-	assert_string_equal(
-		kvf_formats_application(d.formats)->packages[0]->records[0].query, expected);
+	assert_string_equal(kvf_formats_application(d.formats)->packages[0]->records[0].query,
+			    expected);
 	definition_close(&d);
 }
 
@@ -45,8 +45,8 @@ static void a_query_takes_along_what_it_names(void **state)
 	      "SELECT k FROM two");
 	query(with, "SELECT k FROM ONE", NULL,
 	      "WITH one AS (SELECT 1 AS k -- one\n)\nSELECT k FROM ONE");
-	query(with, "SELECT 'two', \"two\", $$two$$, $t$ two $t$ /* two /* two */ */ AS k", NULL,
-	      "SELECT 'two', \"two\", $$two$$, $t$ two $t$ /* two /* two */ */ AS k");
+	query(with, "SELECT 'two', \"two\", $$two$$, $t$ two $t$ /* two /* two */ */ AS k",
+	      NULL, "SELECT 'two', \"two\", $$two$$, $t$ two $t$ /* two /* two */ */ AS k");
 	query(with, "WITH z AS (SELECT k FROM one) SELECT k FROM z", NULL,
 	      "p.yaml:9:12: a query that begins with WITH cannot name one of the package's "
 	      "\"with\"");

@@ -137,17 +137,17 @@ static void members_are_found_by_their_unescaped_name(void **state)
 	kvf_scratch_init(&scratch, 1 << 20);
 	kvf_buf_init(&tape, 1 << 20);
 	assert_int_equal(kvf_json_parse(kvf_bytes_str(text), &tape, &json, &err), KVF_OK);
-	assert_int_equal(
-		kvf_json_member(&json, json.root, kvf_bytes_str("ab"), 0, &scratch, &token, &err),
-		KVF_OK);
+	assert_int_equal(kvf_json_member(&json, json.root, kvf_bytes_str("ab"), 0, &scratch,
+					 &token, &err),
+			 KVF_OK);
 	assert_memory_equal(kvf_json_raw(&json, token).ptr, "3", 1);
-	assert_int_equal(
-		kvf_json_member(&json, json.root, kvf_bytes_str("b"), 0, &scratch, &token, &err),
-		KVF_OK);
+	assert_int_equal(kvf_json_member(&json, json.root, kvf_bytes_str("b"), 0, &scratch,
+					 &token, &err),
+			 KVF_OK);
 	assert_int_equal(token, 0);
-	assert_int_equal(
-		kvf_json_member(&json, json.root, kvf_bytes_str("c"), 0, &scratch, &token, &err),
-		KVF_EREJECT);
+	assert_int_equal(kvf_json_member(&json, json.root, kvf_bytes_str("c"), 0, &scratch,
+					 &token, &err),
+			 KVF_EREJECT);
 	kvf_buf_release(&tape);
 	kvf_scratch_release(&scratch);
 }

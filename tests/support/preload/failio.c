@@ -42,8 +42,7 @@ enum call {
 };
 static const char *const call_names[CALLS] = {
 	"read",   "pread", "write",  "pwrite",    "fsync",     "open",  "close",
-	"rename", "link",  "unlink", "ftruncate", "fallocate", "mkdir",
-	"send",
+	"rename", "link",  "unlink", "ftruncate", "fallocate", "mkdir", "send",
 };
 
 static atomic_int ready;
