@@ -214,7 +214,7 @@ static void every_missing_privilege_is_named_before(void **state)
 	snprintf(p->text, sizeof(p->text), "dbname=%s user=kvf_poor", p->path);
 	blocked_because(p, "CREATE on database");
 	blocked_because(p, "CREATE on schema public");
-	blocked_because(p, "ownership of table kv");
+	blocked_because(p, "ownership of table public.kv");
 	blocked_because(p, "ownership of view kv_v");
 	memcpy(p->text, text, sizeof(text));
 	sql(p, "GRANT CREATE ON SCHEMA public TO kvf_poor; ALTER VIEW kv_v OWNER TO kvf_poor;"
