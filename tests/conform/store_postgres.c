@@ -215,7 +215,7 @@ static void every_missing_privilege_is_named_before(void **state)
 	blocked_because(p, "CREATE on database");
 	blocked_because(p, "CREATE on schema public");
 	blocked_because(p, "ownership of table public.kv");
-	blocked_because(p, "ownership of view kv_v");
+	blocked_because(p, "ownership of view public.kv_v");
 	memcpy(p->text, text, sizeof(text));
 	sql(p, "GRANT CREATE ON SCHEMA public TO kvf_poor; ALTER VIEW kv_v OWNER TO kvf_poor;"
 	       " ALTER TABLE kv OWNER TO kvf_poor; DO 'BEGIN EXECUTE format(''GRANT CREATE ON"
