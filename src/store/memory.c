@@ -184,12 +184,14 @@ static void forget_pending(struct memory *s)
 static enum kvf_status guard(struct memory *s, enum kvf_run_state state, struct kvf_err *err)
 {
 	struct kvf_mem_data *d = s->data;
+	int64_t now = kvf_now_us();
 
 	if (d->c.epoch != s->base.epoch || d->c.state != state) {
 		forget_pending(s);
 		return kvf_store_superseded(&d->c, err);
 	}
-	d->c.beat = kvf_now_us();
+	/* Every beat is another one, also within a microsecond. */
+	d->c.beat = now > d->c.beat ? now : d->c.beat + 1;
 	return KVF_OK;
 }
 
