@@ -189,6 +189,23 @@ static enum kvf_status note(struct legacy *l, enum kvf_legacy to, const char *ou
 	return st;
 }
 
+/* The tables that a freeze was for are gone; what else there is may be written. */
+static void thaw(struct legacy *l)
+{
+	struct kvf_err err;
+	struct kvf_freeze seen;
+	enum kvf_status st = kvf_freeze_look(l->o->source, l->env, &seen, &err);
+
+	if (!st)
+		st = kvf_freeze_lift(l->o->source, l->env, seen.stamp, &l->r->frozen, &err);
+	l->r->thawed = st == KVF_OK;
+	if ((!st || st == KVF_ENOTFOUND) && *l->r->control.frozen)
+		st = kvf_store_note_frozen(l->store, "", &err);
+	if (st && st != KVF_ENOTFOUND)
+		kvf_report_warn(l->r, "the rest of the source is still frozen: %s",
+				err.message);
+}
+
 /* The drop failed: somebody has to do something, and the ledger says what. */
 static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_err *err)
 {
@@ -238,6 +255,8 @@ static enum kvf_status drop(struct legacy *l, struct kvf_err *err)
 	if (st)
 		kvf_err_detail(err, "The tables are dropped; only the note of it is missing. "
 				    "The same command again makes it.");
+	else
+		thaw(l);
 	return st;
 }
 

@@ -8,7 +8,9 @@ left() { sql shop.db "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AN
 
 for store in sqlite:shop.db sqlite:store.db; do
     rm -f shop.db store.db
+    rm -f frozen.db frozen_store.db
     sh "$TOP/samples/catalog/make-shop.sh" shop.db
+    cp shop.db frozen.db
     expect 13 drop-legacy $drop $store
     expect 0 migrate -f "$f" sqlite:shop.db $store
     run=$(run_of $store)
@@ -44,6 +46,14 @@ for store in sqlite:shop.db sqlite:store.db; do
 
     # When the cause is gone, that command finishes it.
     sql shop.db "DROP VIEW slugs"
+    # What a freeze has left in the source goes with them.
+    expect 0 migrate -f "$f" --freeze --replace sqlite:frozen.db sqlite:frozen_store.db
+    expect 0 drop-legacy -f "$f" sqlite:frozen.db sqlite:frozen_store.db --confirm "$(
+        "$K" history --json sqlite:frozen_store.db | jq -r '.result.runs[-1].run')"
+    says 'the source may be written again'
+    equal "$(sql frozen.db "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'kvferry_freeze%'")" 0
+    expect 0 status sqlite:frozen_store.db
+    grep -q frozen_store out; grep -q 'tables are frozen' out && die "the store says that it is frozen"
     (set -- $command; shift; "$K" "$@" >out 2>err) || die "$command"
     says 'the legacy tables are gone'
     equal "$(left)" 0
