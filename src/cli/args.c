@@ -73,84 +73,118 @@ static enum kvf_status set_number(struct cli *c, enum cli_opt id, const char *te
 	return KVF_OK;
 }
 
+/* Options that may be repeated. */
+static struct cli_list *list_of(struct cli *c, enum cli_opt id)
+{
+	switch ((int)id) {
+	case OPT_TABLE: return &c->tables;
+	case OPT_EXCLUDE_TABLE: return &c->exclude;
+	case OPT_SCHEMA: return &c->schemas;
+	case OPT_PACKAGE: return &c->packages;
+	case OPT_ARG: return &c->args;
+	default: return NULL;
+	}
+}
+
+/* Options whose text is taken as it is. */
+static const char **text_of(struct cli *c, enum cli_opt id)
+{
+	switch ((int)id) {
+	case OPT_FORMATS: return &c->o.formats;
+	case OPT_SIDES: return &c->o.sides;
+	case OPT_CONFIRM: return &c->o.confirm;
+	case OPT_KEEP: return &c->o.keep;
+	case OPT_TABLE_NAME: return &c->o.table;
+	case OPT_SOURCE: return &c->o.source;
+	case OPT_REJECTS: return &c->o.rejects;
+	case OPT_EVENTS: return &c->events_to;
+	case OPT_APP: return &c->app_name;
+	default: return NULL;
+	}
+}
+
+/* Numbers, with their limits. */
+static enum kvf_status set_count(struct cli *c, enum cli_opt id, const char *v)
+{
+	static const struct {
+		enum cli_opt id;
+		long low, high;
+	} limits[] = {
+		{ OPT_LEVEL, -7, 19 },          { OPT_JOBS, 1, 64 },
+		{ OPT_LIMIT, 1, 1000000 },      { OPT_PARTITIONS, 1, 10000 },
+		{ OPT_LOCK_WAIT, 0, 31536000 }, { OPT_MAX_REJECTS, 0, 1000000000 },
+	};
+	enum kvf_status st;
+	size_t i = 0;
+	long n;
+
+	while (limits[i].id != id)
+		i++;
+	st = set_number(c, id, v, limits[i].low, limits[i].high, &n);
+	switch ((int)id) {
+	case OPT_LEVEL:
+		c->o.level = (int)n;
+		c->o.level_set = 1;
+		break;
+	case OPT_JOBS: c->env.threads = (unsigned)n; break;
+	case OPT_LIMIT: c->o.max_differences = (size_t)n; break;
+	case OPT_PARTITIONS: c->o.partitions = (unsigned)n; break;
+	case OPT_LOCK_WAIT: c->o.lock_wait = (unsigned)n; break;
+	default: c->o.max_rejects = (uint64_t)n; break;
+	}
+	return st;
+}
+
+static enum kvf_status set_file(struct cli *c, enum cli_opt id, const char *v, const char **to)
+{
+	*to = v;
+	return *v && strcmp(v, "-") != 0 ? KVF_OK : bad_value(c, id, v, "a file's path");
+}
+
+static enum kvf_status set_digest(struct cli *c, enum cli_opt id, const char *v,
+				  const char **to)
+{
+	*to = v;
+	return strlen(v) == 64 && strspn(v, "0123456789abcdefABCDEF") == 64
+		       ? KVF_OK
+		       : bad_value(c, id, v, "64 hex digits");
+}
+
 static enum kvf_status set_value(struct args *a, enum cli_opt id, char *v)
 {
 	struct cli *c = a->c;
-	enum kvf_status st;
 	char *end;
-	long n;
 
+	if (list_of(c, id))
+		return list_add(list_of(c, id), v, a->argc, &c->err);
+	if (text_of(c, id)) {
+		*text_of(c, id) = v;
+		return KVF_OK;
+	}
 	switch ((int)id) {
-	case OPT_FORMATS: c->o.formats = v; return KVF_OK;
-	case OPT_TABLE: return list_add(&c->tables, v, a->argc, &c->err);
-	case OPT_EXCLUDE_TABLE: return list_add(&c->exclude, v, a->argc, &c->err);
-	case OPT_SCHEMA: return list_add(&c->schemas, v, a->argc, &c->err);
-	case OPT_PACKAGE: return list_add(&c->packages, v, a->argc, &c->err);
-	case OPT_ARG: return list_add(&c->args, v, a->argc, &c->err);
-	case OPT_SIDES: c->o.sides = v; return KVF_OK;
 	case OPT_LEVEL:
-		st = set_number(c, id, v, -7, 19, &n);
-		c->o.level = (int)n;
-		c->o.level_set = 1;
-		return st;
 	case OPT_JOBS:
-		st = set_number(c, id, v, 1, 64, &n);
-		c->env.threads = (unsigned)n;
-		return st;
 	case OPT_LIMIT:
-		st = set_number(c, id, v, 1, 1000000, &n);
-		c->o.max_differences = (size_t)n;
-		return st;
 	case OPT_PARTITIONS:
-		st = set_number(c, id, v, 1, 10000, &n);
-		c->o.partitions = (unsigned)n;
-		return st;
 	case OPT_LOCK_WAIT:
-		st = set_number(c, id, v, 0, 31536000, &n);
-		c->o.lock_wait = (unsigned)n;
-		return st;
+	case OPT_MAX_REJECTS: return set_count(c, id, v);
 	case OPT_CHUNK: return set_size(c, id, v, KVF_CHUNK_MIN, KVF_CHUNK_MAX, &c->o.chunk);
 	case OPT_MAX_VALUE: return set_size(c, id, v, 1, 1u << 30, &c->o.max_value);
 	case OPT_MEMORY: return set_size(c, id, v, 1u << 20, UINT64_MAX, &c->env.memory);
-	case OPT_CONFIRM: c->o.confirm = v; return KVF_OK;
 	case OPT_DISCARD:
 		c->o.discard = strtoull(v, &end, 10);
 		c->o.discard_set = 1;
 		return *v >= '0' && *v <= '9' && !*end ? KVF_OK
 						       : bad_value(c, id, v, "a number");
-	case OPT_SAVE:
-		c->o.save = v;
-		return *v && strcmp(v, "-") != 0 ? KVF_OK
-						 : bad_value(c, id, v, "a file's path");
-	case OPT_KEEP: c->o.keep = v; return KVF_OK;
-	case OPT_MANIFEST:
-		c->o.manifest = v;
-		return *v && strcmp(v, "-") != 0 ? KVF_OK
-						 : bad_value(c, id, v, "a file's path");
-	case OPT_EXPECT_ROOT:
-		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)
-			return bad_value(c, id, v, "64 hex digits");
-		c->o.expect_root = v;
-		return KVF_OK;
-	case OPT_TABLE_NAME: c->o.table = v; return KVF_OK;
+	case OPT_SAVE: return set_file(c, id, v, &c->o.save);
+	case OPT_MANIFEST: return set_file(c, id, v, &c->o.manifest);
+	case OPT_EXPECT_ROOT: return set_digest(c, id, v, &c->o.expect_root);
+	case OPT_ACCEPT_REJECTS: return set_digest(c, id, v, &c->o.accept_rejects);
 	case OPT_AS:
 		if (strcmp(v, "store") != 0 && strcmp(v, "tables") != 0)
 			return bad_value(c, id, v, "what an import makes");
 		c->o.as_tables = strcmp(v, "tables") == 0;
 		return KVF_OK;
-	case OPT_MAX_REJECTS:
-		st = set_number(c, id, v, 0, 1000000000, &n);
-		c->o.max_rejects = (uint64_t)n;
-		return st;
-	case OPT_SOURCE: c->o.source = v; return KVF_OK;
-	case OPT_REJECTS: c->o.rejects = v; return KVF_OK;
-	case OPT_ACCEPT_REJECTS:
-		if (strlen(v) != 64 || strspn(v, "0123456789abcdefABCDEF") != 64)
-			return bad_value(c, id, v, "64 hex digits");
-		c->o.accept_rejects = v;
-		return KVF_OK;
-	case OPT_EVENTS: c->events_to = v; return KVF_OK;
-	case OPT_APP: c->app_name = v; return KVF_OK;
 	case OPT_COLOR:
 		if (strcmp(v, "auto") != 0 && strcmp(v, "always") != 0 &&
 		    strcmp(v, "never") != 0)

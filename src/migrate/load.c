@@ -84,7 +84,7 @@ static enum kvf_status put_chunk(struct kvf_import *im, const struct kvf_chunk *
 		return st;
 	kvf_totals_merge(&im->totals, &chunk->info.totals);
 	kvf_meter_add(&im->meter, chunk->info.totals.entries, chunk->info.totals.bytes);
-	return st;
+	return KVF_OK;
 }
 
 static enum kvf_status begin_package(struct kvf_import *im, const struct kvf_item *item,

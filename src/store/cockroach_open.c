@@ -11,7 +11,7 @@
 	do {                                                                                   \
 		struct kvf_pgs *s = (struct kvf_pgs *)base;                                    \
 		struct kvf_pg_tries t = { 0 };                                                 \
-		struct kvf_err local;                                                          \
+		struct kvf_err local = { 0 };                                                  \
 		enum kvf_status st;                                                            \
                                                                                                \
 		err = err ? err : &local;                                                      \
