@@ -98,6 +98,7 @@ struct kvf_end {
 	uint8_t r[32]; /* package root */
 	const struct kvf_side *sides;
 	size_t nsides;
+	int lacks_rows; /* read: one of them is KVF_SIDE_REJECTS */
 };
 
 struct kvf_tail {

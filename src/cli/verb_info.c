@@ -24,6 +24,7 @@ struct info {
 	json_t *package;      /* the one that is open */
 	char note[4096];
 	uint64_t size;
+	int lacks_rows; /* some could not be carried */
 };
 
 static int is_partial(const struct kvf_head *head)
@@ -85,6 +86,7 @@ static void on_end(struct info *f, const struct kvf_end *e)
 	struct cli *c = f->c;
 	char buf[32];
 
+	f->lacks_rows |= e->lacks_rows;
 	if (!c->json) {
 		cli_grid_add(&f->grid, "%s", cli_number(e->totals.entries, buf));
 		cli_grid_add(&f->grid, "%s", cli_number(e->totals.bytes, buf));
@@ -204,7 +206,8 @@ static enum kvf_status tell(struct info *f)
 	fprintf(out, "root     %s\n", cli_hex(f->tail.r, 32, hex));
 	note_text(f);
 	fputs(is_partial(f->head) ? "left out yes: this is a selection of its source\n"
-				  : "left out nothing that the definitions carry\n",
+	      : f->lacks_rows ? "left out rows that could not be carried: see docs/rejects.md\n"
+			      : "left out nothing that the definitions carry\n",
 	      out);
 	fputc('\n', out);
 	st = cli_grid_print(&f->grid, out, &f->c->paint, &f->c->err);
@@ -232,6 +235,7 @@ static void tell_json(struct info *f)
 	cli_json_set(c, o, "schema", cli_json_u64(c, f->head->schema));
 	cli_json_set(c, o, "args", args);
 	cli_json_set(c, o, "partial", json_boolean(is_partial(f->head)));
+	cli_json_set(c, o, "lacks_rows", json_boolean(f->lacks_rows));
 	cli_json_set(c, o, "root", cli_json_hex(c, f->tail.r, sizeof(f->tail.r)));
 	cli_json_set(c, o, "digest", cli_json_hex(c, f->tail.m, sizeof(f->tail.m)));
 	cli_json_set(c, o, "entries", cli_json_u64(c, f->tail.entries));

@@ -156,6 +156,7 @@ enum kvf_status kvf_read_end(struct kvf_bytes unit, struct kvf_arena *arena,
 	struct kvf_mp_map map;
 	unsigned seen = 0;
 	int nomem = 0;
+	size_t i;
 
 	memset(end, 0, sizeof(*end));
 	if (kvf_record_open(&m, &map, "end")) {
@@ -180,6 +181,8 @@ enum kvf_status kvf_read_end(struct kvf_bytes unit, struct kvf_arena *arena,
 		if (seen != 63)
 			kvf_mp_fail(&m, missing);
 	}
+	for (i = 0; !nomem && i < end->nsides; i++)
+		end->lacks_rows |= strcmp(end->sides[i].name, KVF_SIDE_REJECTS) == 0;
 	if (nomem)
 		return kvf_fail_nomem(err);
 	return kvf_record_done(&m, unit, "end", err);

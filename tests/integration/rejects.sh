@@ -22,6 +22,9 @@ equal "$(jq -c '[.code, .table, .key.a, (.row.b | length)]' a.kvf.rejects | sort
     '["too-large","t",2,3000] ["too-large","t",4,3001] '
 equal "$(LC_ALL=C sort a.kvf.rejects | sha256sum)" "$(sha256sum <a.kvf.rejects)" "the lines are not sorted"
 expect 0 verify a.kvf
+expect 0 info a.kvf
+says 'left out rows that could not be carried'
+"$K" info --json - <a.kvf | jq -e .result.lacks_rows >x || die "info of a pipe"
 equal "$("$K" cat --json a.kvf | jq '.result.entries | length')" 4
 # The events name table and code, never the row.
 /usr/bin/python3 "$TOP/tests/support/schema.py" "$TOP/docs/events.schema.json" e || die "the events"
@@ -29,6 +32,8 @@ equal "$(jq -c 'select(.event == "reject") | [.table, .code, .rejects]' e | tr '
 grep -q 000000 e && grep -v time e | grep -q 0000000000 && die "a row in the events"
 # Without a bad row the option changes nothing.
 expect 0 export sqlite:a.db whole.kvf
+expect 0 info whole.kvf
+says 'left out nothing'
 expect 0 export --max-rejects 5 sqlite:a.db whole2.kvf
 cmp -s whole2.kvf.rejects /dev/null; [ -e whole2.kvf.rejects ] && die "an empty file of rejects"
 equal "$("$K" info --json whole.kvf | jq -r .result.root)" "$("$K" info --json whole2.kvf | jq -r .result.root)"
