@@ -21,7 +21,7 @@ static enum kvf_status data_version(struct kvf_lite *s, int64_t *n, struct kvf_e
  * and the connections that read see what was there before it. */
 enum kvf_status kvf_lite_live_begin(struct kvf_lite *s, struct kvf_err *err)
 {
-	int has;
+	int has = 0;
 	enum kvf_status st = data_version(s, &s->data_version, err);
 
 	memset(&s->live, 0, sizeof(s->live));
