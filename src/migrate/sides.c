@@ -26,18 +26,24 @@ static size_t count(const struct kvf_bound *b, size_t upto)
 	return n;
 }
 
-/* DIR/NAME, or STREAM.NAME; NULL when there is no place for it. */
-static char *path_of(const struct kvf_export_job *job, const char *name)
+/* *path = DIR/NAME, or STREAM.NAME; NULL when there is no place for it. */
+static enum kvf_status path_of(const struct kvf_export_job *job, const char *name, char **path,
+			       struct kvf_err *err)
 {
 	const struct kvf_options *o = job->options;
 	const char *stream = o->keep ? o->keep : job->path;
-	size_t size = strlen(name) + 2 + strlen(o->sides ? o->sides : stream ? stream : "");
-	char *path = o->sides || stream ? malloc(size) : NULL;
+	const char *place = o->sides ? o->sides : stream;
+	size_t size;
 
-	if (path)
-		snprintf(path, size, "%s%s%s", o->sides ? o->sides : stream,
-			 o->sides ? "/" : ".", name);
-	return path;
+	*path = NULL;
+	if (!place)
+		return KVF_OK;
+	size = strlen(place) + strlen(name) + 2;
+	*path = malloc(size);
+	if (!*path)
+		return kvf_fail_nomem(err);
+	snprintf(*path, size, "%s%s%s", place, o->sides ? "/" : ".", name);
+	return KVF_OK;
 }
 
 enum kvf_status kvf_sides_open(const struct kvf_export_job *job, struct kvf_sides **out,
@@ -60,12 +66,13 @@ enum kvf_status kvf_sides_open(const struct kvf_export_job *job, struct kvf_side
 		const struct kvf_package *p = b->app->packages[b->selected[i]];
 
 		for (k = 0; !st && k < p->nsides; k++, at++) {
-			char *path = path_of(job, p->sides[k].name);
+			char *path;
 
+			st = path_of(job, p->sides[k].name, &path, err);
 			if (path)
 				st = kvf_output_file(path, job->options->overwrite,
 						     &s->outputs[at], err);
-			else
+			else if (!st)
 				kvf_report_warn(job->report,
 						"%s was not written: --sides DIR says where to",
 						p->sides[k].name);
