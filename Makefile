@@ -59,6 +59,10 @@ BENCHES  := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 TOOLS    := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/bench/common/*.c))
 SAMPLES  := $(patsubst %.c,$(B)/%,$(wildcard samples/*/*.c))
+# kvferry with named failpoints (src/base/failpoint.h), for tests: the files that name
+# one, compiled once more.
+FAIL_OBJ := $(patsubst %.c,$(B)/fail/%.o,$(shell grep -l '^.include "base/failpoint.h"' src/*/*.c))
+FAILBIN  := $(B)/tests/kvferry
 PRELOADS := $(patsubst tests/support/preload/%.c,$(B)/tests/support/%.so,$(wildcard tests/support/preload/*.c))
 
 all: $(BIN) $(LIB_A) $(LIB_SO) ## build the binary and the library (build/release)
@@ -83,6 +87,16 @@ $(BIN): $(CLI_OBJ) $(LIB_A)
 $(CTESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(LIB_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT) $(LIB_A) $(PKG_LIBS) $(CMOCKA)
+
+$(B)/fail/%.o: %.c
+	$(call say,CC,$< with failpoints)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DKVF_FAILPOINTS -MMD -MP -c -o $@ $<
+
+$(FAILBIN): $(FAIL_OBJ) $(CLI_OBJ) $(LIB_A)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(FAIL_OBJ) $(CLI_OBJ) $(LIB_A) $(PKG_LIBS)
 
 # Programs that shell tests use.
 $(TOOLS): $(B)/%: $(B)/%.o $(SUPPORT) $(LIB_A)
@@ -110,7 +124,7 @@ $(PRELOADS): $(B)/tests/support/%.so: tests/support/preload/%.c tests/support/pr
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 -g $(WARN) $(if $(WERROR),-Werror) -shared -fPIC -o $@ $< -ldl -pthread
 
-tests-build: all $(CTESTS) $(TOOLS) $(FUZZRUN) $(SAMPLES) $(PRELOADS)
+tests-build: all $(FAILBIN) $(CTESTS) $(TOOLS) $(FUZZRUN) $(SAMPLES) $(PRELOADS)
 
 deps: ## install what is missing (Debian packages; sudo where needed)
 	@sh tests/support/deps.sh
@@ -162,7 +176,7 @@ model-quick: ## one sound and every bad variant for stores with transactions
 
 torture: ## faults at every occurrence (about 20 minutes; CASES=..., EVERY=k, MOST=n: tests/torture/run.sh)
 	@sh tests/support/deps.sh
-	@$(MAKE) $(jobs) all $(TOOLS) $(PRELOADS)
+	@$(MAKE) $(jobs) all $(FAILBIN) $(TOOLS) $(PRELOADS)
 	@B=$(B) sh tests/torture/run.sh
 
 cov: ## line and branch coverage of the tests

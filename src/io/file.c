@@ -14,6 +14,8 @@
  */
 #include "io/io.h"
 
+#include "base/failpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -201,6 +203,7 @@ static enum kvf_status file_commit(struct kvf_output *base, struct kvf_err *err)
 	if (out->dir < 0)
 		return KVF_OK; /* FIFO or device */
 	st = kvf_io_sync(out->fd, "", base->name, err);
+	KVF_FAILPOINT(st, err, "file.synced");
 	if (st)
 		return st;
 	if (publish(out)) {
@@ -210,7 +213,11 @@ static enum kvf_status file_commit(struct kvf_output *base, struct kvf_err *err)
 		kvf_err_detail(err, "what was there before was not touched");
 		return KVF_ETARGET;
 	}
-	return kvf_io_sync(out->dir, "the folder of ", base->name, err);
+	KVF_FAILPOINT(st, err, "file.named");
+	if (!st)
+		st = kvf_io_sync(out->dir, "the folder of ", base->name, err);
+	KVF_FAILPOINT(st, err, "file.committed");
+	return st;
 }
 
 static int file_can_rewind(const struct kvf_output *base)

@@ -7,6 +7,7 @@
  */
 #include "migrate/back.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -273,6 +274,7 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 	/* Also where only a freeze is given up: the epoch fences off who looked before. */
 	if (!at_work(&r->control) && !*r->control.frozen)
 		st = kvf_store_note_frozen(store, seen.freeze.place, err);
+	KVF_FAILPOINT(st, err, "abort.looked");
 	if (!st)
 		st = kvf_ledger_event(&line, r, "abort", "ok", facts, 3, err);
 	if (!st) {
@@ -425,6 +427,7 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		st = kvf_back_confirmed(o, r, "rollback", err);
 	if (!st && o->save && !o->dry_run)
 		st = save(o, env, r, err);
+	KVF_FAILPOINT(st, err, "rollback.looked");
 	if (!st && !o->dry_run) {
 		see_freeze(o, r, env, &seen);
 		st = commit_rollback(store, r, o, err);
@@ -461,6 +464,7 @@ enum kvf_status kvf_cleanup(const struct kvf_options *o, const struct kvf_env *e
 	if (st || r->already || o->dry_run)
 		goto out;
 	st = kvf_back_confirmed(o, r, "cleanup", err);
+	KVF_FAILPOINT(st, err, "cleanup.looked");
 	snprintf(generations, sizeof(generations), "%" PRIu64, l->generations);
 	snprintf(entries, sizeof(entries), "%" PRIu64, l->entries);
 	if (!st)

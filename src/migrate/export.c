@@ -2,6 +2,7 @@
 #include "migrate/ledger.h"
 #include "par/serial.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -210,6 +211,7 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 		memcpy(row->r, end.r, sizeof(row->r));
 	}
 	kvf_gather_close(&gather);
+	KVF_FAILPOINT(st, err, "export.package");
 	free(written);
 	free(sources);
 	return st;
@@ -279,6 +281,7 @@ enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err 
 		st = kvf_writer_open(job->out, &head, &wo, job->env, &w, err);
 	for (n = 0; !st && n < job->bound->nselected; n++)
 		st = export_package(job, w, sides, n, &limits, &meter, err);
+	KVF_FAILPOINT(st, err, "export.packages");
 	if (!st)
 		st = kvf_sides_commit(sides, err);
 	if (!st && job->rejects) /* before anybody can see the tail */
@@ -422,8 +425,10 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 	job.rejects = rejects;
 	if (!st)
 		st = kvf_export_run(&job, err);
+	KVF_FAILPOINT(st, err, "export.written");
 	if (!st)
 		st = kvf_output_commit(out, err);
+	KVF_FAILPOINT(st, err, "export.committed");
 	if (!st && o->manifest)
 		st = kvf_manifest_write(o->manifest, report, o->target, o->overwrite, err);
 	if (!st)

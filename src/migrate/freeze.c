@@ -15,6 +15,8 @@
  */
 #include "migrate/ledger.h"
 
+#include "base/failpoint.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -260,6 +262,7 @@ enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_er
 		st = check_store(s, store, err);
 	else if (!s->held)
 		st = kvf_source_hold(*s->source, &s->held, err);
+	KVF_FAILPOINT(st, err, "source.held");
 	if (!st)
 		st = check_freeze(s, err);
 	return st || !*s->source ? st : check_source(s, err);

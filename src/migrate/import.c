@@ -12,6 +12,7 @@
  */
 #include "migrate/import.h"
 
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/text.h"
 
@@ -429,6 +430,7 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 		kvf_run_id(r->run, sizeof(r->run));
 	job->start_over = job->overtaken = 0;
 	st = open_both(&im, err);
+	KVF_FAILPOINT(st, err, "import.opened");
 	if (!st)
 		st = take_store(&im, &done, err);
 	if (st || done)
@@ -436,9 +438,11 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 	step = kvf_report_step(r, "load");
 	kvf_meter_begin(&im.meter, job->env, "load", job->step, job->steps, job->total, 0);
 	st = load(&im, err);
+	KVF_FAILPOINT(st, err, "import.loaded");
 	kvf_report_step_end(r, step, im.totals.entries, im.totals.bytes);
 	if (!st)
 		st = kvf_import_prove(&im, err);
+	KVF_FAILPOINT(st, err, "import.proved");
 	if (!st)
 		st = judge_rejects(&im, err);
 	if (!st)

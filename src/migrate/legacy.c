@@ -12,6 +12,7 @@
  */
 #include "migrate/back.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -245,8 +246,10 @@ static enum kvf_status drop(struct legacy *l, struct kvf_err *err)
 
 	if (st)
 		return st;
-	if (n)
+	KVF_FAILPOINT(st, err, "drop-legacy.noted");
+	if (n && !st)
 		st = kvf_legacy_drop(l->o->source, l->env, before, n, err);
+	KVF_FAILPOINT(st, err, "drop-legacy.dropped");
 	if (st) {
 		ask_for_work(l, st, err);
 		return st;
@@ -284,6 +287,7 @@ static enum kvf_status run(struct legacy *l, struct kvf_err *err)
 	if (st || l->o->dry_run)
 		return st;
 	st = kvf_back_confirmed(l->o, r, "drop-legacy", err);
+	KVF_FAILPOINT(st, err, "drop-legacy.verified");
 	return st ? st : drop(l, err);
 }
 

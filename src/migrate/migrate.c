@@ -9,6 +9,7 @@
  */
 #include "migrate/run.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "par/par.h"
 #include "par/serial.h"
@@ -195,6 +196,7 @@ static enum kvf_status freeze(struct migrate *m, struct kvf_err *err)
 		st = kvf_still_freeze(&m->still, m->live_run, err);
 		if (st == KVF_EPREFLIGHT && !m->o->freeze)
 			return do_without(m, err);
+		KVF_FAILPOINT(st, err, "migrate.frozen");
 		if (!st)
 			st = prepare(m, err);
 		if (st || r->already ||
@@ -521,7 +523,9 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		st = kvf_report_count(report, &m.bound, err);
 	if (st || report->already || o->dry_run)
 		goto out;
-	st = run_until(&m, err);
+	KVF_FAILPOINT(st, err, "migrate.begun");
+	if (!st)
+		st = run_until(&m, err);
 	if (m.exported.nrecords)
 		join_reports(&m);
 out:

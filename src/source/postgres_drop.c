@@ -5,6 +5,7 @@
 #include "source/postgres.h"
 
 #include "base/buf.h"
+#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -93,10 +94,12 @@ enum kvf_status kvf_postgres_drop(const char *place, const struct kvf_env *env,
 	if (!st)
 		st = kvf_pg_exec(&pg, conn, "begin to write", err,
 				 "SET lock_timeout = %d; SET synchronous_commit = on", LOCK_MS);
+	KVF_FAILPOINT(st, err, "postgres.drop.begun");
 	/* One statement: one transaction.  RESTRICT is what a server does anyway. */
 	if (!st)
 		st = kvf_pg_exec(&pg, conn, "drop the legacy tables", err,
 				 "DROP TABLE IF EXISTS %s RESTRICT", (const char *)sql.ptr);
+	KVF_FAILPOINT(st, err, "postgres.drop.committed");
 	if (st && strcmp(err->code, "2BP01") == 0)
 		kvf_err_hint(err, "Something outside the list depends on them: drop it first, "
 				  "or list its table under 'drop:' too.");

@@ -16,6 +16,7 @@
  */
 #include "source/postgres.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -417,8 +418,10 @@ static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
 		st = freeze_tables(&z, &live, err);
 	if (!st)
 		st = count_tables(&z, f, err);
+	KVF_FAILPOINT(st, err, "postgres.freeze.written");
 	if (!st)
 		st = exec(&z, "freeze", "COMMIT", err);
+	KVF_FAILPOINT(st, err, "postgres.freeze.committed");
 	release(&z);
 	return st;
 }
@@ -449,8 +452,10 @@ static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
 		st = read_marker(&z, f, err);
 	if (!st)
 		st = kvf_freeze_is(f, stamp, err);
+	KVF_FAILPOINT(st, err, "postgres.thaw.begun");
 	if (!st)
 		st = exec(&z, "unfreeze", drop, err);
+	KVF_FAILPOINT(st, err, "postgres.thaw.committed");
 	release(&z);
 	return st;
 }

@@ -6,6 +6,7 @@
  */
 #include "source/sqlite.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -197,6 +198,7 @@ static enum kvf_status drop_all(const char *rest, sqlite3 *db, const char *const
 		if (sqlite3_exec(db, sql, NULL, NULL, NULL))
 			st = fail(rest, db, "drop a table", err);
 		sqlite3_free(sql);
+		KVF_FAILPOINT(st, err, "sqlite.drop.table");
 	}
 	return st;
 }
@@ -220,8 +222,10 @@ enum kvf_status kvf_sqlite_drop(const char *rest, const struct kvf_env *env,
 		st = drop_all(rest, db, tables, n, err);
 	if (!st)
 		st = check_views(rest, db, tables, n, err);
+	KVF_FAILPOINT(st, err, "sqlite.drop.written");
 	if (!st && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL))
 		st = fail(rest, db, "commit", err);
+	KVF_FAILPOINT(st, err, "sqlite.drop.committed");
 	sqlite3_close(db); /* rolls back what is open */
 	return st;
 }

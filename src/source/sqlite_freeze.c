@@ -13,6 +13,7 @@
  */
 #include "source/sqlite.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -384,8 +385,10 @@ static enum kvf_status freeze_set(const char *rest, const struct kvf_env *env,
 		st = for_names(&z, sqlite3_mprintf(VIRTUAL_TABLES), "freeze", leave_open, f,
 			       err);
 	kvf_text_clean(f->open, 0);
+	KVF_FAILPOINT(st, err, "sqlite.freeze.written");
 	if (!st)
 		st = commit(&z, "freeze", err);
+	KVF_FAILPOINT(st, err, "sqlite.freeze.committed");
 	if (!st)
 		snprintf(f->place, sizeof(f->place), "sqlite:%s", z.path);
 	release(&z);
@@ -407,8 +410,10 @@ static enum kvf_status freeze_lift(const char *rest, const struct kvf_env *env,
 			       err);
 	if (!st)
 		st = run(&z, "unfreeze", err, "DROP TABLE main.kvferry_freeze");
+	KVF_FAILPOINT(st, err, "sqlite.thaw.written");
 	if (!st)
 		st = commit(&z, "unfreeze", err);
+	KVF_FAILPOINT(st, err, "sqlite.thaw.committed");
 	if (!st)
 		snprintf(f->place, sizeof(f->place), "sqlite:%s", z.path);
 	release(&z);

@@ -1,6 +1,8 @@
 /* back - the wrappers of the way back: abort, rollback, cleanup. */
 #include "store/driver.h"
 
+#include "base/failpoint.h"
+
 #include <stdio.h>
 
 /* A handle that has a run of its own under way gives it up first. */
@@ -19,7 +21,11 @@ enum kvf_status kvf_store_abort(struct kvf_store *s, uint64_t seen_epoch,
 {
 	enum kvf_status st = begin(s, "abort", err);
 
-	return st ? st : s->ops->abort(s, seen_epoch, row, err);
+	KVF_FAILPOINT(st, err, "abort.before");
+	if (!st)
+		st = s->ops->abort(s, seen_epoch, row, err);
+	KVF_FAILPOINT(st, err, "abort.after");
+	return st;
 }
 
 enum kvf_status kvf_store_marks(struct kvf_store *s, uint64_t n, uint64_t i,
@@ -35,14 +41,22 @@ enum kvf_status kvf_store_rollback(struct kvf_store *s, uint64_t seen_epoch,
 {
 	enum kvf_status st = begin(s, "rollback", err);
 
-	return st ? st : s->ops->rollback(s, seen_epoch, live, row, err);
+	KVF_FAILPOINT(st, err, "rollback.before");
+	if (!st)
+		st = s->ops->rollback(s, seen_epoch, live, row, err);
+	KVF_FAILPOINT(st, err, "rollback.after");
+	return st;
 }
 
 enum kvf_status kvf_store_sweep(struct kvf_store *s, struct kvf_err *err)
 {
 	enum kvf_status st = begin(s, "sweep", err);
 
-	return st ? st : s->ops->sweep(s, err);
+	KVF_FAILPOINT(st, err, "sweep.before");
+	if (!st)
+		st = s->ops->sweep(s, err);
+	KVF_FAILPOINT(st, err, "sweep.after");
+	return st;
 }
 
 enum kvf_status kvf_store_leftovers(struct kvf_store *s, struct kvf_leftovers *l,
@@ -57,7 +71,11 @@ enum kvf_status kvf_store_cleanup(struct kvf_store *s, uint64_t seen_epoch,
 {
 	enum kvf_status st = begin(s, "cleanup", err);
 
-	return st ? st : s->ops->cleanup(s, seen_epoch, row, err);
+	KVF_FAILPOINT(st, err, "cleanup.before");
+	if (!st)
+		st = s->ops->cleanup(s, seen_epoch, row, err);
+	KVF_FAILPOINT(st, err, "cleanup.after");
+	return st;
 }
 
 enum kvf_status kvf_store_legacy(struct kvf_store *s, uint64_t seen_epoch, enum kvf_legacy to,
@@ -65,7 +83,11 @@ enum kvf_status kvf_store_legacy(struct kvf_store *s, uint64_t seen_epoch, enum 
 {
 	enum kvf_status st = begin(s, "legacy", err);
 
-	return st ? st : s->ops->legacy(s, seen_epoch, to, row, err);
+	KVF_FAILPOINT(st, err, "legacy.before");
+	if (!st)
+		st = s->ops->legacy(s, seen_epoch, to, row, err);
+	KVF_FAILPOINT(st, err, "legacy.after");
+	return st;
 }
 
 /* ---- messages that drivers share -------------------------------------------- */

@@ -6,6 +6,7 @@
  */
 #include "store/postgres.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -107,6 +108,7 @@ static enum kvf_status end(struct kvf_pgs *s, const struct kvf_ledger_row *row, 
 		err = &local;
 	if (!st)
 		st = kvf_pgs_insert_ledger(s, row, err);
+	KVF_FAILPOINT(st, err, "postgres.back.written");
 	if (st) {
 		kvf_pgs_rollback(s, s->conn);
 		if (!err->detail[0])
@@ -116,6 +118,7 @@ static enum kvf_status end(struct kvf_pgs *s, const struct kvf_ledger_row *row, 
 	s->base.epoch = seen + 1;
 	/* No signal stops us here: the answer is worth waiting for. */
 	st = kvf_pgs_end(s, &s->quiet, s->conn, err);
+	KVF_FAILPOINT(st, err, "postgres.back.committed");
 	if (st && PQstatus(s->conn) != CONNECTION_OK)
 		return find_out(s, row, st, err);
 	if (st)

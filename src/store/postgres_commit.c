@@ -7,6 +7,7 @@
  */
 #include "store/postgres.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -27,6 +28,7 @@ enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err)
 		st = kvf_pgs_brief(s, err);
 	if (!st)
 		st = kvf_pgs_drop_orphans(s, err);
+	KVF_FAILPOINT(st, err, "postgres.gc.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
@@ -60,6 +62,7 @@ enum kvf_status kvf_pgs_seal(struct kvf_store *base, const uint8_t root[32],
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
 				 "UPDATE kvferry.control SET state = 'SEALED' WHERE id = 1");
+	KVF_FAILPOINT(st, err, "postgres.seal.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
@@ -333,6 +336,7 @@ static enum kvf_status swap(struct kvf_pgs *s, const struct kvf_control *c, uint
 		st = retire_live(s, c, oid, prev, err);
 	else if (!st) /* ... and it was not there before either? */
 		st = kvf_pgs_live_check(s, err);
+	KVF_FAILPOINT(st, err, "postgres.commit.retired");
 	if (!st)
 		st = install(s, err);
 	if (!st)
@@ -454,7 +458,10 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 	st = kvf_pgs_begin(s, &s->pg, s->conn, KVF_RUN_SEALED, "UPDATE", err);
 	if (st)
 		return st;
-	st = publish(s, schema, version_done, row, err);
+	KVF_FAILPOINT(st, err, "postgres.commit.begun");
+	if (!st)
+		st = publish(s, schema, version_done, row, err);
+	KVF_FAILPOINT(st, err, "postgres.commit.written");
 	if (st) {
 		kvf_pgs_rollback(s, s->conn);
 		if (!err->detail[0])
@@ -465,6 +472,7 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 	}
 	/* No signal stops us here: the answer is worth waiting for. */
 	st = kvf_pgs_end(s, &s->quiet, s->conn, err);
+	KVF_FAILPOINT(st, err, "postgres.commit.committed");
 	if (st && PQstatus(s->conn) != CONNECTION_OK)
 		return find_out(s, row, st, err);
 	if (st)

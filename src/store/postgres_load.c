@@ -9,6 +9,7 @@
  */
 #include "store/postgres.h"
 
+#include "base/failpoint.h"
 #include "base/hash.h"
 
 #include <stdio.h>
@@ -188,6 +189,7 @@ static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_e
 		st = kvf_pg_connect(&s->worker, conn, err);
 	if (!st)
 		st = kvf_pgs_begin(s, &s->worker, *conn, KVF_RUN_STAGING, "SHARE", err);
+	KVF_FAILPOINT(st, err, "postgres.batch.begun");
 	if (st)
 		return st;
 	snprintf(into, sizeof(into), "%s (partition_key, key, value)", s->staged);
@@ -195,10 +197,13 @@ static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_e
 		st = kvf_pgs_load_merging(s, *conn, b, err);
 	else
 		st = copy_in(s, *conn, into, &b->rows, err);
+	KVF_FAILPOINT(st, err, "postgres.batch.copied");
 	if (!st)
 		st = copy_in(s, *conn, "kvferry.progress", &b->progress, err);
+	KVF_FAILPOINT(st, err, "postgres.batch.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->worker, *conn, err);
+	KVF_FAILPOINT(st, err, "postgres.batch.committed");
 	if (!st)
 		return KVF_OK;
 	kvf_pgs_rollback(s, *conn);

@@ -7,6 +7,7 @@
  */
 #include "store/postgres.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -285,10 +286,12 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	if (!st && *s->pg.dialect->lock)
 		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "%s",
 				 s->pg.dialect->lock);
+	KVF_FAILPOINT(st, err, "postgres.acquire.begun");
 	if (!st)
 		st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
 		st = kvf_pgs_live_begin(s, err);
+	KVF_FAILPOINT(st, err, "postgres.acquire.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	if (st)
@@ -333,6 +336,7 @@ enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy, struct kvf_err *
 		st = kvf_pgs_drop_orphans(s, err);
 	if (!st)
 		st = kvf_pgs_create_stage(s, err);
+	KVF_FAILPOINT(st, err, "postgres.stage.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
 	s->copy_live = copy;

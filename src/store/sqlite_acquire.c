@@ -4,6 +4,7 @@
  */
 #include "store/sqlite.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -219,6 +220,7 @@ enum kvf_status kvf_lite_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	st = take(s, seen_epoch, claim, &epoch, &stage, err);
 	if (!st)
 		st = kvf_lite_live_begin(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.acquire.written");
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (st) {

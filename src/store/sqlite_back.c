@@ -6,6 +6,8 @@
  */
 #include "store/sqlite.h"
 
+#include "base/failpoint.h"
+
 #include <string.h>
 
 /* Nobody holds the store; it is LIVE if kvferry published what is active. */
@@ -73,12 +75,14 @@ static enum kvf_status end(struct kvf_lite *s, const struct kvf_ledger_row *row,
 {
 	if (!st)
 		st = kvf_lite_insert_ledger(s, row, err);
+	KVF_FAILPOINT(st, err, "sqlite.back.written");
 	if (st) {
 		kvf_lite_rollback(s);
 		return st;
 	}
 	s->base.epoch = seen + 1;
 	st = kvf_lite_end(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.back.committed");
 	return st ? find_out(s, row, st, err) : KVF_OK;
 }
 

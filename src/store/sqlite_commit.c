@@ -8,6 +8,7 @@
  */
 #include "store/sqlite.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -66,6 +67,7 @@ enum kvf_status kvf_lite_gc(struct kvf_store *base, struct kvf_err *err)
 	if (st)
 		return st;
 	st = kvf_lite_drop_orphans(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.gc.written");
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (st)
@@ -104,6 +106,7 @@ enum kvf_status kvf_lite_seal(struct kvf_store *base, const uint8_t root[32],
 		st = kvf_lite_run(s, stmt, "write", err);
 	}
 	sqlite3_finalize(stmt);
+	KVF_FAILPOINT(st, err, "sqlite.seal.written");
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (st)
@@ -285,6 +288,7 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 		st = kvf_lite_number(s, s->db, &before, err, "PRAGMA user_version");
 	if (!st)
 		st = retire_live(s, &c, &prev, err);
+	KVF_FAILPOINT(st, err, "sqlite.commit.retired");
 	if (!st)
 		st = kvf_lite_exec(s, s->db, err, "ALTER TABLE kvferry_g%llu RENAME TO \"%w\"",
 				   (unsigned long long)s->stage, s->table);
@@ -354,17 +358,21 @@ enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,
 
 	if (st)
 		return st;
+	KVF_FAILPOINT(st, err, "sqlite.commit.begun");
 	/* From here on nobody else writes to the file. */
-	st = kvf_lite_live_check(s, err);
+	if (!st)
+		st = kvf_lite_live_check(s, err);
 	if (!st)
 		st = kvf_store_last_look(base, err);
 	if (!st)
 		st = publish(s, schema, version_done, row, err);
+	KVF_FAILPOINT(st, err, "sqlite.commit.written");
 	if (st) {
 		kvf_lite_rollback(s);
 		return st;
 	}
 	st = kvf_lite_end(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.commit.committed");
 	if (st)
 		find_out(s, err);
 	return st;

@@ -9,6 +9,8 @@
  */
 #include "store/sqlite.h"
 
+#include "base/failpoint.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -143,7 +145,8 @@ static int busy(void *ctx, int tries)
 	long waited = tries < 6 ? (1L << tries) - 1 : 63 + 50L * (tries - 6);
 	struct timespec t = { 0, ms * 1000000L };
 
-	if (s->hasty || waited >= KVF_LITE_BUSY_MS || kvf_store_stopped(&s->base, NULL))
+	if (s->hasty || waited >= KVF_PATIENCE(KVF_LITE_BUSY_MS) ||
+	    kvf_store_stopped(&s->base, NULL))
 		return 0;
 	nanosleep(&t, NULL);
 	return 1;

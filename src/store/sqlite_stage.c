@@ -8,6 +8,7 @@
  */
 #include "store/sqlite.h"
 
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/text.h"
 
@@ -89,6 +90,7 @@ static inline enum kvf_status staging(struct kvf_lite *s, struct kvf_err *err)
 		return KVF_OK;
 	st = kvf_lite_begin(s, KVF_RUN_STAGING, err);
 	s->in_tx = !st;
+	KVF_FAILPOINT(st, err, "sqlite.batch.begun");
 	return st;
 }
 
@@ -276,11 +278,14 @@ enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err)
 	if (!s->in_tx)
 		return KVF_OK;
 	st = write_batch(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.batch.written");
 	if (st)
 		return give_up(s, st);
 	s->in_tx = 0;
 	s->tx_bytes = 0;
-	return kvf_lite_end(s, err);
+	st = kvf_lite_end(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.batch.committed");
+	return st;
 }
 
 enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
@@ -412,6 +417,7 @@ enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy, struct kvf_err 
 				   (unsigned long long)s->stage);
 	if (!st)
 		st = count_samples(s, err);
+	KVF_FAILPOINT(st, err, "sqlite.stage.written");
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (!st)

@@ -8,6 +8,7 @@
  */
 #include "store/driver.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "pg/pg.h"
 
@@ -231,7 +232,10 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 		whole.mode = "";
 	if (!whole.lease)
 		whole.lease = KVF_LEASE_DEFAULT;
-	st = s->ops->acquire(s, seen_epoch, &whole, err);
+	KVF_FAILPOINT(st, err, "acquire.before");
+	if (!st)
+		st = s->ops->acquire(s, seen_epoch, &whole, err);
+	KVF_FAILPOINT(st, err, "acquire.after");
 	if (st)
 		return st;
 	kvf_err_clear(&s->failed);
@@ -265,7 +269,9 @@ enum kvf_status kvf_store_beat(struct kvf_store *s, const char *step, struct kvf
 		return KVF_OK;
 	s->beaten = kvf_monotonic();
 	snprintf(s->step, sizeof(s->step), "%s", step);
-	return keep(s, s->ops->beat(s, step, err), err);
+	st = s->ops->beat(s, step, err);
+	KVF_FAILPOINT(st, err, "beat.after");
+	return keep(s, st, err);
 }
 
 enum kvf_status kvf_store_reading(struct kvf_store *s, struct kvf_err *err)
@@ -281,7 +287,11 @@ enum kvf_status kvf_store_stage(struct kvf_store *s, int copy_live, struct kvf_e
 
 	if (st)
 		return st;
-	st = keep(s, s->ops->stage(s, copy_live, err), err);
+	KVF_FAILPOINT(st, err, "stage.before");
+	if (!st)
+		st = s->ops->stage(s, copy_live, err);
+	KVF_FAILPOINT(st, err, "stage.after");
+	st = keep(s, st, err);
 	if (!st)
 		s->phase = KVF_PHASE_STAGING;
 	return st;
@@ -327,7 +337,10 @@ enum kvf_status kvf_store_chunk(struct kvf_store *s, const struct kvf_chunk_info
 				     (unsigned long long)s->puts),
 			    err);
 	s->puts = 0;
-	st = s->ops->chunk(s, info, kvf_buf_bytes(&s->marks.out), err);
+	KVF_FAILPOINT(st, err, "chunk.before");
+	if (!st)
+		st = s->ops->chunk(s, info, kvf_buf_bytes(&s->marks.out), err);
+	KVF_FAILPOINT(st, err, "chunk.after");
 	kvf_marks_reset(&s->marks);
 	return keep(s, st, err);
 }
@@ -337,7 +350,11 @@ enum kvf_status kvf_store_keep_unit(struct kvf_store *s, const char *name, uint6
 {
 	enum kvf_status st = may(s, KVF_PHASE_STAGING, "keep_unit", err);
 
-	return st ? st : keep(s, s->ops->keep_unit(s, name, n, unit, err), err);
+	if (st)
+		return st;
+	st = s->ops->keep_unit(s, name, n, unit, err);
+	KVF_FAILPOINT(st, err, "unit.after");
+	return keep(s, st, err);
 }
 
 enum kvf_status kvf_store_flush(struct kvf_store *s, struct kvf_err *err)
@@ -378,7 +395,11 @@ enum kvf_status kvf_store_seal(struct kvf_store *s, const uint8_t root[32],
 
 	if (st)
 		return st;
-	st = keep(s, s->ops->seal(s, root, t, exact_packages, err), err);
+	KVF_FAILPOINT(st, err, "seal.before");
+	if (!st)
+		st = s->ops->seal(s, root, t, exact_packages, err);
+	KVF_FAILPOINT(st, err, "seal.after");
+	st = keep(s, st, err);
 	if (!st)
 		s->phase = KVF_PHASE_SEALED;
 	return st;
@@ -395,7 +416,11 @@ enum kvf_status kvf_store_commit(struct kvf_store *s, uint64_t schema,
 	if (schema > INT64_MAX)
 		return kvf_fail(err, KVF_EUSAGE, "a schema version is at most %lld",
 				(long long)INT64_MAX);
-	st = keep(s, s->ops->commit(s, schema, version_done, row, err), err);
+	KVF_FAILPOINT(st, err, "commit.before");
+	if (!st)
+		st = s->ops->commit(s, schema, version_done, row, err);
+	KVF_FAILPOINT(st, err, "commit.after");
+	st = keep(s, st, err);
 	if (!st)
 		s->phase = KVF_PHASE_DONE;
 	return st;
@@ -416,7 +441,11 @@ enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err)
 {
 	enum kvf_status st = may(s, KVF_PHASE_DONE, "gc", err);
 
-	return st ? st : s->ops->gc(s, err);
+	KVF_FAILPOINT(st, err, "gc.before");
+	if (!st)
+		st = s->ops->gc(s, err);
+	KVF_FAILPOINT(st, err, "gc.after");
+	return st;
 }
 
 void kvf_store_note_failure(struct kvf_store *s, const char *why)
@@ -435,13 +464,16 @@ enum kvf_status kvf_store_note_frozen(struct kvf_store *s, const char *place,
 				      struct kvf_err *err)
 {
 	const struct kvf_control *c = NULL;
+	enum kvf_status st;
 
 	if (s->mode != KVF_STORE_WRITE)
 		return out_of_order(s, "note_frozen", err);
 	if (strlen(place) >= sizeof(c->frozen))
 		return kvf_fail(err, KVF_EUSAGE, "the place of a source has at most %zu bytes",
 				sizeof(c->frozen) - 1);
-	return s->ops->note_frozen(s, place, err);
+	st = s->ops->note_frozen(s, place, err);
+	KVF_FAILPOINT(st, err, "note-frozen.after");
+	return st;
 }
 
 enum kvf_status kvf_store_ledger_append(struct kvf_store *s, const struct kvf_ledger_row *row,
@@ -456,7 +488,9 @@ enum kvf_status kvf_store_ledger_append(struct kvf_store *s, const struct kvf_le
 		if (st)
 			return st;
 	}
-	return s->ops->ledger_append(s, s->epoch, row, err);
+	st = s->ops->ledger_append(s, s->epoch, row, err);
+	KVF_FAILPOINT(st, err, "ledger.after");
+	return st;
 }
 
 enum kvf_status kvf_store_ledger_next(struct kvf_store *s, int64_t after,
