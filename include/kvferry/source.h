@@ -74,6 +74,16 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_scalar(struct kvf_source *s, c
 							 struct kvf_err *err);
 
 /*
+ * May these records be read?  KVF_EPREFLIGHT names every privilege that is missing, of
+ * all records at once; with `exact`, also those on what is carried beside the rows of a
+ * table (where its sequences stand).  Records that the source does not understand are
+ * passed over.  The tables of queries count as read from then on.
+ */
+KVF_API KVF_MUST_CHECK enum kvf_status
+kvf_source_may_read(struct kvf_source *s, const struct kvf_record *const *records, size_t n,
+		    int exact, struct kvf_err *err);
+
+/*
  * Begin to read a record in `parts` disjoint parts (at least 1); the source
  * may offer fewer: *parts is updated.  Then open each part once.  Different
  * parts may be read by different threads at the same time.

@@ -240,6 +240,83 @@ static enum kvf_status check_version(struct kvf_bound *b, int any_version, struc
 	return KVF_EVERSION;
 }
 
+/* ---- privileges ------------------------------------------------------------------ */
+
+/* Records that the source is asked about, and texts that it is asked, as records. */
+struct asked {
+	const struct kvf_record **list;
+	struct kvf_record *queries;
+	size_t n, nqueries;
+};
+
+static void add_query(struct asked *a, const char *query)
+{
+	struct kvf_record *q = &a->queries[a->nqueries++];
+
+	q->name = "question";
+	q->query = query;
+	a->list[a->n++] = q;
+}
+
+static void add_package(struct asked *a, const struct kvf_package *p, int queries)
+{
+	size_t i;
+
+	for (i = 0; i < p->nrecords; i++)
+		if (queries || p->records[i].table)
+			a->list[a->n++] = &p->records[i];
+	for (i = 0; i < p->nsides; i++)
+		if (queries || p->sides[i].table)
+			a->list[a->n++] = &p->sides[i];
+	for (i = 0; queries && i < p->nchecks; i++)
+		add_query(a, p->checks[i].query);
+}
+
+/* All that an application wants to know of its source. */
+static enum kvf_status gather_asked(const struct kvf_bound *b, int queries, struct asked *a,
+				    struct kvf_err *err)
+{
+	const struct kvf_application *app = b->app;
+	size_t i, n = 1 + app->nchecks;
+
+	for (i = 0; i < app->npackages; i++)
+		n += app->packages[i]->nrecords + app->packages[i]->nsides +
+		     app->packages[i]->nchecks;
+	memset(a, 0, sizeof(*a));
+	a->list = calloc(n, sizeof(*a->list));
+	a->queries = calloc(n, sizeof(*a->queries));
+	if (!a->list || !a->queries)
+		return kvf_fail_nomem(err);
+	if (queries && app->source_version)
+		add_query(a, app->source_version);
+	for (i = 0; queries && i < app->nchecks; i++)
+		add_query(a, app->checks[i].query);
+	for (i = 0; i < (queries ? app->npackages : b->nselected); i++)
+		add_package(a, app->packages[queries ? i : b->selected[i]], queries);
+	return KVF_OK;
+}
+
+enum kvf_status kvf_bound_may_read(const struct kvf_bound *b, enum kvf_status st,
+				   struct kvf_err *err)
+{
+	int denied = st == KVF_ESOURCE && strcmp(err->code, "42501") == 0;
+	struct kvf_err why = { 0 };
+	enum kvf_status may;
+	struct asked a;
+
+	if (!b->app || (st && !denied))
+		return st;
+	may = gather_asked(b, denied, &a, &why);
+	if (!may)
+		may = kvf_source_may_read(b->source, a.list, a.n, b->exact != NULL, &why);
+	free(a.list);
+	free(a.queries);
+	if (!may || (st && may != KVF_EPREFLIGHT))
+		return st;
+	*err = why;
+	return may;
+}
+
 enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *source,
 			       const struct kvf_head *earlier, int any_version,
 			       struct kvf_bound *b, struct kvf_err *err)
@@ -259,7 +336,7 @@ enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *s
 		st = describe_records(b, err);
 	if (!st)
 		st = select_packages(o, b, err);
-	return st;
+	return kvf_bound_may_read(b, st, err);
 }
 
 void kvf_bound_close(struct kvf_bound *b)

@@ -144,5 +144,5 @@ enum kvf_status kvf_checks_run(const struct kvf_bound *b, const struct kvf_env *
 
 		st = ask_all(b, env, p->name, p->checks, p->nchecks, r, err);
 	}
-	return st;
+	return st ? kvf_bound_may_read(b, st, err) : st;
 }

@@ -118,6 +118,12 @@ KVF_MUST_CHECK enum kvf_status kvf_bound_open(const struct kvf_options *o,
 					      struct kvf_source *source,
 					      const struct kvf_head *earlier, int any_version,
 					      struct kvf_bound *b, struct kvf_err *err);
+/*
+ * After `st`: where that says that a privilege is missing, or nothing wrong so far, every
+ * one that is missing is named, KVF_EPREFLIGHT; else `st` is returned.
+ */
+enum kvf_status kvf_bound_may_read(const struct kvf_bound *b, enum kvf_status st,
+				   struct kvf_err *err);
 void kvf_bound_close(struct kvf_bound *b);
 /* One cell for a message: short, escaped. */
 void kvf_cell_print(const struct kvf_cell *c, char *buf, size_t size);

@@ -185,6 +185,7 @@ static const struct kvf_source_driver driver = {
 	.schemas = kvf_postgres_schemas,
 	.tables = kvf_postgres_tables,
 	.describe = kvf_postgres_describe,
+	.may_read = kvf_postgres_may_read,
 	.count = kvf_postgres_count,
 	.scalar = kvf_postgres_scalar,
 	.plan = plan,

@@ -37,6 +37,10 @@ struct kvf_source_driver {
 				 uint64_t *rows, struct kvf_err *err);
 	enum kvf_status (*scalar)(struct kvf_source *s, const char *sql, char *buf, size_t size,
 				  struct kvf_err *err);
+	/* NULL where there are no privileges. */
+	enum kvf_status (*may_read)(struct kvf_source *s,
+				    const struct kvf_record *const *records, size_t n,
+				    int exact, struct kvf_err *err);
 
 	/* *parts >= 1 is the wish; the driver lowers it, never raises it. */
 	enum kvf_status (*plan)(struct kvf_source *s, const struct kvf_record *record,

@@ -11,6 +11,7 @@
  *   postgres_rows.c    COPY (...) TO STDOUT (FORMAT binary), row by row
  *   postgres_cell.c    binary values as cells
  *   postgres_changed.c what was committed since the snapshot
+ *   postgres_may.c     which privileges are missing
  *   postgres_hold.c    nobody writes any more to what was read
  *   postgres_freeze.c  triggers that refuse writes; who else could write
  *
@@ -241,6 +242,12 @@ enum kvf_status kvf_postgres_rows_open(struct kvf_source *s, const struct kvf_re
 				       struct kvf_err *err);
 enum kvf_status kvf_postgres_rows_next(struct kvf_rows *rows, struct kvf_err *err);
 void kvf_postgres_rows_close(struct kvf_rows *rows);
+
+/* ---- postgres_may.c ---- */
+
+enum kvf_status kvf_postgres_may_read(struct kvf_source *s,
+				      const struct kvf_record *const *records, size_t n,
+				      int exact, struct kvf_err *err);
 
 /* ---- postgres_changed.c ---- */
 

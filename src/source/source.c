@@ -182,6 +182,18 @@ enum kvf_status kvf_source_scalar(struct kvf_source *s, const char *sql, char *b
 	return s->driver->scalar(s, sql, buf, size, err);
 }
 
+enum kvf_status kvf_source_may_read(struct kvf_source *s,
+				    const struct kvf_record *const *records, size_t n,
+				    int exact, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+	size_t i;
+
+	for (i = 0; i < n && !st; i++)
+		st = check_record(records[i], err);
+	return st || !s->driver->may_read ? st : s->driver->may_read(s, records, n, exact, err);
+}
+
 enum kvf_status kvf_source_plan(struct kvf_source *s, const struct kvf_record *record,
 				unsigned *parts, struct kvf_err *err)
 {

@@ -93,4 +93,59 @@ done
 [ ! -e b.kvf ] || die "a backup of what may not be read"
 expect 13 import o.kvf "$G" --replace
 says 'ownership of schema kvferry'
+
+# --- to read: all that is missing is named at once, before anything is written
+pg_sql postgres 'CREATE DATABASE legacy' 'CREATE ROLE reader LOGIN' || exit 1
+pg_sql legacy 'CREATE TABLE a(id int PRIMARY KEY, v text)' 'CREATE TABLE "B c"(id serial PRIMARY KEY)' \
+    'CREATE TABLE ruled(id int)' 'CREATE POLICY odd ON ruled USING (id = 1)' 'ALTER TABLE ruled ENABLE ROW LEVEL SECURITY' \
+    'GRANT SELECT ON ruled TO reader' 'CREATE SCHEMA other' 'CREATE TABLE other.t(n int)' 'INSERT INTO other.t VALUES (1)' \
+    'CREATE TABLE own(id int)' 'CREATE TABLE below(id int, v text)' 'CREATE VIEW above AS SELECT * FROM below' \
+    'CREATE TABLE fine(id int, v text)' 'GRANT SELECT (id) ON fine TO reader' 'GRANT SELECT ON above TO reader' || exit 1
+R="dbname=legacy user=reader"
+may_not() { # VERB OPERAND...
+    expect 13 "$@" -T own -T below -T fine
+    says 'SELECT on sequence "B c_id_seq", SELECT on table "B c", SELECT on table a, BYPASSRLS (row-level security of table ruled)'
+    says 'GRANT SELECT ON SEQUENCE "B c_id_seq" TO reader; GRANT SELECT ON TABLE "B c", a TO reader'
+    says 'Nothing was written'
+    [ -z "$(ls -d no.* 2>/dev/null)" ] || die "$1 wrote $(ls -d no.*)"
+}
+may_not export "$R" no.kvf
+may_not plan "$R" sqlite:no.db
+may_not migrate "$R" sqlite:no.db
+may_not migrate --allow-live-source "$R" sqlite:no.db
+may_not verify "tables:$R" o.kvf
+mkdir def
+cat >def/application.yaml <<'END'
+application: shop
+store: {version: {partition: meta, key: version, started: "0", done: "1"}}
+source: {version: "SELECT max(n) FROM other.t", requires: 1}
+packages: [p]
+END
+cat >def/p.yaml <<'END'
+package: p
+version: 1
+records:
+  q:
+    query: SELECT x.id, x.v FROM above x JOIN a USING (id) JOIN fine f ON f.id = x.id
+    entries: [{partition: q, key: "{id}", value: q}]
+  r:
+    table: ruled
+    entries: [{partition: r, key: "{id}", value: q}]
+  s:
+    query: SELECT id, 'x' AS v FROM own
+    entries: [{partition: s, key: "{id}", value: q}]
+values:
+  q: {encoding: json, fields: {v: {type: string}}}
+END
+sed -i 's/fields: {v: {type: string}}/fields: {id: {type: int}}/' def/p.yaml
+expect 13 export -f def "$R" no.kvf
+says 'SELECT on table a, SELECT on table own, USAGE on schema other, BYPASSRLS (row-level security of table ruled)'
+grep -q 'below\|fine\|exclude-table' err && die "more than is missing is named"
+pg_sql legacy 'GRANT SELECT ON a, own, other.t TO reader' 'GRANT USAGE ON SCHEMA other TO reader' 'ALTER ROLE reader BYPASSRLS' || exit 1
+expect 0 export -f def "$R" yes.kvf
+# More than a message has room for: each is named in a line of its own.
+pg_sql legacy 'DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE $x$CREATE TABLE many_$x$ || i || $x$(a int)$x$; END LOOP; END $$' || exit 1
+expect 13 export -t 'many_*' "$R" no.kvf
+says 'lacks 40 privileges to read'
+equal "$(grep -c 'reader lacks SELECT on table many_' err)" 40
 exit 0
