@@ -92,7 +92,9 @@ struct kvf_options {
 	const char *confirm; /* --confirm RUN */
 	uint64_t discard;    /* --discard N, with discard_set */
 	int discard_set;
-	const char *save; /* --save STREAM: what is live, before it is given up */
+	int leftovers;     /* drop-legacy --leftovers: what older releases left behind, too */
+	int version_table; /* drop-legacy --version-table: the legacy schema's, too */
+	const char *save;  /* --save STREAM: what is live, before it is given up */
 	/*
 	 * Without `confirm`: ask somebody, who has seen what the report says, to
 	 * type report->confirm.  KVF_OK, or KVF_ECANCELLED with a message.  NULL =
@@ -201,7 +203,7 @@ struct kvf_report {
 	uint64_t written; /* keys that are not as they were committed */
 	int written_known;
 	struct kvf_leftovers leftovers;
-	const char **tables; /* that drop-legacy drops, or dropped */
+	const char **tables; /* that drop-legacy drops, or dropped; "view NAME" ... */
 	size_t ntables;
 	/* plan */
 	uint64_t need_bytes, free_bytes; /* UINT64_MAX = unknown */

@@ -270,6 +270,26 @@ struct kvf_arg {
 	const char *files;    /* of a folder: which ones, by pattern */
 };
 
+/* What drop-legacy may remove from the source, in the order in which it goes. */
+enum kvf_drop_kind {
+	KVF_DROP_VIEW,
+	KVF_DROP_TABLE,
+	KVF_DROP_SEQUENCE,
+	KVF_DROP_FUNCTION,
+	KVF_DROP_TYPE,
+};
+/* And when: always, or as options of drop-legacy say. */
+enum kvf_drop_part {
+	KVF_DROP_LEGACY,
+	KVF_DROP_LEFTOVER,      /* of older releases: --leftovers */
+	KVF_DROP_VERSION_TABLE, /* the legacy schema's version: --version-table */
+};
+struct kvf_drop {
+	const char *name; /* "NAME" or "SCHEMA.NAME" */
+	enum kvf_drop_kind kind;
+	enum kvf_drop_part part;
+};
+
 /*
  * An application: its packages and versions.  What formats/NAME/application.yaml
  * says, or what a C program fills in.
@@ -289,7 +309,7 @@ struct kvf_application {
 	/* The application's own version record in the store; part.len + key.len
 	 * == 0 means there is none. */
 	struct kvf_bytes version_part, version_key, version_started, version_done;
-	const char *const *drop; /* legacy tables, for drop-legacy */
+	const struct kvf_drop *drop; /* for drop-legacy, ascending by kind */
 	size_t ndrop;
 };
 

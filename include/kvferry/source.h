@@ -213,19 +213,19 @@ kvf_freeze_lift(const char *place, const struct kvf_env *env, const char *stamp,
 /* ---- the end of the legacy tables ------------------------------------------------ */
 
 /*
- * Which of these tables are at the place?  Sets there[0...n-1].  Names are those
- * of kvf_source_tables(): "table", or "schema.table".
+ * Which of these are at the place?  Sets there[0...n-1].  Names are those of
+ * kvf_source_tables(): "table", or "schema.table".  SQLite has tables and views only.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_legacy_present(const char *place, const struct kvf_env *env, const char *const *tables,
+kvf_legacy_present(const char *place, const struct kvf_env *env, const struct kvf_drop *list,
 		   size_t n, int *there, struct kvf_err *err);
 /*
- * Drop those that are there, all or none, in one transaction (n > 0).  What outside
- * the list depends on one of them stops it.  After a lost connection it is not known
- * whether it took effect: ask kvf_legacy_present().
+ * Drop those that are there, all or none, in one transaction (n > 0; ascending by
+ * kind).  What outside the list depends on one of them stops it.  After a lost
+ * connection it is not known whether it took effect: ask kvf_legacy_present().
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
-kvf_legacy_drop(const char *place, const struct kvf_env *env, const char *const *tables,
+kvf_legacy_drop(const char *place, const struct kvf_env *env, const struct kvf_drop *list,
 		size_t n, struct kvf_err *err);
 
 /* ---- the memory driver, for tests and embedding ------------------------- */

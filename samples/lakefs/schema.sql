@@ -1,5 +1,5 @@
 -- The legacy schema of lakeFS 0.69 ... 0.80.2 as far as it holds data: the 17
--- tables of schema version 38, and a part of what older releases left behind.
+-- tables of schema version 38, and what older releases left behind.
 -- Written for kvferry from the facts in formats/lakefs/README.md.
 
 CREATE TABLE schema_migrations (
@@ -168,12 +168,45 @@ BEGIN
 END
 $$;
 
--- left behind by releases before the commit graph moved to the object store
+-- left behind by releases before the commit graph moved to the object store: never read
+-- any more, and dropped by no migration.  In shape, not in every column.
 
 CREATE TYPE catalog_commit_status AS ENUM ('none', 'open', 'closed');
+CREATE TYPE catalog_merge_type AS ENUM ('none', 'from_parent', 'from_child');
+CREATE TYPE catalog_branch_export_status AS ENUM ('pending', 'in-progress', 'success', 'failed');
 CREATE SEQUENCE catalog_repositories_id_seq;
+CREATE SEQUENCE catalog_branches_id_seq;
+CREATE SEQUENCE catalog_commit_id_seq;
+CREATE FUNCTION catalog_max_commit_id() RETURNS bigint
+	LANGUAGE sql IMMUTABLE AS 'SELECT 1000000000000000000';
 CREATE TABLE catalog_repositories (
 	id integer NOT NULL DEFAULT nextval('catalog_repositories_id_seq') PRIMARY KEY,
 	name text NOT NULL UNIQUE,
 	storage_namespace text NOT NULL
+);
+CREATE TABLE catalog_branches (
+	id bigint NOT NULL DEFAULT nextval('catalog_branches_id_seq') PRIMARY KEY,
+	repository_id integer NOT NULL REFERENCES catalog_repositories (id),
+	name text NOT NULL
+);
+CREATE TABLE catalog_commits (
+	branch_id bigint NOT NULL REFERENCES catalog_branches (id),
+	commit_id bigint NOT NULL DEFAULT nextval('catalog_commit_id_seq'),
+	merge_type catalog_merge_type NOT NULL DEFAULT 'none',
+	PRIMARY KEY (branch_id, commit_id)
+);
+CREATE TABLE catalog_entries (
+	branch_id bigint NOT NULL,
+	path text NOT NULL,
+	max_commit bigint NOT NULL DEFAULT catalog_max_commit_id()
+);
+CREATE VIEW catalog_entries_v AS
+	SELECT path, CASE WHEN max_commit = catalog_max_commit_id() THEN 'open'::catalog_commit_status
+		ELSE 'closed' END AS status FROM catalog_entries;
+CREATE TABLE catalog_object_dedup (repository_id integer NOT NULL, dedup_id bytea NOT NULL);
+CREATE TABLE catalog_repositories_config (repository_id integer NOT NULL REFERENCES catalog_repositories (id));
+CREATE TABLE catalog_branches_export (branch_id bigint NOT NULL REFERENCES catalog_branches (id));
+CREATE TABLE catalog_branches_export_state (
+	branch_id bigint NOT NULL REFERENCES catalog_branches (id),
+	state catalog_branch_export_status NOT NULL
 );

@@ -206,6 +206,8 @@ static void set_flag(struct cli *c, enum cli_opt id)
 	case OPT_FREEZE: c->o.freeze = 1; break;
 	case OPT_ALLOW_LIVE_SOURCE: c->o.allow_live_source = 1; break;
 	case OPT_ALLOW_PARTIAL: c->o.allow_partial = 1; break;
+	case OPT_LEFTOVERS: c->o.leftovers = 1; break;
+	case OPT_VERSION_TABLE: c->o.version_table = 1; break;
 	case OPT_QUICK: c->o.quick = 1; break;
 	case OPT_ENTRIES: c->o.entries = 1; break;
 	case OPT_KEYS: c->keys = 1; break;

@@ -120,6 +120,13 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			  "It has to be the exact number." },
 	[OPT_SAVE] = { 0, "save", "STREAM", "@file",
 		       "write what is live to a stream before it is given up", NULL },
+	[OPT_LEFTOVERS] = { 0, "leftovers", NULL, NULL,
+			    "drop what older releases left behind as well",
+			    "What 'drop.leftovers' of application.yaml lists. It can be done "
+			    "later, too." },
+	[OPT_VERSION_TABLE] = { 0, "version-table", NULL, NULL,
+				"drop the table with the legacy schema's version as well",
+				"'drop.version_table' of application.yaml." },
 	[OPT_EXIT_CODE] = { 0, "exit-code", NULL, NULL,
 			    "exit 10: something to do, 9: a run is unfinished, 8: one is at "
 			    "work",

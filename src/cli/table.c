@@ -186,13 +186,14 @@ const struct cli_verb cli_verbs[] = {
 	  { { "SOURCE", "@place", 0 }, { "STORE", "@place", 0 } },
 	  "drop the legacy tables that the application lists",
 	  TEXT("Verifies again first: the tables hold what was imported, and the store holds "
-	       "it too, but for what was written since. Then the tables under 'drop:' of "
-	       "application.yaml go, all in one transaction. If that fails, the new version "
+	       "it too, but for what was written since. Then what 'drop:' of application.yaml "
+	       "lists goes, all in one transaction. If that fails, the new version "
 	       "stays, 'status' and 'history' say what remains, and the same command again "
 	       "finishes it."),
 	  OPT_BIT(OPT_FORMATS) | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_CONFIRM) |
-		  OPT_BIT(OPT_MEMORY) | OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_MAX_VALUE) |
-		  OPT_BIT(OPT_ARG) | OPT_BIT(OPT_DRY_RUN),
+		  OPT_BIT(OPT_LEFTOVERS) | OPT_BIT(OPT_VERSION_TABLE) | OPT_BIT(OPT_MEMORY) |
+		  OPT_BIT(OPT_JOBS) | OPT_BIT(OPT_MAX_VALUE) | OPT_BIT(OPT_ARG) |
+		  OPT_BIT(OPT_DRY_RUN),
 	  "0 2 4 9 11 13 80",
 	  EXAMPLES({ "kvferry drop-legacy -f formats/catalog sqlite:shop.db sqlite:shop.db",
 		     "what would go, and what to type" }),

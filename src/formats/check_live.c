@@ -279,7 +279,7 @@ static enum kvf_status table_finding(struct kvf_checker *c, const struct kvf_tab
 static int is_dropped(const struct kvf_def *def, const char *table)
 {
 	for (size_t i = 0; i < def->ndrop; i++)
-		if (!strcasecmp(def->drop[i], table))
+		if (!strcasecmp(def->drop[i].name, table))
 			return 1;
 	return 0;
 }
@@ -356,15 +356,19 @@ static enum kvf_status check_drop(struct kvf_checker *c, struct kvf_err *err)
 	enum kvf_status st = KVF_OK;
 
 	for (size_t i = 0; st == KVF_OK && i < c->def->ndrop; i++) {
+		const struct kvf_drop *d = &c->def->drop[i];
 		size_t t = 0;
 
-		while (t < c->ntables && strcasecmp(c->tables[t].name, c->def->drop[i]) != 0)
+		/* What older releases left behind may well be gone. */
+		if (d->kind != KVF_DROP_TABLE || d->part == KVF_DROP_LEFTOVER)
+			continue;
+		while (t < c->ntables && strcasecmp(c->tables[t].name, d->name) != 0)
 			t++;
 		if (t == c->ntables)
 			st = kvf_check_add_at(c, err, KVF_FINDING_WARNING, &c->def->pos, NULL,
 					      NULL, "drop-unknown-table",
 					      "drop: lists %s, which the source does not have",
-					      c->def->drop[i]);
+					      d->name);
 	}
 	return st;
 }

@@ -306,7 +306,7 @@ struct kvf_def {
 	struct kvf_bytes version_part, version_key, version_started, version_done;
 	const struct kvf_def_package *packages;
 	size_t npackages;
-	const char *const *drop;
+	const struct kvf_drop *drop;
 	size_t ndrop;
 };
 

@@ -210,7 +210,10 @@ void kvf_formats_digest(const struct kvf_formats *f, uint8_t digest[32])
 	for (i = 0; i < def->npackages; i++)
 		put_package(&h, &def->packages[i]);
 	put_number(&h, def->ndrop);
-	for (i = 0; i < def->ndrop; i++)
-		put_text(&h, def->drop[i]);
+	for (i = 0; i < def->ndrop; i++) {
+		put_text(&h, def->drop[i].name);
+		put_number(&h, def->drop[i].kind);
+		put_number(&h, def->drop[i].part);
+	}
 	kvf_sha256_end(&h, digest);
 }

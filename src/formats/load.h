@@ -9,6 +9,10 @@ KVF_MUST_CHECK enum kvf_status
 kvf_load_application(struct kvf_def *def, const struct kvf_node *root,
 		     struct kvf_def_package **packages, struct kvf_err *err);
 
+/* `drop:` of application.yaml. */
+KVF_MUST_CHECK enum kvf_status kvf_load_drop(struct kvf_def *def, const struct kvf_node *node,
+					     struct kvf_err *err);
+
 /* NAME.yaml into `p`, whose name is set. */
 KVF_MUST_CHECK enum kvf_status kvf_load_package(struct kvf_arena *arena,
 						const struct kvf_node *root,

@@ -288,8 +288,7 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 	if (!st && m[3])
 		st = load_source(def, m[3], err);
 	if (!st && m[4])
-		st = kvf_load_texts(&def->arena, m[4], "drop", "a table to drop", &def->drop,
-				    &def->ndrop, err);
+		st = kvf_load_drop(def, m[4], err);
 	if (!st && m[5])
 		st = load_args(def, m[5], err);
 	if (!st && m[6])

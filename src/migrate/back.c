@@ -107,14 +107,27 @@ enum kvf_status kvf_back_live_run(struct kvf_store *store, struct kvf_report *r,
 
 /* ---- the confirmation ----------------------------------------------------------- */
 
-/* The command that does it, as it is to be typed. */
-static void write_command(const struct kvf_options *o, const struct kvf_report *r,
-			  const char *verb, char *buf, size_t size)
+/* What a drop was told besides its places; an argument too long is left out. */
+static void write_options(const struct kvf_options *o, char *buf, size_t size)
 {
-	char place[600], source[600] = "", discard[40] = "";
+	size_t i, at;
+
+	at = (size_t)snprintf(buf, size, "%s%s", o->leftovers ? " --leftovers" : "",
+			      o->version_table ? " --version-table" : "");
+	for (i = 0; i < o->nargs; i++)
+		if (strlen(o->args[i]) + 8 < size - at)
+			at += (size_t)snprintf(buf + at, size - at, " --arg %s", o->args[i]);
+}
+
+void kvf_back_command(const struct kvf_options *o, const struct kvf_report *r, const char *verb,
+		      char *buf, size_t size)
+{
+	char place[600], source[1000] = "", discard[40] = "", options[400];
 
 	if (o->formats) {
-		snprintf(source, sizeof(source), " -f %.200s %.300s", o->formats, o->source);
+		write_options(o, options, sizeof(options));
+		snprintf(source, sizeof(source), " -f %.200s%s %.300s", o->formats, options,
+			 o->source);
 		kvf_text_redact(source);
 	}
 	if (r->written && strcmp(verb, "rollback") == 0)
@@ -127,7 +140,7 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 				   const char *verb, struct kvf_err *err)
 {
 	int rolls_back = strcmp(verb, "rollback") == 0;
-	char command[1600];
+	char command[2000];
 
 	if (!r->confirm[0])
 		return KVF_OK;
@@ -144,7 +157,7 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 			 r->written, r->written == 1 ? "key was" : "keys were");
 	else
 		return KVF_OK;
-	write_command(o, r, verb, command, sizeof(command));
+	kvf_back_command(o, r, verb, command, sizeof(command));
 	kvf_err_detail(err, "Nothing was changed.");
 	kvf_err_hint(err, "%s", command);
 	return KVF_EUSAGE;

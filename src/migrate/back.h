@@ -34,8 +34,10 @@ KVF_MUST_CHECK enum kvf_status kvf_back_open(const struct kvf_options *o,
 KVF_MUST_CHECK enum kvf_status
 kvf_back_settled(struct kvf_store *store, const struct kvf_options *o,
 		 const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err);
-/* Has r->confirm been confirmed?  `verb` and `more` ("-f DIR ...") are for the
- * command to type. */
+/* The command that does it, as it is to be typed. */
+void kvf_back_command(const struct kvf_options *o, const struct kvf_report *r, const char *verb,
+		      char *buf, size_t size);
+/* Has r->confirm been confirmed?  `verb` is for the command to type. */
 KVF_MUST_CHECK enum kvf_status kvf_back_confirmed(const struct kvf_options *o,
 						  const struct kvf_report *r, const char *verb,
 						  struct kvf_err *err);

@@ -13,12 +13,13 @@
 #include "migrate/back.h"
 
 #include "base/failpoint.h"
-#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define LIST_MAX 2000
 
 struct legacy {
 	const struct kvf_options *o;
@@ -26,7 +27,9 @@ struct legacy {
 	struct kvf_report *r;
 	struct kvf_store *store;
 	const struct kvf_application *app;
+	struct kvf_drop *list; /* what may go, and which of it is there */
 	int *there;
+	size_t n;
 	uint64_t epoch;
 	const char *scratch;
 	char dir[4096];
@@ -63,32 +66,57 @@ static enum kvf_status check_store(const struct legacy *l, struct kvf_err *err)
 	return KVF_OK;
 }
 
-/* Those that are there, into the report. */
-static enum kvf_status look(struct legacy *l, struct kvf_err *err)
+static int wanted(const struct kvf_options *o, const struct kvf_drop *d)
+{
+	return d->part == KVF_DROP_LEGACY || (d->part == KVF_DROP_LEFTOVER && o->leftovers) ||
+	       (d->part == KVF_DROP_VERSION_TABLE && o->version_table);
+}
+
+/* What this run may drop, of what the definitions list. */
+static enum kvf_status choose(struct legacy *l, struct kvf_err *err)
 {
 	const struct kvf_application *app = l->app;
-	struct kvf_report *r = l->r;
 	const char *live = l->o->table ? l->o->table : "kv";
-	enum kvf_status st;
 	size_t i;
 
-	for (i = 0; i < app->ndrop; i++)
-		if (strncmp(app->drop[i], "kvferry", 7) == 0 || strcmp(app->drop[i], live) == 0)
+	l->list = calloc(app->ndrop, sizeof(*l->list));
+	l->there = calloc(app->ndrop, sizeof(*l->there));
+	if (!l->list || !l->there)
+		return kvf_fail_nomem(err);
+	for (i = 0; i < app->ndrop; i++) {
+		const char *name = app->drop[i].name;
+
+		if (strncmp(name, "kvferry", 7) == 0 || strcmp(name, live) == 0)
 			return refuse(KVF_EDEFINITION,
 				      "'drop:' lists a table that belongs to the store",
 				      "Take it off the list.", err);
-	if (!l->there)
-		l->there = calloc(app->ndrop, sizeof(*l->there));
-	if (!l->there)
-		return kvf_fail_nomem(err);
-	st = kvf_legacy_present(l->o->source, l->env, app->drop, app->ndrop, l->there, err);
-	r->tables = kvf_report_alloc(r, app->ndrop * sizeof(*r->tables));
+		if (wanted(l->o, &app->drop[i]))
+			l->list[l->n++] = app->drop[i];
+	}
+	return KVF_OK;
+}
+
+/* Those that are there, into the report. */
+static enum kvf_status look(struct legacy *l, struct kvf_err *err)
+{
+	static const char *const kinds[] = { [KVF_DROP_VIEW] = "view ",
+					     [KVF_DROP_TABLE] = "",
+					     [KVF_DROP_SEQUENCE] = "sequence ",
+					     [KVF_DROP_FUNCTION] = "function ",
+					     [KVF_DROP_TYPE] = "type " };
+	struct kvf_report *r = l->r;
+	enum kvf_status st;
+	size_t i;
+
+	st = kvf_legacy_present(l->o->source, l->env, l->list, l->n, l->there, err);
+	r->tables = kvf_report_alloc(r, l->n * sizeof(*r->tables));
 	r->ntables = 0;
-	if (!st && !r->tables)
+	if (!st && l->n && !r->tables)
 		return kvf_fail_nomem(err);
-	for (i = 0; i < app->ndrop && !st; i++)
+	for (i = 0; i < l->n && !st; i++)
 		if (l->there[i]) {
-			r->tables[r->ntables] = kvf_report_text(r, "%s", app->drop[i]);
+			r->tables[r->ntables] = kvf_report_text(
+				r, "%s%s", kinds[l->list[i].kind], l->list[i].name);
 			if (!r->tables[r->ntables++])
 				st = kvf_fail_nomem(err);
 		}
@@ -162,16 +190,18 @@ static void list_tables(const struct kvf_report *r, char *buf, size_t size)
 	size_t i, at = 0;
 
 	buf[0] = '\0';
-	for (i = 0; i < r->ntables && at + 64 < size; i++)
-		at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? ", " : "",
+	for (i = 0; i < r->ntables && at + 128 < size; i++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%.90s", i ? ", " : "",
 				       r->tables[i]);
+	if (i < r->ntables)
+		snprintf(buf + at, size - at, " and %zu more", r->ntables - i);
 }
 
 static enum kvf_status note(struct legacy *l, enum kvf_legacy to, const char *outcome,
 			    struct kvf_err *err)
 {
 	struct kvf_ledger_line line;
-	char tables[900], written[24];
+	char tables[LIST_MAX], written[24];
 	const struct kvf_fact facts[] = { { "run", l->r->confirm },
 					  { "source", l->r->source },
 					  { "tables", tables },
@@ -210,7 +240,7 @@ static void thaw(struct legacy *l)
 /* The drop failed: somebody has to do something, and the ledger says what. */
 static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_err *err)
 {
-	char tables[400], command[1200];
+	char tables[LIST_MAX], command[2000];
 	const struct kvf_fact facts[] = { { "run", l->r->confirm },
 					  { "remaining", tables },
 					  { "command", command },
@@ -221,10 +251,7 @@ static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_er
 	if (look(l, &second)) /* then all that were there may still be */
 		kvf_err_clear(&second);
 	list_tables(l->r, tables, sizeof(tables));
-	snprintf(command, sizeof(command),
-		 "kvferry drop-legacy -f %.200s %.400s %.400s --confirm %s", l->o->formats,
-		 l->o->source, l->o->target, l->r->confirm);
-	kvf_text_redact(command);
+	kvf_back_command(l->o, l->r, "drop-legacy", command, sizeof(command));
 	if (!kvf_ledger_event(&line, l->r, "manual-work", kvf_status_word(failed), facts, 4,
 			      &second)) {
 		if (kvf_store_ledger_append(l->store, &line.row, &second))
@@ -240,15 +267,13 @@ static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_er
 
 static enum kvf_status drop(struct legacy *l, struct kvf_err *err)
 {
-	const char **before = l->r->tables;
-	size_t n = l->r->ntables;
 	enum kvf_status st = note(l, KVF_LEGACY_DROPPING, "begun", err);
 
 	if (st)
 		return st;
 	KVF_FAILPOINT(st, err, "drop-legacy.noted");
-	if (n && !st)
-		st = kvf_legacy_drop(l->o->source, l->env, before, n, err);
+	if (l->r->ntables && !st)
+		st = kvf_legacy_drop(l->o->source, l->env, l->list, l->n, err);
 	KVF_FAILPOINT(st, err, "drop-legacy.dropped");
 	if (st) {
 		ask_for_work(l, st, err);
@@ -266,9 +291,11 @@ static enum kvf_status drop(struct legacy *l, struct kvf_err *err)
 static enum kvf_status run(struct legacy *l, struct kvf_err *err)
 {
 	struct kvf_report *r = l->r;
-	int begun = r->control.legacy == KVF_LEGACY_DROPPING;
+	int begun = r->control.legacy != KVF_LEGACY_KEPT;
 	enum kvf_status st = check_store(l, err);
 
+	if (!st)
+		st = choose(l, err);
 	if (!st)
 		st = look(l, err);
 	if (!st)
@@ -281,7 +308,8 @@ static enum kvf_status run(struct legacy *l, struct kvf_err *err)
 	if (!r->ntables && !begun)
 		return refuse(KVF_EPREFLIGHT, "none of the tables under 'drop:' is there",
 			      "Is this the source that the data came from?", err);
-	/* A drop that was begun was verified; some tables may be gone since. */
+	/* A drop that was begun was verified; some tables may be gone since.  One that
+	 * is done may be followed by one of what older releases left behind. */
 	if (!begun)
 		st = verify(l, err);
 	if (st || l->o->dry_run)
@@ -313,6 +341,7 @@ enum kvf_status kvf_drop_legacy(const struct kvf_options *o, const struct kvf_en
 		l.app = formats ? kvf_formats_application(formats) : o->application;
 		st = run(&l, err);
 	}
+	free(l.list);
 	free(l.there);
 	kvf_formats_free(formats);
 	kvf_store_close(l.store);

@@ -251,4 +251,6 @@ const struct kvf_freezer kvf_cockroach_freezer = {
 	.writers = find_writers,
 	.set = set_freeze,
 	.lift = lift_freeze,
+	.present = kvf_postgres_present,
+	.drop = kvf_postgres_drop,
 };

@@ -111,10 +111,10 @@ struct kvf_freezer {
 	enum kvf_status (*lift)(const char *rest, const struct kvf_env *env, const char *stamp,
 				struct kvf_freeze *f, struct kvf_err *err);
 	enum kvf_status (*present)(const char *rest, const struct kvf_env *env,
-				   const char *const *tables, size_t n, int *there,
+				   const struct kvf_drop *list, size_t n, int *there,
 				   struct kvf_err *err);
 	enum kvf_status (*drop)(const char *rest, const struct kvf_env *env,
-				const char *const *tables, size_t n, struct kvf_err *err);
+				const struct kvf_drop *list, size_t n, struct kvf_err *err);
 };
 extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer, kvf_cockroach_freezer;
 

@@ -1,6 +1,6 @@
 /*
- * postgres_drop - legacy tables out of a PostgreSQL database, by one statement:
- * they may refer to each other, and what refers to them from elsewhere stops it.
+ * postgres_drop - legacy tables, and what belongs to them, out of a PostgreSQL
+ * database in one transaction.  What refers to them from elsewhere stops it.
  */
 #include "source/postgres.h"
 
@@ -39,10 +39,35 @@ static void quote(const char *name, char *to, size_t size)
 	snprintf(to, size, "%s.%s", first, second);
 }
 
-static enum kvf_status look(const struct kvf_pg *pg, PGconn *conn, const char *const *tables,
+/* How to find what has the name, and how to drop it. */
+static const struct {
+	const char *find, *word;
+} kinds[] = {
+	[KVF_DROP_VIEW] = { "pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)"
+			    " AND c.relkind = 'v'",
+			    "VIEW" },
+	[KVF_DROP_TABLE] = { "pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)"
+			     " AND c.relkind IN ('r', 'p', 'f')",
+			     "TABLE" },
+	[KVF_DROP_SEQUENCE] = { "pg_catalog.pg_class c WHERE c.oid ="
+				" pg_catalog.to_regclass($1) AND c.relkind = 'S'",
+				"SEQUENCE" },
+	[KVF_DROP_FUNCTION] = { "pg_catalog.pg_proc p WHERE p.prokind = 'f' AND ($1 IN"
+				" (pg_catalog.quote_ident(p.proname), '\"' || p.proname || "
+				"'\"')"
+				" AND pg_catalog.pg_function_is_visible(p.oid) OR $1 = '\"' ||"
+				" p.pronamespace::pg_catalog.regnamespace || '\".\"' ||"
+				" p.proname || '\"')",
+				"FUNCTION" },
+	[KVF_DROP_TYPE] = { "pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)"
+			    " AND t.typtype IN ('e', 'd', 'r') ",
+			    "TYPE" },
+};
+
+static enum kvf_status look(const struct kvf_pg *pg, PGconn *conn, const struct kvf_drop *list,
 			    size_t n, int *there, struct kvf_err *err)
 {
-	char name[2 * KVF_PG_QUOTED + 2];
+	char name[2 * KVF_PG_QUOTED + 2], sql[512];
 	enum kvf_status st = KVF_OK;
 	struct kvf_pg_args a;
 	int64_t found;
@@ -50,19 +75,17 @@ static enum kvf_status look(const struct kvf_pg *pg, PGconn *conn, const char *c
 
 	for (i = 0; i < n && !st; i++) {
 		memset(&a, 0, sizeof(a));
-		quote(tables[i], name, sizeof(name));
+		quote(list[i].name, name, sizeof(name));
 		kvf_pg_text(&a, name);
-		st = kvf_pg_ask(pg, conn, &found,
-				"SELECT count(*) FROM pg_catalog.pg_class c WHERE c.oid ="
-				" pg_catalog.to_regclass($1) AND c.relkind IN ('r', 'p', 'f')",
-				&a, err);
+		snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", kinds[list[i].kind].find);
+		st = kvf_pg_ask(pg, conn, &found, sql, &a, err);
 		there[i] = !st && found;
 	}
 	return st;
 }
 
 enum kvf_status kvf_postgres_present(const char *place, const struct kvf_env *env,
-				     const char *const *tables, size_t n, int *there,
+				     const struct kvf_drop *list, size_t n, int *there,
 				     struct kvf_err *err)
 {
 	struct kvf_pg pg;
@@ -70,41 +93,59 @@ enum kvf_status kvf_postgres_present(const char *place, const struct kvf_env *en
 	enum kvf_status st = connect(&pg, &conn, place, env, err);
 
 	if (!st)
-		st = look(&pg, conn, tables, n, there, err);
+		st = look(&pg, conn, list, n, there, err);
 	PQfinish(conn);
 	kvf_pg_release(&pg);
 	return st;
 }
 
-enum kvf_status kvf_postgres_drop(const char *place, const struct kvf_env *env,
-				  const char *const *tables, size_t n, struct kvf_err *err)
+/* All of one kind by one statement: they may refer to each other.  RESTRICT is
+ * what a server does anyway.  *i moves behind them. */
+static enum kvf_status drop_kind(const struct kvf_pg *pg, PGconn *conn,
+				 const struct kvf_drop *list, size_t n, size_t *i,
+				 struct kvf_err *err)
 {
+	enum kvf_drop_kind kind = list[*i].kind;
 	char name[2 * KVF_PG_QUOTED + 2];
+	enum kvf_status st = KVF_OK;
 	struct kvf_buf sql;
+	const char *comma = "";
+
+	kvf_buf_init(&sql, SIZE_MAX / 2);
+	for (; *i < n && list[*i].kind == kind && !st; ++*i, comma = ", ") {
+		quote(list[*i].name, name, sizeof(name));
+		st = kvf_buf_printf(&sql, err, "%s%s", comma, name);
+	}
+	if (!st)
+		st = kvf_pg_exec(pg, conn, "drop the legacy tables", err,
+				 "DROP %s IF EXISTS %s RESTRICT", kinds[kind].word,
+				 (const char *)sql.ptr);
+	kvf_buf_release(&sql);
+	return st;
+}
+
+enum kvf_status kvf_postgres_drop(const char *place, const struct kvf_env *env,
+				  const struct kvf_drop *list, size_t n, struct kvf_err *err)
+{
 	struct kvf_pg pg;
 	PGconn *conn;
 	enum kvf_status st = connect(&pg, &conn, place, env, err);
-	size_t i;
+	size_t i = 0;
 
-	kvf_buf_init(&sql, SIZE_MAX / 2);
-	for (i = 0; i < n && !st; i++) {
-		quote(tables[i], name, sizeof(name));
-		st = kvf_buf_printf(&sql, err, "%s%s", i ? ", " : "", name);
-	}
 	if (!st)
 		st = kvf_pg_exec(&pg, conn, "begin to write", err,
-				 "SET lock_timeout = %d; SET synchronous_commit = on", LOCK_MS);
+				 "SET lock_timeout = %d; SET synchronous_commit = on; BEGIN",
+				 LOCK_MS);
 	KVF_FAILPOINT(st, err, "postgres.drop.begun");
-	/* One statement: one transaction.  RESTRICT is what a server does anyway. */
+	while (!st && i < n)
+		st = drop_kind(&pg, conn, list, n, &i, err);
 	if (!st)
-		st = kvf_pg_exec(&pg, conn, "drop the legacy tables", err,
-				 "DROP TABLE IF EXISTS %s RESTRICT", (const char *)sql.ptr);
+		st = kvf_pg_exec(&pg, conn, "commit the drop", err, "COMMIT");
 	KVF_FAILPOINT(st, err, "postgres.drop.committed");
 	if (st && strcmp(err->code, "2BP01") == 0)
 		kvf_err_hint(err, "Something outside the list depends on them: drop it first, "
-				  "or list its table under 'drop:' too.");
-	kvf_buf_release(&sql);
-	PQfinish(conn);
+				  "or list it under 'drop:' too.");
+	PQfinish(conn); /* rolls back what is open */
 	kvf_pg_release(&pg);
 	return st;
 }

@@ -380,24 +380,24 @@ enum kvf_status kvf_freeze_lift(const char *place, const struct kvf_env *env, co
 }
 
 enum kvf_status kvf_legacy_present(const char *place, const struct kvf_env *env,
-				   const char *const *tables, size_t n, int *there,
+				   const struct kvf_drop *list, size_t n, int *there,
 				   struct kvf_err *err)
 {
 	const char *rest;
 	size_t i = find_scheme(place, &rest);
 
-	return i < NSCHEMES ? schemes[i].freezer->present(rest, env, tables, n, there, err)
+	return i < NSCHEMES ? schemes[i].freezer->present(rest, env, list, n, there, err)
 			    : no_such_place(place, err);
 }
 
 enum kvf_status kvf_legacy_drop(const char *place, const struct kvf_env *env,
-				const char *const *tables, size_t n, struct kvf_err *err)
+				const struct kvf_drop *list, size_t n, struct kvf_err *err)
 {
 	const char *rest;
 	size_t i = find_scheme(place, &rest);
 
 	assert(n > 0);
-	return i < NSCHEMES ? schemes[i].freezer->drop(rest, env, tables, n, err)
+	return i < NSCHEMES ? schemes[i].freezer->drop(rest, env, list, n, err)
 			    : no_such_place(place, err);
 }
 

@@ -200,9 +200,9 @@ enum kvf_status kvf_sqlite_writers(const char *rest, const struct kvf_env *env,
 /* ---- sqlite_drop.c: members of the freezer's table ---- */
 
 enum kvf_status kvf_sqlite_present(const char *rest, const struct kvf_env *env,
-				   const char *const *tables, size_t n, int *there,
+				   const struct kvf_drop *list, size_t n, int *there,
 				   struct kvf_err *err);
 enum kvf_status kvf_sqlite_drop(const char *rest, const struct kvf_env *env,
-				const char *const *tables, size_t n, struct kvf_err *err);
+				const struct kvf_drop *list, size_t n, struct kvf_err *err);
 
 #endif

@@ -61,8 +61,8 @@ static enum kvf_status prepare(const char *rest, sqlite3 *db, sqlite3_stmt **stm
 	return st;
 }
 
-static enum kvf_status look(const char *rest, sqlite3 *db, const char *const *tables, size_t n,
-			    int *there, struct kvf_err *err)
+static enum kvf_status look(const char *rest, sqlite3 *db, const struct kvf_drop *list,
+			    size_t n, int *there, struct kvf_err *err)
 {
 	sqlite3_stmt *stmt;
 	enum kvf_status st = KVF_OK;
@@ -71,9 +71,14 @@ static enum kvf_status look(const char *rest, sqlite3 *db, const char *const *ta
 
 	for (i = 0; i < n && !st; i++) {
 		st = prepare(rest, db, &stmt, err,
-			     "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND"
-			     " name = %Q COLLATE NOCASE",
-			     tables[i]);
+			     list[i].kind == KVF_DROP_TABLE
+				     ? "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND"
+				       " name = %Q COLLATE NOCASE"
+			     : list[i].kind == KVF_DROP_VIEW
+				     ? "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND"
+				       " name = %Q COLLATE NOCASE"
+				     : "SELECT 1 WHERE %Q IS NULL", /* it has no other kinds */
+			     list[i].name);
 		if (st)
 			break;
 		rc = sqlite3_step(stmt);
@@ -86,7 +91,7 @@ static enum kvf_status look(const char *rest, sqlite3 *db, const char *const *ta
 }
 
 enum kvf_status kvf_sqlite_present(const char *rest, const struct kvf_env *env,
-				   const char *const *tables, size_t n, int *there,
+				   const struct kvf_drop *list, size_t n, int *there,
 				   struct kvf_err *err)
 {
 	sqlite3 *db;
@@ -94,17 +99,17 @@ enum kvf_status kvf_sqlite_present(const char *rest, const struct kvf_env *env,
 
 	(void)env;
 	if (!st)
-		st = look(rest, db, tables, n, there, err);
+		st = look(rest, db, list, n, there, err);
 	sqlite3_close(db);
 	return st;
 }
 
-static int listed(const char *name, const char *const *tables, size_t n)
+static int listed(const char *name, const struct kvf_drop *list, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (sqlite3_stricmp(name, tables[i]) == 0)
+		if (sqlite3_stricmp(name, list[i].name) == 0)
 			return 1;
 	return 0;
 }
@@ -120,7 +125,7 @@ static enum kvf_status in_the_way(const char *kind, const char *name, struct kvf
 
 /* A table outside the list that refers to one in it. */
 static enum kvf_status check_references(const char *rest, sqlite3 *db,
-					const char *const *tables, size_t n,
+					const struct kvf_drop *list, size_t n,
 					struct kvf_err *err)
 {
 	sqlite3_stmt *stmt;
@@ -135,7 +140,7 @@ static enum kvf_status check_references(const char *rest, sqlite3 *db,
 		const char *name = (const char *)sqlite3_column_text(stmt, 0);
 		const char *to = (const char *)sqlite3_column_text(stmt, 1);
 
-		if (name && to && listed(to, tables, n) && !listed(name, tables, n))
+		if (name && to && listed(to, list, n) && !listed(name, list, n))
 			st = in_the_way("table", name, err);
 	}
 	if (!st && rc != SQLITE_DONE)
@@ -145,7 +150,7 @@ static enum kvf_status check_references(const char *rest, sqlite3 *db,
 }
 
 /* Does the last error of `db` say that one of the tables is not there? */
-static int misses_one(sqlite3 *db, const char *const *tables, size_t n)
+static int misses_one(sqlite3 *db, const struct kvf_drop *list, size_t n)
 {
 	static const char says[] = "no such table: ";
 	const char *at = strstr(sqlite3_errmsg(db), says);
@@ -155,11 +160,11 @@ static int misses_one(sqlite3 *db, const char *const *tables, size_t n)
 	at += strlen(says);
 	if (strncmp(at, "main.", 5) == 0)
 		at += 5;
-	return listed(at, tables, n);
+	return listed(at, list, n);
 }
 
 /* After the drop, in its transaction: a view that cannot be read any more. */
-static enum kvf_status check_views(const char *rest, sqlite3 *db, const char *const *tables,
+static enum kvf_status check_views(const char *rest, sqlite3 *db, const struct kvf_drop *list,
 				   size_t n, struct kvf_err *err)
 {
 	sqlite3_stmt *stmt, *view;
@@ -176,7 +181,7 @@ static enum kvf_status check_views(const char *rest, sqlite3 *db, const char *co
 			st = kvf_fail_nomem(err);
 		else if (sqlite3_prepare_v2(db, sql, -1, &view, NULL) == SQLITE_OK)
 			sqlite3_finalize(view);
-		else if (misses_one(db, tables, n))
+		else if (misses_one(db, list, n))
 			st = in_the_way("view", name, err);
 		sqlite3_free(sql);
 	}
@@ -184,7 +189,7 @@ static enum kvf_status check_views(const char *rest, sqlite3 *db, const char *co
 	return st;
 }
 
-static enum kvf_status drop_all(const char *rest, sqlite3 *db, const char *const *tables,
+static enum kvf_status drop_all(const char *rest, sqlite3 *db, const struct kvf_drop *list,
 				size_t n, struct kvf_err *err)
 {
 	enum kvf_status st = KVF_OK;
@@ -192,7 +197,11 @@ static enum kvf_status drop_all(const char *rest, sqlite3 *db, const char *const
 	size_t i;
 
 	for (i = 0; i < n && !st; i++) {
-		sql = sqlite3_mprintf("DROP TABLE IF EXISTS main.\"%w\"", tables[i]);
+		if (list[i].kind != KVF_DROP_TABLE && list[i].kind != KVF_DROP_VIEW)
+			continue;
+		sql = sqlite3_mprintf("DROP %s IF EXISTS main.\"%w\"",
+				      list[i].kind == KVF_DROP_VIEW ? "VIEW" : "TABLE",
+				      list[i].name);
 		if (!sql)
 			return kvf_fail_nomem(err);
 		if (sqlite3_exec(db, sql, NULL, NULL, NULL))
@@ -204,7 +213,7 @@ static enum kvf_status drop_all(const char *rest, sqlite3 *db, const char *const
 }
 
 enum kvf_status kvf_sqlite_drop(const char *rest, const struct kvf_env *env,
-				const char *const *tables, size_t n, struct kvf_err *err)
+				const struct kvf_drop *list, size_t n, struct kvf_err *err)
 {
 	sqlite3 *db;
 	enum kvf_status st = connect(rest, SQLITE_OPEN_READWRITE, &db, err);
@@ -217,11 +226,11 @@ enum kvf_status kvf_sqlite_drop(const char *rest, const struct kvf_env *env,
 				NULL, NULL, NULL))
 		st = fail(rest, db, "begin to write", err);
 	if (!st)
-		st = check_references(rest, db, tables, n, err);
+		st = check_references(rest, db, list, n, err);
 	if (!st)
-		st = drop_all(rest, db, tables, n, err);
+		st = drop_all(rest, db, list, n, err);
 	if (!st)
-		st = check_views(rest, db, tables, n, err);
+		st = check_views(rest, db, list, n, err);
 	KVF_FAILPOINT(st, err, "sqlite.drop.written");
 	if (!st && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL))
 		st = fail(rest, db, "commit", err);

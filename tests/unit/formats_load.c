@@ -123,6 +123,21 @@ static void every_mistake_in_an_application_is_placed(void **state)
 		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: [[a]]\n"),
 		  "application.yaml:4:8: a table to drop must be a single value, not a list",
 		  NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: x\n"),
+		  "application.yaml:4:7: drop must be a list", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: {tabels: [a]}\n"),
+		  "application.yaml:4:8: unknown key \"tabels\" in drop", "tables" },
+		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: {views: a}\n"),
+		  "application.yaml:4:15: views must be a list", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: {leftovers: {leftovers: "
+		      "{}}}\n"),
+		  "application.yaml:4:20: unknown key \"leftovers\" in drop.leftovers", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: {tables: [a], leftovers: "
+		      "{tables: [a]}}\n"),
+		  "application.yaml:4:42: the table \"a\" stands here twice", NULL },
+		{ APP("packages: [p]\nstore: {schema: 1}\ndrop: {version_table: [a]}\n"),
+		  "application.yaml:4:23: a table to drop must be a single value, not a list",
+		  NULL },
 	};
 	size_t i;
 
@@ -400,8 +415,46 @@ static void the_schema_follows_from_the_version_record(void **state)
 	assert_int_equal(app->source_requires, 38);
 	assert_string_equal(app->source_version, "SELECT 1");
 	assert_int_equal(app->ndrop, 2);
-	assert_string_equal(app->drop[1], "y");
+	assert_string_equal(app->drop[1].name, "y");
+	assert_int_equal(app->drop[1].kind, KVF_DROP_TABLE);
+	assert_int_equal(app->drop[1].part, KVF_DROP_LEGACY);
 	assert_memory_equal(app->version_started.ptr, "0", 1);
+	definition_close(&d);
+}
+
+static void what_is_to_be_dropped_comes_by_kind(void **state)
+{
+	static const struct kvf_drop want[] = {
+		{ "v", KVF_DROP_VIEW, KVF_DROP_LEFTOVER },
+		{ "t", KVF_DROP_TABLE, KVF_DROP_LEGACY },
+		{ "old", KVF_DROP_TABLE, KVF_DROP_LEFTOVER },
+		{ "m", KVF_DROP_TABLE, KVF_DROP_VERSION_TABLE },
+		{ "s", KVF_DROP_SEQUENCE, KVF_DROP_LEFTOVER },
+		{ "t", KVF_DROP_FUNCTION, KVF_DROP_LEGACY },
+		{ "f", KVF_DROP_FUNCTION, KVF_DROP_LEFTOVER },
+		{ "y", KVF_DROP_TYPE, KVF_DROP_LEGACY },
+	};
+	const struct kvf_application *app;
+	struct definition d;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(
+		definition_load_both(&d,
+				     "application: a\npackages: [p]\nstore: {schema: 1}\n"
+				     "drop:\n  types: [y]\n  functions: [t]\n  tables: [t]\n  "
+				     "version_table: m\n"
+				     "  leftovers: {functions: [f], sequences: [s], tables: "
+				     "[old], views: [v]}\n",
+				     KEY("k")),
+		KVF_OK);
+	app = kvf_formats_application(d.formats);
+	assert_int_equal(app->ndrop, sizeof(want) / sizeof(want[0]));
+	for (i = 0; i < app->ndrop; i++) {
+		assert_string_equal(app->drop[i].name, want[i].name);
+		assert_int_equal(app->drop[i].kind, want[i].kind);
+		assert_int_equal(app->drop[i].part, want[i].part);
+	}
 	definition_close(&d);
 }
 
@@ -492,6 +545,7 @@ int main(void)
 		cmocka_unit_test(every_mistake_in_a_value_is_placed),
 		cmocka_unit_test(scalars_mean_what_the_schema_says),
 		cmocka_unit_test(the_schema_follows_from_the_version_record),
+		cmocka_unit_test(what_is_to_be_dropped_comes_by_kind),
 		cmocka_unit_test(a_column_that_is_not_there_is_placed),
 		cmocka_unit_test(the_digest_is_of_the_meaning),
 		cmocka_unit_test(a_folder_without_definitions_says_so),
