@@ -86,12 +86,27 @@ static void add_hint(struct kvf_err *err)
 	}
 }
 
+/* What is in the way of a DROP stands in the detail: names of things, no values. */
+static const char *dependents(const PGresult *res, const char *state, char *to, size_t size)
+{
+	const char *detail = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL) : NULL;
+	size_t n;
+
+	if (!detail || !state || strcmp(state, "2BP01") != 0)
+		return "";
+	n = (size_t)snprintf(to, size, ": %s", detail);
+	for (n = n < size ? n : size - 1; n; n--)
+		if (to[n - 1] == '\n')
+			to[n - 1] = ';';
+	return to;
+}
+
 enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const PGresult *res,
 			    const char *doing, struct kvf_err *err)
 {
 	const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
 	const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-	char text[512];
+	char text[512], more[400];
 	enum kvf_status st;
 
 	if (!conn || (!res && PQstatus(conn) == CONNECTION_OK && !*PQerrorMessage(conn)))
@@ -104,7 +119,8 @@ enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const P
 	}
 	if (!state && PQstatus(conn) != CONNECTION_OK)
 		state = KVF_PG_LOST;
-	st = kvf_fail(err, pg->side, "%s: cannot %s: %s", pg->name, doing, primary);
+	st = kvf_fail(err, pg->side, "%s: cannot %s: %s%s", pg->name, doing, primary,
+		      dependents(res, state, more, sizeof(more)));
 	if (err) {
 		snprintf(err->code, sizeof(err->code), "%.5s", state ? state : "");
 		add_hint(err);
