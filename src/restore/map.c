@@ -187,7 +187,9 @@ enum kvf_status kvf_restore_leave_foreign(struct kvf_restore *r,
 					  const struct kvf_restore_table *t,
 					  struct kvf_err *err)
 {
-	static const char *const carried[] = { "table", "primary-key", "unique", "type", NULL };
+	/* Databases of the other kind have no owners. */
+	static const char *const carried[] = { "table", "primary-key", "unique",
+					       "type",  "owner",       NULL };
 	enum kvf_status st = KVF_OK;
 	size_t i, k;
 

@@ -150,6 +150,12 @@ kvf_pgr_plan_table(struct kvf_pgr *p, struct kvf_restore_table *t,
 KVF_MUST_CHECK enum kvf_status kvf_pgr_run(struct kvf_pgr *p, enum kvf_pgr_phase from,
 					   enum kvf_pgr_phase to, struct kvf_err *err);
 
+/* ---- postgres_left.c ------------------------------------------------------------- */
+
+/* List a statement that none of the others knows. */
+KVF_MUST_CHECK enum kvf_status kvf_pgr_leave(struct kvf_pgr *p, const struct kvf_table *t,
+					     const struct kvf_ddl *d, struct kvf_err *err);
+
 /* ---- postgres_table.c ------------------------------------------------------------ */
 
 /* CREATE TABLE, out of the stream's own; the schema and types as well. */

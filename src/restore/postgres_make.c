@@ -452,6 +452,17 @@ static int has_ddl(const struct kvf_table *there, const struct kvf_ddl *d)
 	return 0;
 }
 
+static int is_of_making(const char *kind)
+{
+	static const char *const kinds[] = { "type",      "sequence", "sequence-owner",
+					     "partition", "table",    NULL };
+	size_t i;
+
+	for (i = 0; kinds[i] && strcmp(kinds[i], kind) != 0; i++)
+		;
+	return kinds[i] != NULL;
+}
+
 static enum kvf_status plan_ddl(struct reading *r, struct kvf_err *err)
 {
 	static const struct {
@@ -477,6 +488,8 @@ static enum kvf_status plan_ddl(struct reading *r, struct kvf_err *err)
 		return plan_value(r, err);
 	if (strcmp(kind, "trigger") == 0)
 		return leave(r, "the function that it calls is not part of a table", err);
+	if (!is_of_making(kind))
+		return kvf_pgr_leave(r->p, r->t->shape, r->d, err);
 	/* What follows is there when the table is. */
 	if (r->t->exists)
 		return KVF_OK;
@@ -488,8 +501,7 @@ static enum kvf_status plan_ddl(struct reading *r, struct kvf_err *err)
 		return plan_owner(r, err);
 	if (strcmp(kind, "partition") == 0)
 		return plan_partition(r, err);
-	return strcmp(kind, "table") == 0 ? kvf_pgr_plan_create(r->p, r->t, r->d, err)
-					  : leave(r, "nobody here knows what it is", err);
+	return kvf_pgr_plan_create(r->p, r->t, r->d, err);
 }
 
 enum kvf_status kvf_pgr_plan_table(struct kvf_pgr *p, struct kvf_restore_table *t,

@@ -11,6 +11,7 @@
  *   postgres_expr.c    which expressions of a stream are let through
  *   postgres_table.c   CREATE TABLE, taken apart and put together
  *   postgres_make.c    all other statements, and their order
+ *   postgres_left.c    what a table has beside that, and why it is not made
  *   postgres_copy.c    rows as COPY wants them
  *   postgres_binary.c  dates, times and numbers in binary form
  *   map.c              types of one database in the other

@@ -5,6 +5,7 @@
  *   postgres_open.c    connections that see one snapshot
  *   postgres_schema.c  which tables there are; the shape of a record
  *   postgres_table.c   the shape of one table
+ *   postgres_beside.c  what else a table has
  *   postgres_types.c   how a column is read, by its type
  *   postgres_plan.c    the SELECT of a record, or of a piece of it
  *   postgres_parts.c   how a table is cut, so that several connections read it
@@ -190,6 +191,13 @@ KVF_MUST_CHECK enum kvf_status kvf_postgres_read_table(struct kvf_postgres *s,
 KVF_MUST_CHECK enum kvf_status
 kvf_postgres_read_columns(struct kvf_postgres *s, struct kvf_postgres_shape *shape,
 			  const PGresult *res, struct kvf_err *err);
+
+/* ---- postgres_beside.c ---- */
+
+/* Add what else the tables have to their statements: all of them at once. */
+KVF_MUST_CHECK enum kvf_status
+kvf_postgres_read_beside(struct kvf_postgres *s, struct kvf_postgres_shape *const *shapes,
+			 size_t n, struct kvf_err *err);
 
 /* ---- postgres_types.c ---- */
 

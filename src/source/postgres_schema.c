@@ -262,8 +262,11 @@ static enum kvf_status load_tables(struct kvf_postgres *s, struct kvf_err *err)
 					"two tables are both called \"%s\", with their schemas",
 					s->listed[i]->table.name);
 		st = kvf_postgres_read_table(s, s->listed[i], err);
-		s->tables[i] = s->listed[i]->table;
 	}
+	if (!st)
+		st = kvf_postgres_read_beside(s, s->listed, s->ntables, err);
+	for (i = 0; i < s->ntables && !st; i++)
+		s->tables[i] = s->listed[i]->table;
 	s->tables_known = !st;
 	return st;
 }
@@ -379,6 +382,9 @@ static enum kvf_status describe_table(struct kvf_postgres *s, const char *name,
 		shape->table.name = kvf_arena_strdup(&s->arena, name);
 		st = shape->table.name ? kvf_postgres_read_table(s, shape, err)
 				       : kvf_fail_nomem(err);
+		/* A restore wants to know what is there; a definition does not. */
+		if (!st && s->borrowed)
+			st = kvf_postgres_read_beside(s, &shape, 1, err);
 	}
 	*out = st ? NULL : shape;
 	PQclear(res);

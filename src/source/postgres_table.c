@@ -282,7 +282,11 @@ static const char types[] =
 	"      ELSE '' END FROM pg_catalog.pg_range r WHERE r.rngtypid = y.oid) || ')'"
 	"  ELSE 'CREATE DOMAIN ' || pg_catalog.format_type(y.oid, -1) || ' AS '"
 	"   || pg_catalog.format_type(y.typbasetype, y.typtypmod)"
-	"   || coalesce(' DEFAULT ' || y.typdefault, '')"
+	"   || coalesce((SELECT ' COLLATE ' || quote_ident(n.nspname) || '.'"
+	"    || quote_ident(l.collname) FROM pg_catalog.pg_collation l JOIN"
+	"    pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = y.typcollation"
+	"    AND l.oid <> (SELECT z.typcollation FROM pg_catalog.pg_type z WHERE z.oid ="
+	"    y.typbasetype)), '') || coalesce(' DEFAULT ' || y.typdefault, '')"
 	"   || CASE WHEN y.typnotnull THEN ' NOT NULL' ELSE '' END"
 	"   || coalesce((SELECT string_agg(' CONSTRAINT ' || quote_ident(k.conname) || ' '"
 	"    || pg_catalog.pg_get_constraintdef(k.oid), '' ORDER BY k.conname)"
@@ -296,7 +300,7 @@ static const char types[] =
 	" AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = y.oid AND"
 	"  d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.deptype = 'e')"
 	" GROUP BY y.oid, y.typname, y.typtype, y.typrelid, y.typbasetype, y.typtypmod,"
-	"  y.typdefault, y.typnotnull";
+	"  y.typdefault, y.typnotnull, y.typcollation";
 /* What a type is made of: the element, the base, the attributes, the subtype. */
 static const char used_types[] =
 	"used(oid, depth) AS (SELECT a.atttypid, 0 FROM pg_catalog.pg_attribute a"

@@ -88,6 +88,42 @@ expect 0 import --as tables --json own.kvf dbname=own2
 equal "$(jq -r '.result.not_restored | map(.kind) | sort | join(" ")' out)" 'check default index trigger'
 equal "$(pg_sql own2 'SELECT count(*) FROM t')" 1
 
+# whatever else a table has is listed, too: nothing is lost in silence
+new_db rich rich2
+pg_sql rich 'CREATE ROLE app' 'CREATE ROLE ro' 'CREATE TABLE t(id int PRIMARY KEY, v text, w text COLLATE "C") WITH (fillfactor = 70)' \
+    'ALTER TABLE t ALTER v SET STORAGE EXTERNAL' 'ALTER TABLE t ALTER v SET STATISTICS 50' 'ALTER TABLE t OWNER TO app' \
+    'GRANT SELECT, UPDATE (v) ON t TO ro' "COMMENT ON TABLE t IS 'it''s a table'" "COMMENT ON COLUMN t.v IS 'vee'" \
+    'CREATE POLICY p1 ON t FOR SELECT TO ro USING (id > 1)' 'ALTER TABLE t ENABLE ROW LEVEL SECURITY' \
+    'CREATE TABLE par(a int)' 'CREATE TABLE child(b int) INHERITS (par)' 'CREATE STATISTICS st ON v, w FROM t' \
+    'CREATE RULE ru AS ON DELETE TO t DO NOTHING' 'ALTER TABLE t REPLICA IDENTITY FULL' 'ALTER TABLE t CLUSTER ON t_pkey' \
+    'CREATE VIEW v1 AS SELECT * FROM t' "CREATE VIEW v2 AS SELECT id FROM v1 UNION SELECT a FROM par" 'CREATE MATERIALIZED VIEW m1 AS SELECT id FROM t' \
+    'CREATE TYPE ty AS (x int)' 'CREATE TABLE typed OF ty' 'CREATE DOMAIN dc AS text COLLATE "C"' 'CREATE TABLE dd(d dc)' \
+    "CREATE TABLE pt(id int, v text DEFAULT 'a', PRIMARY KEY (id)) PARTITION BY RANGE (id)" \
+    'CREATE TABLE pt1 PARTITION OF pt FOR VALUES FROM (0) TO (10)' 'CREATE UNLOGGED TABLE pt2 PARTITION OF pt FOR VALUES FROM (10) TO (20)' \
+    'CREATE INDEX pt1v ON pt1(v)' "ALTER TABLE pt1 ADD CONSTRAINT cc CHECK (v <> 'q')" "ALTER TABLE pt1 ALTER v SET DEFAULT 'b'" 'ALTER TABLE pt1 ALTER v SET NOT NULL' \
+    'CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$' 'CREATE TRIGGER tr BEFORE INSERT ON pt1 FOR EACH ROW EXECUTE FUNCTION f()' \
+    'CREATE TRIGGER each_one BEFORE INSERT ON pt FOR EACH ROW EXECUTE FUNCTION f()' \
+    "INSERT INTO pt VALUES (1, 'x'), (11, 'y')" "INSERT INTO t VALUES (1, 'v', 'w')"
+pg_sql rich 'CREATE EXTENSION IF NOT EXISTS file_fdw' 'CREATE SERVER files FOREIGN DATA WRAPPER file_fdw' 'CREATE TABLE pf(id int, v text) PARTITION BY LIST (id)' \
+    "CREATE FOREIGN TABLE pf1 PARTITION OF pf FOR VALUES IN (1) SERVER files OPTIONS (filename '$PWD/far.csv', format 'csv')" 'CREATE TABLE pf2 PARTITION OF pf DEFAULT' \
+    "INSERT INTO pf VALUES (2, 'near')"
+echo '1,far' >far.csv
+chmod 644 far.csv
+expect 0 export dbname=rich rich.kvf
+says 'partition "pf1" of "pf" is a foreign table: its rows are not those of the snapshot'
+expect 0 import --as tables --json rich.kvf dbname=rich2
+equal "$(jq -r '.result.not_restored[] | "\(.table) \(.kind) \(.name)"' out | LC_ALL=C sort | tr '\n' ',')" \
+    'child inheritance par,par view v2,pf foreign-table pf1,pt partition-constraint cc,pt partition-default v,pt partition-index pt1v,pt partition-not-null v,pt partition-trigger tr,pt trigger each_one,pt unlogged pt2,t cluster t_pkey,t column-statistics v,t column-storage v,t comment t,t comment v,t materialized-view m1,t owner app,t policy p1,t privilege ro,t replica-identity t,t row-security t,t rule ru,t statistics st,t storage-parameters t,t view v1,typed type-of-table ty,'
+equal "$(pg_sql rich2 'SELECT * FROM pf ORDER BY id' "SELECT relkind FROM pg_class WHERE relname = 'pf1'")" '1|far
+2|near
+r' 'rows of a foreign partition'
+equal "$(pg_sql rich2 "SELECT collname FROM pg_type t JOIN pg_collation c ON c.oid = typcollation WHERE typname = 'dc'")" C
+# ... and is not listed where it is there.
+pg_sql rich2 'DELETE FROM t' "COMMENT ON COLUMN t.v IS 'vee'" 'ALTER TABLE t ENABLE ROW LEVEL SECURITY' 'ALTER TABLE t OWNER TO app'
+expect 0 import --as tables --json -t t rich.kvf dbname=rich2 --allow-partial
+equal "$(jq -r '.result.not_restored[] | .kind' out | grep -c -e owner -e row-security)" 0
+equal "$(jq -r '.result.not_restored[] | select(.kind == "comment") | .name' out)" t
+
 # what is there already
 before=$("$PG_BIN/pg_dump" odd2 | grep -v restrict | sha256sum)
 expect 13 import --as tables odd.kvf dbname=odd2
