@@ -190,7 +190,7 @@ struct kvf_event { /* valid during the call */
  */
 struct kvf_env {
 	unsigned threads;          /* workers; 0 = as many as processors, at most 16 */
-	uint64_t memory;           /* sort budget in bytes; 0 = min(25 % of RAM, 1 GiB) */
+	uint64_t memory;           /* sort budget in bytes; 0 = min(25 % of RAM, 4 GiB) */
 	const char *scratch;       /* folder for scratch files where there is none of a
 				target to put them; NULL = "/tmp" */
 	void *ctx;                 /* passed to the callbacks */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BUDGET_MAX (1ull << 30)
+#define BUDGET_MAX (4ull << 30)
 #define BUDGET_MIN (1ull << 20)
 
 /* The beginning of a small file, NUL-terminated; 0 = cannot be read. */

@@ -2,26 +2,8 @@
 #include "sort/merge.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
-#define HUGE_PAGE (2u << 20)
-
-/*
- * Memory for many records.  In pages of 4 KiB, a gigabyte of it takes half a
- * second of page faults, and as long again in TLB misses when it is read in key
- * order; huge pages save most of that where the kernel has them.
- */
-static void *alloc_large(size_t size)
-{
-	void *p;
-
-	if (size < HUGE_PAGE)
-		return malloc(size);
-	p = aligned_alloc(HUGE_PAGE, (size + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1));
-	if (p)
-		(void)madvise(p, size, MADV_HUGEPAGE);
-	return p;
-}
+#define AHEAD 8 /* records */
 
 static enum kvf_status add_block(struct memory *m, size_t size, struct kvf_err *err)
 {
@@ -36,7 +18,7 @@ static enum kvf_status add_block(struct memory *m, size_t size, struct kvf_err *
 		m->blocks = blocks;
 		m->size = n;
 	}
-	m->blocks[m->nblocks].ptr = alloc_large(size);
+	m->blocks[m->nblocks].ptr = malloc(size);
 	if (!m->blocks[m->nblocks].ptr)
 		return kvf_fail_nomem(err);
 	m->blocks[m->nblocks].size = size;
@@ -76,7 +58,7 @@ enum kvf_status kvf_memory_alloc(struct memory *m, size_t block, size_t size,
 enum kvf_status kvf_memory_index(struct memory *m, struct kvf_err *err)
 {
 	struct walk w = { .mem = m };
-	struct slot *index = alloc_large(m->n * sizeof(*index));
+	struct slot *index = malloc(m->n * sizeof(*index));
 	struct record *r;
 	size_t i = 0;
 
@@ -140,8 +122,8 @@ struct record *kvf_walk_next(struct walk *w)
 	struct record *r;
 
 	if (m->index) {
-		if (w->i + 8 < m->n) /* they lie scattered: be early */
-			__builtin_prefetch(m->index[w->i + 8].rec);
+		if (w->i + AHEAD < m->n) /* they lie scattered: be early */
+			__builtin_prefetch(m->index[w->i + AHEAD].rec);
 		return w->i < m->n ? m->index[w->i++].rec : NULL;
 	}
 	while (w->i < m->nblocks && w->pos == m->blocks[w->i].used) {

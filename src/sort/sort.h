@@ -69,7 +69,7 @@ void kvf_sorter_reset(struct kvf_sorter *s);
 void kvf_sorter_stats(const struct kvf_sorter *s, struct kvf_sorter_stats *stats);
 void kvf_sorter_free(struct kvf_sorter *s);
 
-/* The budget that env->memory means: itself, or min(25 % of RAM, 1 GiB), where
+/* The budget that env->memory means: itself, or min(25 % of RAM, 4 GiB), where
  * RAM is the smaller of physical memory and the cgroup limit. */
 uint64_t kvf_memory_budget(const struct kvf_env *env);
 
