@@ -5,6 +5,8 @@
 #include <strings.h>
 #include <time.h>
 
+#define NOT_ASCII UINT64_C(0x8080808080808080) /* in any of eight bytes */
+
 size_t kvf_utf8_valid(const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
@@ -14,12 +16,18 @@ size_t kvf_utf8_valid(const void *bytes, size_t len)
 		uint8_t c = p[i], low = 0x80, high = 0xbf;
 
 		if (c < 0x80) {
-			/* Eight ASCII bytes at a time: most text is that. */
-			uint64_t w;
+			/* Many ASCII bytes at a time: most text is that. */
+			uint64_t w[4];
 
+			while (len - i >= 32) {
+				memcpy(w, p + i, 32);
+				if ((w[0] | w[1] | w[2] | w[3]) & NOT_ASCII)
+					break;
+				i += 32;
+			}
 			while (len - i >= 8) {
-				memcpy(&w, p + i, 8);
-				if (w & UINT64_C(0x8080808080808080))
+				memcpy(w, p + i, 8);
+				if (w[0] & NOT_ASCII)
 					break;
 				i += 8;
 			}

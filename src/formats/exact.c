@@ -50,19 +50,40 @@ static size_t row_bytes(const struct exact_table *t, const struct kvf_row *row)
 		const struct kvf_cell *c = &row->cells[i];
 		int long_cell = c->type == KVF_CELL_TEXT || c->type == KVF_CELL_BLOB;
 
-		n += 9 + (long_cell ? c->u.b.len : 0);
+		n += KVF_PACK_CELL_MAX + (long_cell ? c->u.b.len : 0);
 	}
 	return n;
+}
+
+/* Most rows fit whatever they hold: then there is nothing to ask on the way. */
+static void put_cells(const struct exact_table *t, const struct kvf_row *row,
+		      struct kvf_buf *value)
+{
+	uint8_t *to = value->ptr;
+	size_t i;
+
+	for (i = 0; i < row->ncells; i++) {
+		memcpy(to, t->prefixes[i].ptr, t->prefixes[i].len);
+		to = kvf_pack_cell_at(to + t->prefixes[i].len, &row->cells[i]);
+	}
+	value->len = (size_t)(to - value->ptr);
 }
 
 static enum kvf_status put_value(const struct exact_table *t, const struct kvf_row *row,
 				 struct kvf_sink *sink, struct kvf_err *err)
 {
 	struct kvf_buf *value = &sink->buf[KVF_SINK_VALUE];
+	size_t most = row_bytes(t, row), i;
 	struct kvf_pack p;
-	size_t i;
 
 	value->len = 0;
+	if (most <= value->cap && most <= UINT32_MAX) {
+		enum kvf_status st = kvf_buf_reserve(value, most, err);
+
+		if (!st)
+			put_cells(t, row, value);
+		return st;
+	}
 	kvf_pack_init(&p, value, err);
 	for (i = 0; i < row->ncells; i++) {
 		kvf_pack_raw(&p, t->prefixes[i].ptr, t->prefixes[i].len);
@@ -72,7 +93,7 @@ static enum kvf_status put_value(const struct exact_table *t, const struct kvf_r
 		return p.st;
 	/* The sink knows the words and the option: let it refuse the whole. */
 	value->len = 0;
-	return kvf_sink_append(sink, KVF_SINK_VALUE, NULL, row_bytes(t, row), err);
+	return kvf_sink_append(sink, KVF_SINK_VALUE, NULL, most, err);
 }
 
 static int has_whole_key(const struct kvf_table *shape, const struct kvf_row *row)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVERY UINT64_C(0x0101010101010101) /* of eight bytes */
+
 static enum kvf_status put(struct kvf_sink *sink, const void *bytes, size_t len,
 			   struct kvf_err *err)
 {
@@ -73,12 +75,33 @@ static const uint8_t is_special[256] = {
 	1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['/'] = 1, ['%'] = 1, [0x7f] = 1, [0xc2] = 2,
 };
 
+/* The top bit of every byte of w that is 0, and perhaps of some behind one. */
+static uint64_t zeros(uint64_t w)
+{
+	return (w - EVERY * 0x01) & ~w & EVERY * 0x80;
+}
+
+/* Do eight bytes stand for themselves?  0 also for some that do. */
+static int are_plain(uint64_t w)
+{
+	uint64_t controls = (w - EVERY * 0x20) & ~w & EVERY * 0x80;
+
+	return !(controls | zeros(w ^ EVERY * '/') | zeros(w ^ EVERY * '%') |
+		 zeros(w ^ EVERY * 0x7f) | (w & EVERY * 0x80));
+}
+
 /* How many bytes at p stand for themselves: valid UTF-8, no control, no / and %. */
 static size_t plain_run(const uint8_t *p, size_t len)
 {
-	size_t n = kvf_utf8_valid(p, len), i;
+	size_t n = kvf_utf8_valid(p, len), i = 0;
+	uint64_t w;
 
-	for (i = 0; i < n; i++)
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&w, p + i, 8);
+		if (!are_plain(w))
+			break;
+	}
+	for (; i < n; i++)
 		if (is_special[p[i]] && (is_special[p[i]] == 1 || p[i + 1] < 0xa0))
 			return i;
 	return n;

@@ -1,7 +1,8 @@
 /*
  * msgpack - pack values, and walk over packed values that nobody vouches for.
  *
- * Packing goes through msgpack-c.  Unpacking does not: its unpacker reserves
+ * Packing goes through msgpack-c, but for the texts of cells, of which a table is
+ * made: its writer is asked several times for each.  Unpacking does not: its unpacker reserves
  * memory for whatever length the bytes claim.  The walker here allocates
  * nothing, looks at one object at a time, and refuses a claim that the bytes
  * left cannot keep.
@@ -48,6 +49,11 @@ void kvf_pack_map(struct kvf_pack *p, size_t n); /* 2n objects must follow */
 /* Str where the bytes are UTF-8, else ext KVF_EXT_TEXT. */
 void kvf_pack_text(struct kvf_pack *p, struct kvf_bytes b);
 void kvf_pack_cell(struct kvf_pack *p, const struct kvf_cell *cell);
+/* The same bytes to where there is room for all of them, which is at most
+ * KVF_PACK_CELL_MAX beside the cell's own; returns behind them.  It has at most
+ * UINT32_MAX bytes. */
+#define KVF_PACK_CELL_MAX 9
+uint8_t *kvf_pack_cell_at(uint8_t *to, const struct kvf_cell *cell);
 /* Bytes that are packed already. */
 void kvf_pack_raw(struct kvf_pack *p, const void *bytes, size_t len);
 

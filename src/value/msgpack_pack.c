@@ -154,6 +154,74 @@ void kvf_pack_cell(struct kvf_pack *p, const struct kvf_cell *cell)
 	p->st = kvf_fail(p->err, KVF_EINTERNAL, "a cell of unknown type %d", (int)cell->type);
 }
 
+/* ---- cells without questions --------------------------------------------------- */
+
+/* msgpack-c's way out, where there is room. */
+static int append_at(void *data, const char *bytes, size_t len)
+{
+	uint8_t **to = data;
+
+	memcpy(*to, bytes, len);
+	*to += len;
+	return 0;
+}
+
+static uint8_t *put_be(uint8_t *to, uint8_t head, size_t len, int bytes)
+{
+	*to++ = head;
+	while (bytes-- > 0)
+		*to++ = (uint8_t)(len >> 8 * bytes);
+	return to;
+}
+
+/* A length in as few bytes as it has: `head` is the type for one. */
+static uint8_t *put_length(uint8_t *to, uint8_t head, size_t len)
+{
+	if (len <= UINT8_MAX)
+		return put_be(to, head, len, 1);
+	if (len <= UINT16_MAX)
+		return put_be(to, head + 1, len, 2);
+	return put_be(to, head + 2, len, 4);
+}
+
+static uint8_t *put_bytes(uint8_t *to, struct kvf_bytes b)
+{
+	if (b.len)
+		memcpy(to, b.ptr, b.len);
+	return to + b.len;
+}
+
+static uint8_t *put_text(uint8_t *to, struct kvf_bytes b)
+{
+	msgpack_packer pk;
+
+	if (kvf_utf8_valid(b.ptr, b.len) != b.len) {
+		msgpack_packer_init(&pk, &to, append_at);
+		msgpack_pack_ext(&pk, b.len, KVF_EXT_TEXT);
+	} else if (b.len < 32) {
+		*to++ = (uint8_t)(0xa0 | b.len);
+	} else {
+		to = put_length(to, 0xd9, b.len);
+	}
+	return put_bytes(to, b);
+}
+
+uint8_t *kvf_pack_cell_at(uint8_t *to, const struct kvf_cell *cell)
+{
+	msgpack_packer pk;
+
+	msgpack_packer_init(&pk, &to, append_at);
+	switch (cell->type) {
+	case KVF_CELL_NULL: *to++ = 0xc0; break;
+	case KVF_CELL_INT: msgpack_pack_int64(&pk, cell->u.i); break;
+	case KVF_CELL_REAL: msgpack_pack_double(&pk, cell->u.r); break;
+	case KVF_CELL_TEXT: return put_text(to, cell->u.b);
+	case KVF_CELL_BLOB: return put_bytes(put_length(to, 0xc4, cell->u.b.len), cell->u.b);
+	case KVF_CELL_BOOL: *to++ = cell->u.i ? 0xc3 : 0xc2; break;
+	}
+	return to;
+}
+
 void kvf_pack_raw(struct kvf_pack *p, const void *bytes, size_t len)
 {
 	append(p, bytes, len);
