@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where the linker puts what the macro lists. */
@@ -97,6 +98,7 @@ int kvf_failpoint_patience(int ms)
 
 enum kvf_status kvf_failpoint_pass(struct kvf_failpoint *p, struct kvf_err *err)
 {
+	const struct timespec pause = { 0, 20000000 };
 	int hit, i;
 
 	pthread_mutex_lock(&lock);
@@ -106,8 +108,10 @@ enum kvf_status kvf_failpoint_pass(struct kvf_failpoint *p, struct kvf_err *err)
 	pthread_mutex_unlock(&lock);
 	if (!hit)
 		return KVF_OK;
-	for (i = 0; i < actions[wanted_action].times; i++)
+	for (i = 0; i < actions[wanted_action].times; i++) {
 		kill(getpid(), actions[wanted_action].sig);
+		nanosleep(&pause, NULL); /* another thread may be the one that gets it */
+	}
 	if (actions[wanted_action].times)
 		return KVF_OK;
 	return kvf_fail(err, KVF_ETARGET, "failpoint %s was told to fail", p->name);

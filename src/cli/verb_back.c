@@ -261,7 +261,7 @@ enum kvf_status cli_run_abort(struct cli *c)
 enum kvf_status cli_run_rollback(struct cli *c)
 {
 	enum kvf_status st = run(c, kvf_rollback);
-	char text[400];
+	char text[400], already[100];
 
 	if (st || c->json || c->quiet)
 		return st;
@@ -278,7 +278,9 @@ enum kvf_status cli_run_rollback(struct cli *c)
 		snprintf(text, sizeof(text),
 			 "rolled back: the legacy tables are what counts, the old application "
 			 "may run");
-	last_line(c, "", text);
+	snprintf(already, sizeof(already), "run %.60s has been rolled back",
+		 c->report.already ? c->o.confirm : "");
+	last_line(c, already, text);
 	return KVF_OK;
 }
 

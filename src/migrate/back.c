@@ -303,13 +303,20 @@ out:
 
 /* ---- rollback ------------------------------------------------------------------- */
 
+static int has_way_back(const struct kvf_report *r)
+{
+	const struct kvf_control *c = &r->control;
+
+	return c->state == KVF_RUN_LIVE && (c->prev || c->prev_legacy);
+}
+
 static enum kvf_status check_way_back(const struct kvf_options *o, const struct kvf_report *r,
 				      struct kvf_err *err)
 {
 	const struct kvf_control *c = &r->control;
 	char place[600];
 
-	if (c->state == KVF_RUN_LIVE && (c->prev || c->prev_legacy))
+	if (has_way_back(r))
 		return KVF_OK;
 	kvf_fail(err, KVF_EPREFLIGHT, "there is nothing to roll back to");
 	kvf_err_detail(err, "%s. Nothing was changed.",
@@ -356,6 +363,16 @@ static enum kvf_status save(const struct kvf_options *o, const struct kvf_env *e
 	return KVF_EPREFLIGHT;
 }
 
+/* What is neither live nor previous goes; what fails here is said. */
+static void sweep(struct kvf_store *store, struct kvf_report *r, struct kvf_err *err)
+{
+	if (!kvf_store_sweep(store, err))
+		return;
+	kvf_report_warn(r, "what was rolled back still takes space until 'kvferry cleanup': %s",
+			err->message);
+	kvf_err_clear(err);
+}
+
 static enum kvf_status commit_rollback(struct kvf_store *store, struct kvf_report *r,
 				       const struct kvf_options *o, struct kvf_err *err)
 {
@@ -383,14 +400,38 @@ static enum kvf_status commit_rollback(struct kvf_store *store, struct kvf_repor
 	if (st)
 		return st;
 	r->published = 1;
-	if (kvf_store_sweep(store, err)) {
-		kvf_report_warn(r,
-				"what was rolled back still takes space until 'kvferry "
-				"cleanup': %s",
-				err->message);
-		kvf_err_clear(err);
-	}
+	sweep(store, r, err);
 	return KVF_OK;
+}
+
+/*
+ * A run that rolled back died before it had cleared away and lifted the freeze: is
+ * this the same command?  Then it does the rest, as if it came later.
+ */
+static enum kvf_status finish_rollback(struct kvf_store *store, struct kvf_report *r,
+				       const struct kvf_options *o, const struct kvf_env *env,
+				       struct kvf_err *err)
+{
+	const struct kvf_fact facts[] = { { "run", o->confirm }, { "to", "legacy tables" } };
+	struct kvf_ledger_line line;
+	struct seen seen;
+	enum kvf_status st;
+
+	if (!r->already || o->dry_run)
+		return KVF_OK;
+	sweep(store, r, err);
+	if (r->control.active || !*r->control.frozen)
+		return KVF_OK;
+	see_freeze(o, r, env, &seen);
+	/* The epoch fences off who looked at the store before. */
+	st = kvf_ledger_event(&line, r, "rollback", "ok", facts, 2, err);
+	if (st)
+		return st;
+	st = kvf_store_abort(store, r->control.epoch, &line.row, err);
+	kvf_ledger_line_release(&line);
+	if (!st)
+		thaw(store, &seen, o, env, r, err);
+	return st;
 }
 
 /* What was looked at in several steps fits together if the epoch is the same. */
@@ -419,6 +460,12 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 
 	if (!st)
 		st = kvf_back_settled(store, o, env, r, err);
+	if (!st && !has_way_back(r) && o->confirm)
+		st = kvf_ledger_rolled_back(store, o->confirm, &r->already, err);
+	if (!st && r->already) {
+		st = finish_rollback(store, r, o, env, err);
+		goto out;
+	}
 	if (!st)
 		st = check_way_back(o, r, err);
 	if (!st)
@@ -447,6 +494,7 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		if (!st && !r->control.prev)
 			thaw(store, &seen, o, env, r, err);
 	}
+out:
 	kvf_store_close(store);
 	return st;
 }

@@ -331,3 +331,32 @@ enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r
 	}
 	return st == KVF_EOF ? KVF_OK : st;
 }
+
+/* The run that the document of an event is about. */
+static int is_about(const char *document, const char *run)
+{
+	json_t *doc = document ? json_loads(document, 0, NULL) : NULL;
+	const char *of = json_string_value(json_object_get(doc, "run"));
+	int yes = of && strcmp(of, run) == 0;
+
+	json_decref(doc);
+	return yes;
+}
+
+enum kvf_status kvf_ledger_rolled_back(struct kvf_store *store, const char *run, int *yes,
+				       struct kvf_err *err)
+{
+	struct kvf_ledger_row row;
+	int64_t after = 0;
+	enum kvf_status st;
+
+	*yes = 0;
+	while (!(st = kvf_store_ledger_next(store, after, &row, err))) {
+		after = row.id;
+		if (row.event && strcmp(row.event, "publish") == 0)
+			*yes = 0;
+		else if (row.event && strcmp(row.event, "rollback") == 0)
+			*yes = is_about(row.document, run);
+	}
+	return st == KVF_EOF ? KVF_OK : st;
+}

@@ -36,6 +36,10 @@ void kvf_ledger_line_release(struct kvf_ledger_line *line);
 KVF_MUST_CHECK enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r,
 						  struct kvf_err *err);
 
+/* Is a rollback of `run` the last that happened to what is live? */
+KVF_MUST_CHECK enum kvf_status kvf_ledger_rolled_back(struct kvf_store *store, const char *run,
+						      int *yes, struct kvf_err *err);
+
 /* Append a failed run; best effort, because the first error must not be covered. */
 void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enum kvf_status st,
 			const struct kvf_err *why);

@@ -139,6 +139,7 @@ enum kvf_status kvf_postgres_drop(const char *place, const struct kvf_env *env,
 	KVF_FAILPOINT(st, err, "postgres.drop.begun");
 	while (!st && i < n)
 		st = drop_kind(&pg, conn, list, n, &i, err);
+	KVF_FAILPOINT(st, err, "postgres.drop.written");
 	if (!st)
 		st = kvf_pg_exec(&pg, conn, "commit the drop", err, "COMMIT");
 	KVF_FAILPOINT(st, err, "postgres.drop.committed");

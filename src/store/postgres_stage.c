@@ -46,7 +46,7 @@ enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, 
 	return kvf_pg_exec(pg, conn, "begin to write", err,
 			   "%s; SET LOCAL lock_timeout = %d;"
 			   "SET LOCAL idle_in_transaction_session_timeout = 0;%s",
-			   begin, KVF_PGS_LOCK_MS,
+			   begin, KVF_PATIENCE(KVF_PGS_LOCK_MS),
 			   commit == KVF_PGS_DURABLE ? pg->dialect->durable
 						     : pg->dialect->staged);
 }
@@ -55,7 +55,7 @@ enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, struct kvf_err *err)
 {
 	return kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
 			   "SET LOCAL idle_in_transaction_session_timeout = %d",
-			   KVF_PGS_LOCK_MS / 2);
+			   KVF_PATIENCE(KVF_PGS_LOCK_MS) / 2);
 }
 
 enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,

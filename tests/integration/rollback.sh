@@ -169,7 +169,9 @@ kill_at() { # SYSCALL: at its first, second ... until there are no more
         now=$(contents k.db)
         case "$now" in
         "$new") expect 0 rollback sqlite:k.db --confirm "$run";;
-        "$old") back=$((back + 1)); expect 13 rollback sqlite:k.db;;
+        "$old") back=$((back + 1)); expect 0 rollback sqlite:k.db --confirm "$run"
+                says 'has been rolled back'
+                equal "$(sql k.db "SELECT count(*) FROM sqlite_schema WHERE name GLOB 'kvferry_g[0-9]*'")" 0;;
         *) die "killed at $1 $at: neither what was, nor what is to be";;
         esac
         equal "$(contents k.db)" "$old"

@@ -18,6 +18,7 @@ import time
 
 TOP = os.environ["TOP"]
 K = os.environ["KVFERRY"]
+POINTS = os.environ["KVFERRY_POINTS"]  # the same with named failpoints
 PGPROXY = os.environ["PGPROXY"]
 HAVE_PG = bool(os.environ.get("TORTURE_PG"))
 sys.path.insert(0, os.path.join(TOP, "tests", "support"))
@@ -142,11 +143,11 @@ class Lite:
     kind = "sqlite"
 
     def __init__(self, bench):
-        self.folder, self.place = bench.folder, "sqlite:store.db"
+        self.folder, self.place, self.source = bench.folder, "sqlite:store.db", "sqlite:legacy.db"
         self.file = os.path.join(bench.folder, "store.db")
 
     def files(self, folder):
-        return [f for f in os.listdir(folder) if f.startswith("store.db")]
+        return [f for f in os.listdir(folder) if f.startswith(("store.db", "legacy.db"))]
 
     def copy(self, a, b):
         """With what a dead process left beside it."""
@@ -158,8 +159,10 @@ class Lite:
 
     def fresh(self, image):
         self.copy(os.path.join(HOME, "sqlite." + image), self.folder)
+        if "frozen" in image:  # the store knows its source by the path
+            self.ask("UPDATE {c} SET frozen = 'sqlite:%s/legacy.db' WHERE frozen <> ''" % self.folder)
 
-    def save(self, image):
+    def save(self, image, source=False):
         self.copy(self.folder, os.path.join(HOME, "sqlite." + image))
 
     def quiet(self):
@@ -189,7 +192,7 @@ class Pg:
 
     def __init__(self, bench):
         self.db = "t_" + bench.name
-        self.place = "dbname=" + self.db
+        self.place, self.source = "dbname=" + self.db, "dbname=" + self.db + "_legacy"
 
     def server(self, *statements):
         a = Asker("dbname=postgres")
@@ -200,21 +203,35 @@ class Pg:
             a.close()
         return out
 
+    # An image has the legacy database beside the store, or has none.
+    with_source = set()
+
     def fresh(self, image):
         self.server("DROP DATABASE IF EXISTS %s WITH (FORCE)" % self.db,
                     "CREATE DATABASE %s TEMPLATE img_%s" % (self.db, image))
+        if image in self.with_source:
+            self.server("DROP DATABASE IF EXISTS %s_legacy WITH (FORCE)" % self.db,
+                        "CREATE DATABASE %s_legacy TEMPLATE img_%s_legacy" % (self.db, image))
+        if "frozen" in image:  # the store knows its source by the name
+            self.ask("UPDATE {c} SET frozen = regexp_replace(frozen, 't_[a-z_0-9]*_legacy',"
+                     " '%s_legacy') WHERE frozen <> ''" % self.db)
 
-    def save(self, image):
+    def save(self, image, source=False):
         self.quiet()
         self.server("DROP DATABASE IF EXISTS img_%s WITH (FORCE)" % image,
                     "CREATE DATABASE img_%s TEMPLATE %s" % (image, self.db))
+        if source:
+            self.with_source.add(image)
+            self.server("DROP DATABASE IF EXISTS img_%s_legacy WITH (FORCE)" % image,
+                        "CREATE DATABASE img_%s_legacy TEMPLATE %s_legacy" % (image, self.db))
 
     def quiet(self):
         """Until no session of kvferry's is left: the server needs a while to notice."""
         a = Asker("dbname=postgres")
         try:
             for _ in range(300):
-                if a.ask("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'" % self.db) == ["0"]:
+                if a.ask("SELECT count(*) FROM pg_stat_activity WHERE datname IN ('%s', '%s_legacy')"
+                         % (self.db, self.db)) == ["0"]:
                     return
                 time.sleep(0.02)
             raise SystemExit("a connection is left: %s" % a.ask(
@@ -256,8 +273,8 @@ class Bench:
 
     # ---- runs ----
 
-    def start(self, *args, wrap=(), env=None):
-        return subprocess.Popen([*wrap, K, *args], cwd=self.folder, stdin=subprocess.DEVNULL,
+    def start(self, *args, wrap=(), env=None, program=K):
+        return subprocess.Popen([*wrap, program, *args], cwd=self.folder, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 env=dict(os.environ, **(env or {})))
 
@@ -287,9 +304,9 @@ class Bench:
 
     # ---- judgement ----
 
-    def holds(self, before, streams, want=None, settled=False, after="the fault"):
+    def holds(self, before, streams, want=None, settled=False, after="the fault", others=()):
         """U; what the store is, or None."""
-        args = argparse.Namespace(others=[], want=want, settled=settled, merge=False)
+        args = argparse.Namespace(others=list(others), want=want, settled=settled, merge=False)
         try:
             self.store.quiet()
             store = self.store.open()
@@ -316,7 +333,9 @@ class Bench:
             self.store.shut(store)
 
     def tidy(self):
-        known = {s + ".kvf" for s in self.streams} | {"store.db", "look", "trace", "counts", "report"}
+        known = {s + ".kvf" for s in self.streams} | {
+            "store.db-journal", "legacy.db-journal",  # SQLite's: the next who writes takes it away
+            "cut.kvf", "store.db", "legacy.db", "look", "trace", "counts", "report", "passed"}
         left = set(os.listdir(self.folder)) - known
         self.must(not left, "left behind: %s" % sorted(left))
 

@@ -16,7 +16,8 @@ TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 B=${B:-build/release}
 KVFERRY=${KVFERRY:-$TOP/$B/kvferry}
 PGPROXY=$TOP/$B/tests/tools/pgproxy
-export TOP B KVFERRY PGPROXY
+KVFERRY_POINTS=$TOP/$B/tests/kvferry
+export TOP B KVFERRY KVFERRY_POINTS PGPROXY
 python=/usr/bin/python3
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -36,6 +37,6 @@ if (. "$TOP/tests/support/pgtmp.sh"; pg_find) >/dev/null 2>&1; then
     pg_start "max_connections = 100" "autovacuum = off"
     trap 'rc=$?; pg_stop immediate; rm -rf "$home"; exit $rc' EXIT
     PATH=$PG_BIN:$PATH
-    TORTURE_PG=1; export TORTURE_PG
+    TORTURE_PG=1; export TORTURE_PG PG_BIN PG_DIR PG_USER
 fi
 "$python" "$TOP/tests/torture/torture.py"

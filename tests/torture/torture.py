@@ -11,6 +11,7 @@ import traceback
 import harness
 import kills
 import others
+import points
 import wire
 
 # name, what it does for readers, kind of store, case, runs at once (0: JOBS)
@@ -41,11 +42,25 @@ CASES = [
     ("secret-sqlite", "secrets searched in all that is said and kept", "sqlite", others.Secret(), 0),
     ("secret-postgres", "secrets searched in all that is said and kept", "postgres",
      others.Secret(), 0),
-]
+] + [("point-%s-%s" % (name, kind), text, kind, case, jobs) for name, text, case, jobs in (
+    ("kill", "SIGKILL at every named failpoint", points.Points("kill"), 0),
+    ("fail", "every named failpoint fails; behind a COMMIT, its acknowledgement is lost",
+     points.Points("fail"), 0),
+    ("pair", "SIGKILL at a failpoint, and at every one of the run that recovers",
+     points.Pair(names=("import", "migrate", "abort", "rollback-first", "drop"), each=1), 0),
+    ("term", "SIGTERM at every named failpoint", points.Points("term", each=1), 0),
+    ("int", "SIGINT at every named failpoint", points.Points("int", each=1), 0),
+    ("twice", "SIGINT twice at every named failpoint", points.Points("twice", each=1), 0),
+    ("stop", "SIGSTOP at every named failpoint, another run, SIGCONT", points.Stop("stop", each=1), 0),
+    ("meet", "two to eight runs at once, one of them stopped at each failpoint",
+     points.Meet("stop", names=("import",), each=1), 0),
+    ("server", "the server stopped `immediate` at every named failpoint",
+     points.Server("stop", each=1), 1),
+) for kind in ("sqlite", "postgres") if name != "server" or kind == "postgres"]
 JOBS = int(os.environ.get("JOBS") or 2)
 EVERY = int(os.environ.get("EVERY") or 1)
 MOST = int(os.environ.get("MOST") or 0)
-SHOWN = 12  # complaints of one case
+SHOWN = int(os.environ.get("SHOWN") or 12)  # complaints of one case
 
 
 def chosen(items):
