@@ -88,14 +88,14 @@ void kvf_memory_drop_first(struct memory *m, size_t block, uint64_t *used)
 	m->blocks[m->nblocks - 1] = first;
 }
 
-void kvf_memory_reset(struct memory *m, size_t block)
+void kvf_memory_reset(struct memory *m, size_t block, uint64_t most)
 {
 	size_t i, kept = 0;
 
 	free(m->index);
 	m->index = NULL;
 	for (i = 0; i < m->nblocks; i++) {
-		if (m->blocks[i].size > block) {
+		if (m->blocks[i].size > block || kept >= most / block) {
 			free(m->blocks[i].ptr);
 			continue;
 		}
@@ -110,7 +110,7 @@ void kvf_memory_reset(struct memory *m, size_t block)
 
 void kvf_memory_release(struct memory *m)
 {
-	kvf_memory_reset(m, 0);
+	kvf_memory_reset(m, 1, 0);
 	free(m->blocks);
 	m->blocks = NULL;
 	m->size = 0;

@@ -9,8 +9,6 @@
 
 #include <stdlib.h>
 
-#define FAN_IN 64
-
 /* ---- runs ------------------------------------------------------------------------ */
 
 enum kvf_status kvf_runs_add(struct runs *runs, const struct extent *run, struct kvf_err *err)
@@ -53,7 +51,7 @@ struct source {
 struct merge {
 	struct source *sources; /* in the order in which their runs were put */
 	size_t nsources;
-	unsigned heap[FAN_IN + 1];
+	unsigned heap[MERGE_FAN_IN + 1];
 	size_t n;  /* in the heap */
 	int begun; /* the top was handed out: advance it first */
 };
@@ -211,8 +209,8 @@ static enum kvf_status reduce(struct runs *runs, size_t most, struct spill *spil
 
 	while (runs->n > most) {
 		n = runs->n - most + 1;
-		if (n > FAN_IN)
-			n = FAN_IN;
+		if (n > MERGE_FAN_IN)
+			n = MERGE_FAN_IN;
 		if (i + n > runs->n)
 			i = 0;
 		st = merge_neighbours(runs, i, n, spill, err);
@@ -226,7 +224,7 @@ static enum kvf_status reduce(struct runs *runs, size_t most, struct spill *spil
 enum kvf_status kvf_merge_new(struct runs *runs, struct spill *spill, const struct memory *mem,
 			      struct merge **out, struct kvf_err *err)
 {
-	size_t most = mem->n > 0 ? FAN_IN - 1 : FAN_IN;
+	size_t most = mem->n > 0 ? MERGE_FAN_IN - 1 : MERGE_FAN_IN;
 	enum kvf_status st = reduce(runs, most, spill, err);
 	struct merge *m;
 

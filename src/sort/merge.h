@@ -37,8 +37,9 @@ KVF_MUST_CHECK enum kvf_status kvf_memory_index(struct memory *m, struct kvf_err
 /* Forget the records of the first block, which is not the one being filled. */
 void kvf_memory_drop_first(struct memory *m, size_t block, uint64_t *used);
 
-/* Forget the records; blocks of the usual size are kept for the next run. */
-void kvf_memory_reset(struct memory *m, size_t block);
+/* Forget the records; of the blocks of the usual size, `most` bytes are kept for the
+ * next run. */
+void kvf_memory_reset(struct memory *m, size_t block, uint64_t most);
 void kvf_memory_release(struct memory *m);
 
 /* The records in their order: by index, or as they lie. */
@@ -65,6 +66,8 @@ void kvf_runs_release(struct runs *runs);
 /* ---- merge ----------------------------------------------------------------------- */
 
 struct merge;
+
+#define MERGE_FAN_IN 64 /* runs, the one in memory included */
 
 /*
  * Merge the spilled runs and what is in memory, which is the last run.  All is

@@ -40,6 +40,7 @@ struct kvf_sorter {
 	char *scratch_dir;
 	uint64_t budget;
 	size_t block_size;
+	uint64_t room; /* for this run, of the budget */
 	struct memory mem;
 	uint64_t used;       /* bytes of this run: records, waste, index to be */
 	size_t shared;       /* ordering bytes that all records of the run share */
@@ -63,6 +64,41 @@ struct kvf_sorter {
 	struct kvf_sorter_stats stats;
 };
 
+/* So small that the buffers of the largest merge take at most half the budget. */
+static size_t spill_block(const struct kvf_sorter *s)
+{
+	uint64_t block = s->budget / (4 * MERGE_FAN_IN);
+
+	return block < SPILL_BLOCK_MIN   ? SPILL_BLOCK_MIN
+	       : block > SPILL_BLOCK_MAX ? SPILL_BLOCK_MAX
+					 : (size_t)block;
+}
+
+/*
+ * What the run in memory may take.  Each run that was spilled will be read back beside
+ * it through two buffers, so the next ones are smaller: the peak, at the beginning of
+ * the merge, is the same for few runs and for many.
+ */
+static uint64_t run_budget(const struct kvf_sorter *s)
+{
+	uint64_t n = s->runs.n < MERGE_FAN_IN ? s->runs.n : MERGE_FAN_IN;
+	uint64_t merge = n * 2 * spill_block(s);
+
+	return merge < s->budget / 2 ? s->budget - merge : s->budget / 2;
+}
+
+/* Nothing is in memory. */
+static void begin_run(struct kvf_sorter *s)
+{
+	s->room = run_budget(s);
+	kvf_memory_reset(&s->mem, s->block_size, s->room);
+	s->used = 0;
+	s->seq = 0;
+	s->shared = SIZE_MAX;
+	s->last = NULL;
+	s->ascending = 1;
+}
+
 enum kvf_status kvf_sorter_new(uint64_t budget, const char *scratch_dir,
 			       const struct kvf_env *env, struct kvf_sorter **out,
 			       struct kvf_err *err)
@@ -78,9 +114,8 @@ enum kvf_status kvf_sorter_new(uint64_t budget, const char *scratch_dir,
 	s->block_size = block < BLOCK_MIN   ? BLOCK_MIN
 			: block > BLOCK_MAX ? BLOCK_MAX
 					    : (size_t)block;
-	s->shared = SIZE_MAX;
-	s->ascending = 1;
 	s->in_order = 1;
+	begin_run(s);
 	kvf_buf_init(&s->max, 2 * (size_t)RECORD_LIMIT + 2);
 	kvf_buf_init(&s->flagged, 2 * (size_t)RECORD_LIMIT + 2);
 	s->scratch_dir = strdup(scratch_dir);
@@ -110,17 +145,6 @@ void kvf_sorter_free(struct kvf_sorter *s)
 	kvf_buf_release(&s->flagged);
 	free(s->scratch_dir);
 	free(s);
-}
-
-/* Nothing is in memory. */
-static void begin_run(struct kvf_sorter *s)
-{
-	kvf_memory_reset(&s->mem, s->block_size);
-	s->used = 0;
-	s->seq = 0;
-	s->shared = SIZE_MAX;
-	s->last = NULL;
-	s->ascending = 1;
 }
 
 void kvf_sorter_reset(struct kvf_sorter *s)
@@ -181,15 +205,9 @@ static int continues(const struct kvf_sorter *s, const struct record *first)
 
 static enum kvf_status open_spill(struct kvf_sorter *s, struct kvf_err *err)
 {
-	uint64_t block = s->budget / 64;
-
 	if (s->spill)
 		return KVF_OK;
-	if (block < SPILL_BLOCK_MIN)
-		block = SPILL_BLOCK_MIN;
-	if (block > SPILL_BLOCK_MAX)
-		block = SPILL_BLOCK_MAX;
-	return kvf_spill_new(s->scratch_dir, (size_t)block, s->env, &s->spill, err);
+	return kvf_spill_new(s->scratch_dir, spill_block(s), s->env, &s->spill, err);
 }
 
 /* Sort what is in memory, if it needs that. */
@@ -296,7 +314,7 @@ static enum kvf_status make_room(struct kvf_sorter *s, uint64_t size, struct kvf
 	enum kvf_status st = KVF_OK;
 
 	while (!st && s->mem.n > 0 &&
-	       (s->used + size + sizeof(struct slot) > s->budget || s->seq == UINT32_MAX)) {
+	       (s->used + size + sizeof(struct slot) > s->room || s->seq == UINT32_MAX)) {
 		if (s->ascending && s->mem.current > 0 && s->seq != UINT32_MAX)
 			st = spill_front(s, err);
 		else
