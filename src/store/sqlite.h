@@ -22,9 +22,18 @@
 
 #include <sqlite3.h>
 
-/* Bytes of entries after which an ended chunk is committed. */
+/*
+ * Bytes of entries after which an ended chunk is committed; at the latest after
+ * KVF_LITE_COMMIT_S seconds.  What does not fit into the cache is written before, under
+ * a lock that keeps readers out: in a file that holds nothing but our stage nobody reads,
+ * and a commit can be large.
+ */
 #define KVF_LITE_COMMIT_BYTES (16u << 20)
-/* Cache of a connection that writes, so that such a commit does not spill, and
+#define KVF_LITE_COMMIT_BYTES_ALONE (128u << 20)
+#define KVF_LITE_COMMIT_S 1.0
+/* A key is kept as a sample every so many bytes. */
+#define KVF_LITE_SAMPLE_BYTES (16u << 20)
+/* Cache of a connection that writes, so that a small commit does not spill, and
  * of one that reads. */
 #define KVF_LITE_WRITE_CACHE_KIB 32768
 #define KVF_LITE_READ_CACHE_KIB 2048
@@ -69,8 +78,11 @@ struct kvf_lite {
 	int in_tx;      /* a transaction of the stage is open */
 	uint64_t stage; /* the generation we fill */
 	int copy_live;
+	uint64_t commit_bytes;
 	uint64_t tx_bytes; /* put since the last commit */
-	uint64_t samples;  /* keys kept as samples of this stage */
+	double tx_begun;
+	uint64_t unsampled; /* bytes since the last sample */
+	uint64_t samples;   /* keys kept as samples of this stage */
 	int hasty;         /* do not wait for locks */
 	struct kvf_lite_batch batch;
 	struct kvf_merge_stats merge;

@@ -90,6 +90,7 @@ static inline enum kvf_status staging(struct kvf_lite *s, struct kvf_err *err)
 		return KVF_OK;
 	st = kvf_lite_begin(s, KVF_RUN_STAGING, err);
 	s->in_tx = !st;
+	s->tx_begun = kvf_monotonic();
 	KVF_FAILPOINT(st, err, "sqlite.batch.begun");
 	return st;
 }
@@ -201,6 +202,7 @@ static enum kvf_status add(struct kvf_lite *s, const struct kvf_entry *e, struct
 	enum kvf_status st;
 
 	s->tx_bytes += e->part.len + e->key.len + e->value.len;
+	s->unsampled += e->part.len + e->key.len + e->value.len;
 	if (kvf_lite_batch_add(b, e))
 		return KVF_OK;
 	st = write_batch(s, err);
@@ -250,8 +252,8 @@ static enum kvf_status insert_unit(struct kvf_lite *s, const char *name, uint64_
 }
 
 /*
- * Keep the last key of the batch as a sample: totals are read by several
- * threads, each from one sample to another.
+ * Keep the last key of the batch as a sample, now and then: totals are read by
+ * several threads, each from one sample to another.
  */
 static enum kvf_status keep_sample(struct kvf_lite *s, struct kvf_err *err)
 {
@@ -259,6 +261,9 @@ static enum kvf_status keep_sample(struct kvf_lite *s, struct kvf_err *err)
 	const struct kvf_entry *e = b->len ? &b->entries[b->len - 1] : NULL;
 	uint8_t sample[4 + KVF_LITE_SAMPLE_MAX];
 
+	if (s->unsampled < KVF_LITE_SAMPLE_BYTES)
+		return KVF_OK;
+	s->unsampled = 0;
 	if (!e || e->part.len + e->key.len > KVF_LITE_SAMPLE_MAX)
 		return KVF_OK;
 	kvf_put_be32(sample, (uint32_t)e->part.len);
@@ -288,6 +293,13 @@ enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err)
 	return st;
 }
 
+/* Is there enough in the transaction, or has it been open for long? */
+static int is_due(const struct kvf_lite *s)
+{
+	return s->tx_bytes >= s->commit_bytes ||
+	       kvf_monotonic() - s->tx_begun >= KVF_LITE_COMMIT_S;
+}
+
 enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_info *info,
 			       struct kvf_bytes marks, struct kvf_err *err)
 {
@@ -306,14 +318,14 @@ enum kvf_status kvf_lite_chunk(struct kvf_store *base, const struct kvf_chunk_in
 	sqlite3_bind_int64(stmt, 5, (int64_t)info->totals.bytes);
 	kvf_lite_bind(stmt, 6, m);
 	kvf_lite_bind(stmt, 7, marks);
-	st = s->tx_bytes < KVF_LITE_COMMIT_BYTES ? KVF_OK : keep_sample(s, err);
+	st = keep_sample(s, err);
 	if (!st)
 		st = write_batch(s, err);
 	if (!st)
 		st = kvf_lite_run(s, stmt, "write", err);
 	if (st)
 		return give_up(s, st);
-	return s->tx_bytes < KVF_LITE_COMMIT_BYTES ? KVF_OK : kvf_lite_flush(base, err);
+	return is_due(s) ? kvf_lite_flush(base, err) : KVF_OK;
 }
 
 enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
@@ -373,11 +385,10 @@ static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
 		if (!st)
 			st = add(s, &e, err);
 		kvf_totals_add(&s->merge.copied, &e);
-		if (!st && s->tx_bytes >= KVF_LITE_COMMIT_BYTES) {
+		if (!st && s->unsampled >= KVF_LITE_SAMPLE_BYTES)
 			st = keep_sample(s, err);
-			if (!st)
-				st = kvf_lite_flush(&s->base, err);
-		}
+		if (!st && s->tx_bytes >= s->commit_bytes)
+			st = kvf_lite_flush(&s->base, err);
 		if (!st && s->merge.copied.entries % 4096 == 0)
 			st = kvf_store_stopped(&s->base, err);
 	}
@@ -385,6 +396,24 @@ static enum kvf_status copy_live(struct kvf_lite *s, struct kvf_err *err)
 		st = kvf_lite_fail(s, s->db, "read", err);
 	sqlite3_finalize(stmt);
 	return st ? st : kvf_lite_flush(&s->base, err);
+}
+
+/*
+ * How much a commit may hold: does anybody have a reason to read this file?  In WAL
+ * readers are never kept out, and a large commit makes a large log.
+ */
+static enum kvf_status choose_commit(struct kvf_lite *s, struct kvf_err *err)
+{
+	int64_t others;
+	enum kvf_status st;
+
+	st = kvf_lite_number(s, s->db, &others, err,
+			     "SELECT (SELECT count(*) FROM sqlite_master WHERE"
+			     " name NOT GLOB 'kvferry_*' AND name NOT GLOB 'sqlite_*')"
+			     " + (SELECT count(*) FROM pragma_journal_mode WHERE"
+			     " journal_mode = 'wal')");
+	s->commit_bytes = st || others ? KVF_LITE_COMMIT_BYTES : KVF_LITE_COMMIT_BYTES_ALONE;
+	return st;
 }
 
 /* A stage that is gone on with has samples already. */
@@ -418,6 +447,8 @@ enum kvf_status kvf_lite_stage(struct kvf_store *base, int copy, struct kvf_err 
 	if (!st)
 		st = count_samples(s, err);
 	KVF_FAILPOINT(st, err, "sqlite.stage.written");
+	if (!st)
+		st = choose_commit(s, err);
 	if (!st)
 		st = kvf_lite_end(s, err);
 	if (!st)
