@@ -114,7 +114,6 @@ struct kvf_writer;
 struct kvf_writer_options {
 	int level;                    /* zstd level, 1 by default; negative is fast */
 	int level_set;                /* non-zero: `level` counts */
-	int stored;                   /* not compressed: for a pipe that nobody keeps */
 	const struct kvf_pair *notes; /* KVFN lines; shown, never trusted */
 	size_t nnotes;
 };

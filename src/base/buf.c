@@ -21,6 +21,16 @@ void kvf_buf_release(struct kvf_buf *b)
 	kvf_buf_init(b, b->cap);
 }
 
+void kvf_buf_swap(struct kvf_buf *a, struct kvf_buf *b)
+{
+	struct kvf_buf t = *a;
+
+	*a = *b;
+	*b = t;
+	b->cap = a->cap;
+	a->cap = t.cap;
+}
+
 enum kvf_status kvf_buf_reserve(struct kvf_buf *b, size_t more, struct kvf_err *err)
 {
 	size_t size;

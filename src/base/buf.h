@@ -31,6 +31,8 @@ KVF_MUST_CHECK enum kvf_status kvf_buf_append(struct kvf_buf *b, const void *byt
  * under the cap. */
 KVF_MUST_CHECK enum kvf_status kvf_buf_printf(struct kvf_buf *b, struct kvf_err *err,
 					      const char *fmt, ...) KVF_PRINTF(3, 4);
+/* Exchange what two buffers hold; each keeps its own cap. */
+void kvf_buf_swap(struct kvf_buf *a, struct kvf_buf *b);
 /* What is in it, valid until the next call that may grow it. */
 static inline struct kvf_bytes kvf_buf_bytes(const struct kvf_buf *b)
 {

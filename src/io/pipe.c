@@ -3,8 +3,12 @@
  *
  * Both ends share a ring.  Whoever closes last frees it.  An end that goes away
  * early is an error for the other one, never an end of the data.
+ *
+ * A pipe of parcels passes objects along instead of bytes, which nobody then has to
+ * copy; what the reader has emptied comes back to the writer.
  */
 #include "io/io.h"
+#include "io/parcel.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,6 +23,8 @@ struct ring {
 	size_t cap, head, used; /* `used` bytes from `head` on wait */
 	int complete;           /* the writer has committed */
 	int no_reader, no_writer;
+	int parcels; /* `used` counts their sizes, and there is no data */
+	struct kvf_parcel *first, **end, *empty;
 	uint8_t data[];
 };
 
@@ -32,17 +38,29 @@ struct pipe_output {
 	struct ring *ring;
 };
 
+static void drop_all(struct kvf_parcel *p)
+{
+	struct kvf_parcel *next;
+
+	for (; p; p = next) {
+		next = p->next;
+		p->drop(p);
+	}
+}
+
 static void ring_free(struct ring *r)
 {
 	if (!r)
 		return;
+	drop_all(r->first);
+	drop_all(r->empty);
 	pthread_cond_destroy(&r->room);
 	pthread_cond_destroy(&r->bytes);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 
-static struct ring *ring_new(size_t cap)
+static struct ring *ring_new(size_t cap, int parcels)
 {
 	pthread_condattr_t monotonic;
 	struct ring *r;
@@ -51,11 +69,13 @@ static struct ring *ring_new(size_t cap)
 		cap = 1;
 	if (cap > SIZE_MAX / 2)
 		return NULL;
-	r = malloc(sizeof(*r) + cap);
+	r = malloc(sizeof(*r) + (parcels ? 0 : cap));
 	if (!r)
 		return NULL;
 	memset(r, 0, sizeof(*r));
 	r->cap = cap;
+	r->parcels = parcels;
+	r->end = &r->first;
 	if (pthread_mutex_init(&r->lock, NULL))
 		goto no_lock;
 	if (pthread_condattr_init(&monotonic))
@@ -114,6 +134,11 @@ static enum kvf_status wait_for_bytes(struct kvf_input *base, struct ring *r,
 	return st;
 }
 
+static enum kvf_status no_bytes(const char *name, struct kvf_err *err)
+{
+	return kvf_fail(err, KVF_EINTERNAL, "%s does not carry bytes", name);
+}
+
 static enum kvf_status pipe_read(struct kvf_input *base, void *buf, size_t want, size_t *got,
 				 struct kvf_err *err)
 {
@@ -121,6 +146,8 @@ static enum kvf_status pipe_read(struct kvf_input *base, void *buf, size_t want,
 	enum kvf_status st = KVF_OK;
 
 	*got = 0;
+	if (r->parcels)
+		return no_bytes(base->name, err);
 	pthread_mutex_lock(&r->lock);
 	while (!st && r->used == 0 && !r->complete && !r->no_writer)
 		st = wait_for_bytes(base, r, err);
@@ -204,6 +231,8 @@ static enum kvf_status pipe_write(struct kvf_output *base, const void *buf, size
 	size_t done = 0;
 	int gone;
 
+	if (r->parcels)
+		return no_bytes(base->name, err);
 	pthread_mutex_lock(&r->lock);
 	while (done < len && !r->no_reader) {
 		if (r->used == r->cap) {
@@ -271,12 +300,12 @@ static enum kvf_status pipe_rewind(struct kvf_output *base, uint64_t offset,
 static const struct output_ops output_ops = { pipe_write,  pipe_commit, pipe_can_rewind,
 					      pipe_rewind, pipe_bytes,  pipe_output_close };
 
-enum kvf_status kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
-			     struct kvf_err *err)
+static enum kvf_status new_pipe(size_t cap, int parcels, struct kvf_input **in,
+				struct kvf_output **out, struct kvf_err *err)
 {
 	struct pipe_input *i = calloc(1, sizeof(*i));
 	struct pipe_output *o = calloc(1, sizeof(*o));
-	struct ring *r = ring_new(cap);
+	struct ring *r = ring_new(cap, parcels);
 	char *name_in = kvf_io_name("the pipe"), *name_out = kvf_io_name("the pipe");
 
 	*in = NULL;
@@ -298,4 +327,103 @@ enum kvf_status kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_outpu
 	*in = &i->base;
 	*out = &o->base;
 	return KVF_OK;
+}
+
+enum kvf_status kvf_pipe_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
+			     struct kvf_err *err)
+{
+	return new_pipe(cap, 0, in, out, err);
+}
+
+/* ---- parcels --------------------------------------------------------------------- */
+
+enum kvf_status kvf_parcels_new(size_t cap, struct kvf_input **in, struct kvf_output **out,
+				struct kvf_err *err)
+{
+	return new_pipe(cap, 1, in, out, err);
+}
+
+int kvf_input_has_parcels(const struct kvf_input *in)
+{
+	return in->ops == &input_ops && ((const struct pipe_input *)in)->ring->parcels;
+}
+
+int kvf_output_has_parcels(const struct kvf_output *out)
+{
+	return out->ops == &output_ops && ((const struct pipe_output *)out)->ring->parcels;
+}
+
+enum kvf_status kvf_output_give(struct kvf_output *out, struct kvf_parcel *p,
+				struct kvf_err *err)
+{
+	struct ring *r = ((struct pipe_output *)out)->ring;
+	int gone;
+
+	pthread_mutex_lock(&r->lock);
+	while (r->first && (p->size > r->cap || r->used > r->cap - p->size) && !r->no_reader)
+		pthread_cond_wait(&r->room, &r->lock);
+	gone = r->no_reader;
+	if (!gone) {
+		p->next = NULL;
+		*r->end = p;
+		r->end = &p->next;
+		r->used += p->size;
+		out->told += p->size;
+		pthread_cond_signal(&r->bytes);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (gone)
+		return kvf_fail(err, KVF_ETARGET, "the reader of %s is gone", out->name);
+	return KVF_OK;
+}
+
+struct kvf_parcel *kvf_output_empty(struct kvf_output *out)
+{
+	struct ring *r = ((struct pipe_output *)out)->ring;
+	struct kvf_parcel *p;
+
+	pthread_mutex_lock(&r->lock);
+	p = r->empty;
+	if (p)
+		r->empty = p->next;
+	pthread_mutex_unlock(&r->lock);
+	return p;
+}
+
+enum kvf_status kvf_input_take(struct kvf_input *in, struct kvf_parcel **out,
+			       struct kvf_err *err)
+{
+	struct ring *r = ((struct pipe_input *)in)->ring;
+	enum kvf_status st = KVF_OK;
+	struct kvf_parcel *p;
+
+	*out = NULL;
+	pthread_mutex_lock(&r->lock);
+	while (!st && !r->first && !r->complete && !r->no_writer)
+		st = wait_for_bytes(in, r, err);
+	p = st ? NULL : r->first;
+	if (p) {
+		r->first = p->next;
+		if (!r->first)
+			r->end = &r->first;
+		r->used -= p->size;
+		pthread_cond_signal(&r->room);
+	} else if (!st) {
+		st = r->complete ? KVF_EOF : KVF_ETRUNC;
+	}
+	pthread_mutex_unlock(&r->lock);
+	*out = p;
+	if (st == KVF_ETRUNC)
+		return kvf_fail(err, st, "%s ends before it is complete", in->name);
+	return st;
+}
+
+void kvf_input_give_back(struct kvf_input *in, struct kvf_parcel *p)
+{
+	struct ring *r = ((struct pipe_input *)in)->ring;
+
+	pthread_mutex_lock(&r->lock);
+	p->next = r->empty;
+	r->empty = p;
+	pthread_mutex_unlock(&r->lock);
 }

@@ -1,8 +1,8 @@
 /*
  * migrate - export and import at once.
  *
- * One thread reads the source and writes the stream into a pipe in memory; the
- * caller's thread reads the pipe and loads the store.  Nothing is kept on disk.
+ * One thread reads the source and makes the units of the stream; through a pipe in
+ * memory they come to the caller's thread, which loads the store.  Nothing is kept on disk.
  * Two cases go through a file, one step after the other: --keep STREAM, and an
  * in-place upgrade, where a source snapshot would keep the same file locked
  * against the commits of the store.
@@ -11,6 +11,7 @@
 
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "io/parcel.h"
 #include "par/par.h"
 #include "par/serial.h"
 
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PIPE_BYTES (8u << 20)
+#define PIPE_BYTES (24u << 20) /* so much comes in while a commit waits for the disk */
 
 struct migrate {
 	const struct kvf_options *o;
@@ -34,7 +35,6 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
-	int stored;                  /* not compressed: nobody keeps these bytes */
 	int start_over;              /* the stage of an earlier run was of other data */
 	struct kvf_still still;      /* the source must not change */
 	char live_run[64];           /* whose data are live; "" = nobody's */
@@ -220,7 +220,6 @@ static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
 				      .bound = &m->bound,
 				      .out = m->out,
 				      .level = m->level,
-				      .stored = m->stored,
 				      .scratch = m->scratch,
 				      .env = m->env,
 				      .step = 1,
@@ -331,9 +330,8 @@ static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 	void *job;
 
 	kvf_err_clear(&export_err);
-	m->stored = !m->o->level_set;
 	kvf_serial_only(m->serial, "export"); /* one line of progress at a time */
-	st = kvf_pipe_new(PIPE_BYTES, &in, &m->out, err);
+	st = kvf_parcels_new(PIPE_BYTES, &in, &m->out, err);
 	if (!st)
 		st = kvf_pool_new(1, 1, export_job, NULL, &pool, err);
 	if (!st)

@@ -354,7 +354,6 @@ struct kvf_export_job {
 	struct kvf_output *out;
 	const char *path; /* of the stream, where it is a file; or NULL */
 	int level;
-	int stored; /* rather than compressed */
 	const char *scratch;
 	const struct kvf_env *env;
 	unsigned step, steps;        /* for progress */

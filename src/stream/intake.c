@@ -1,4 +1,5 @@
 /* intake - from the file to units: the reader's pipeline. */
+#include "stream/handed.h"
 #include "stream/reader.h"
 
 #include <stdlib.h>
@@ -285,6 +286,45 @@ static enum kvf_status scan_split(struct kvf_reader *r, struct kvf_err *err)
 	return submit(r, j, len, err);
 }
 
+/* ---- handed over: nothing is packed, and all is checked --------------------------------- */
+
+static enum kvf_status take_handed(struct kvf_reader *r, struct kvf_unit_job **out,
+				   struct kvf_err *err)
+{
+	struct kvf_unit_job *j;
+	enum kvf_status st = job_get(r, &j, err);
+	int is_chunk;
+
+	if (st)
+		return st;
+	st = kvf_hand_take(r->feed.in, &j->unit, &is_chunk, &j->chunk, err);
+	if (st) {
+		kvf_intake_recycle(r, j);
+		r->hold = st == KVF_EOF ? KVF_HOLD_EOF : r->hold;
+		return st;
+	}
+	j->type = is_chunk ? KVF_REC_CHUNK : kvf_record_peek(j->unit.ptr, j->unit.len);
+	j->file_at = j->l1_at = r->l1_at;
+	r->l1_at += j->unit.len;
+	*out = j;
+	return KVF_OK;
+}
+
+enum kvf_status kvf_intake_handed_head(struct kvf_reader *r, struct kvf_err *err)
+{
+	struct kvf_unit ignored;
+	enum kvf_status st;
+	int is_chunk;
+
+	r->handed = r->native = 1;
+	kvf_buf_init(&r->head_unit, KVF_UNIT_MAX);
+	st = kvf_hand_take(r->feed.in, &r->head_unit, &is_chunk, &ignored, err);
+	if (st == KVF_EOF)
+		return kvf_fail(err, KVF_ETRUNC, "truncated stream: it is empty");
+	r->l1_at = r->head_unit.len;
+	return st;
+}
+
 /* ---- both --------------------------------------------------------------------------------------- */
 
 /*
@@ -333,6 +373,8 @@ enum kvf_status kvf_intake_next(struct kvf_reader *r, struct kvf_unit_job **out,
 	struct kvf_unit_job *j;
 	enum kvf_status st;
 
+	if (r->handed)
+		return take_handed(r, out, err);
 	for (;;) {
 		fill(r);
 		st = take(r, &j, err);

@@ -63,7 +63,7 @@ enum kvf_status kvf_writer_rewind(struct kvf_writer *w, struct kvf_err *err)
 	if (!m->open)
 		w->open = NULL;
 	if (w->open) {
-		w->open->info.i = m->chunk;
+		w->open->chunk.info.i = m->chunk;
 		w->open->head = m->head;
 	}
 	bytes = w->open ? &w->open->unit : &w->last_copy;

@@ -2,7 +2,7 @@
 #include "stream/packer.h"
 
 #include "base/hash.h"
-#include "stream/unit.h"
+#include "stream/handed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,13 +42,6 @@ static enum kvf_status compress(struct kvf_packer *p, unsigned worker, struct kv
 	return KVF_OK;
 }
 
-static enum kvf_status pack(struct kvf_packer *p, unsigned worker, struct kvf_packer_job *j,
-			    struct kvf_err *err)
-{
-	return p->stored ? kvf_frame_raw(&j->packed, kvf_buf_bytes(&j->unit), err)
-			 : compress(p, worker, j, err);
-}
-
 static int is_same(const struct kvf_earlier_unit *u, struct kvf_bytes unit)
 {
 	uint8_t digest[32];
@@ -66,18 +59,18 @@ static enum kvf_status work(void *ctx, unsigned worker, void *job, struct kvf_er
 	struct kvf_endc_record e;
 	enum kvf_status st;
 
-	kvf_unit_digest(kvf_buf_bytes(&j->unit), j->head, &j->info);
-	e.b = j->info.totals.bytes;
-	e.c = j->info.totals.entries;
-	memcpy(e.d, j->info.d, sizeof(e.d));
-	memcpy(e.m, j->info.totals.m, sizeof(e.m));
 	st = kvf_buf_reserve(&j->unit, KVF_ENDC_RECORD_MAX, err);
 	if (st)
 		return st;
+	kvf_unit_digest(kvf_buf_bytes(&j->unit), j->head, &j->chunk);
+	e.b = j->chunk.info.totals.bytes;
+	e.c = j->chunk.info.totals.entries;
+	memcpy(e.d, j->chunk.info.d, sizeof(e.d));
+	memcpy(e.m, j->chunk.info.totals.m, sizeof(e.m));
 	j->unit.len += kvf_write_endc_record(j->unit.ptr + j->unit.len, &e);
 	j->packed.len = 0;
 	j->same = j->expected && is_same(j->expected, kvf_buf_bytes(&j->unit));
-	return j->same ? KVF_OK : pack(p, worker, j, err);
+	return j->same || p->handed ? KVF_OK : compress(p, worker, j, err);
 }
 
 /* ---- jobs ---------------------------------------------------------------------------- */
@@ -194,6 +187,8 @@ enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
 	const struct kvf_earlier_unit *u = expect(p);
 	enum kvf_status st;
 
+	if (p->handed)
+		return kvf_hand_control(p->out, unit, err);
 	if (u && is_same(u, unit))
 		return pass(p, u, err);
 	leave(p, u != NULL);
@@ -222,15 +217,17 @@ static enum kvf_status take_one(struct kvf_packer *p, struct kvf_err *err)
 	j = job;
 	p->under_way--;
 	p->flying -= j->flying;
-	kvf_sha256_chain(p->r, j->info.d);
-	kvf_totals_merge(&p->totals, &j->info.totals);
-	if (j->same && p->follows) {
+	kvf_sha256_chain(p->r, j->chunk.info.d);
+	kvf_totals_merge(&p->totals, &j->chunk.info.totals);
+	if (p->handed) {
+		st = kvf_hand_chunk(p->out, &j->unit, &j->chunk, err);
+	} else if (j->same && p->follows) {
 		p->kept++;
 		st = pass(p, j->expected, err);
 	} else {
 		leave(p, j->expected != NULL);
 		/* One that was under way when those before it turned out to differ. */
-		st = j->same ? pack(p, p->threads, j, err) : KVF_OK;
+		st = j->same ? compress(p, p->threads, j, err) : KVF_OK;
 		if (!st)
 			st = write_frame(p, j->packed.ptr, j->packed.len, j->unit.len, err);
 	}
@@ -283,6 +280,8 @@ enum kvf_status kvf_packer_note(struct kvf_packer *p, struct kvf_bytes payload,
 	uint8_t head[KVF_SKIP_HEAD];
 	enum kvf_status st;
 
+	if (p->handed)
+		return KVF_OK;
 	kvf_put_le32(head, KVF_NOTE_MAGIC);
 	kvf_put_le32(head + 4, (uint32_t)payload.len);
 	st = kvf_output_write(p->out, head, sizeof(head), err);
@@ -299,6 +298,8 @@ enum kvf_status kvf_packer_table(struct kvf_packer *p, struct kvf_err *err)
 	uint8_t head[KVF_SKIP_HEAD], foot[9];
 	enum kvf_status st;
 
+	if (p->handed)
+		return KVF_OK;
 	if (p->frames.overflow) {
 		if (p->env && p->env->log)
 			p->env->log(p->env->ctx, KVF_LOG_WARN,
@@ -326,6 +327,7 @@ enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
 	p->out = out;
 	p->env = env;
 	p->level = 1;
+	p->handed = kvf_output_has_parcels(out);
 	p->unit_max = unit_max;
 	p->threads = kvf_thread_count(env);
 	kvf_buf_init(&p->framed, KVF_CONTROL_MAX + (64u << 10));

@@ -5,7 +5,8 @@
  *
  * Control units are written at once, so that they belong where no job is under
  * way.  Jobs are recycled: their number is bounded by the window, the bytes in
- * flight by KVF_FLYING_MAX, so that chunks with large values do not pile up.
+ * flight by KVF_FLYING_MAX, so that chunks with large values do not pile up.  Into a
+ * pipe of parcels go the units themselves (handed.h).
  *
  * Over what an earlier run left (earlier.h) the units are made and digested as
  * always, compared, and passed over; the first that differs cuts off the rest.
@@ -19,6 +20,7 @@
 #include "par/par.h"
 #include "stream/earlier.h"
 #include "stream/frame.h"
+#include "stream/unit.h"
 
 #include <zstd.h>
 
@@ -29,7 +31,7 @@
 struct kvf_packer_job {
 	struct kvf_buf unit;        /* chunk record and entries; endc is added */
 	size_t head;                /* length of the chunk record */
-	struct kvf_chunk_info info; /* n and i are the submitter's */
+	struct kvf_unit chunk;      /* n, i and h are the submitter's */
 	size_t flying;
 	const struct kvf_earlier_unit *expected; /* what an earlier run wrote here, or NULL */
 	int same;                                /* ... and it is this: not compressed */
@@ -41,7 +43,7 @@ struct kvf_packer {
 	struct kvf_output *out;
 	const struct kvf_env *env;
 	int level;
-	int stored; /* do not compress */
+	int handed; /* units go to a reader of this program, as they are */
 	uint64_t unit_max;
 	struct kvf_pool *pool; /* made with the first chunk */
 	ZSTD_CCtx **contexts;  /* one for each worker and one more, made when first used */
@@ -61,7 +63,7 @@ struct kvf_packer {
 	struct kvf_totals totals;
 };
 
-/* Level 1; set p->level or p->stored for another. */
+/* Level 1; set p->level for another. */
 KVF_MUST_CHECK enum kvf_status kvf_packer_init(struct kvf_packer *p, struct kvf_output *out,
 					       const struct kvf_env *env, uint64_t unit_max,
 					       struct kvf_err *err);
@@ -79,7 +81,8 @@ KVF_MUST_CHECK enum kvf_status kvf_packer_submit(struct kvf_packer *p, struct kv
 /* Write everything that is under way. */
 KVF_MUST_CHECK enum kvf_status kvf_packer_drain(struct kvf_packer *p, struct kvf_err *err);
 
-/* A hint, and the unit as a raw frame. */
+/* A hint, and the unit as a raw frame.  Where units are handed over there are no frames,
+ * and neither notes nor table. */
 KVF_MUST_CHECK enum kvf_status kvf_packer_control(struct kvf_packer *p, struct kvf_bytes unit,
 						  struct kvf_err *err);
 /* A note frame; the seek table, which is the last thing of all. */

@@ -1,4 +1,5 @@
 /* reader - units into items: the public calls. */
+#include "io/parcel.h"
 #include "stream/reader.h"
 
 #include "base/text.h"
@@ -167,6 +168,10 @@ static enum kvf_status open_head(struct kvf_reader *r, struct kvf_err *err)
 	enum kvf_status st;
 	size_t n;
 
+	if (kvf_input_has_parcels(r->feed.in)) {
+		st = kvf_intake_handed_head(r, err);
+		return st ? st : kvf_head_parse(kvf_buf_bytes(&r->head_unit), &r->head, err);
+	}
 	st = kvf_feed_want(&r->feed, LOOK, err);
 	if (st)
 		return st;
@@ -310,6 +315,8 @@ static enum kvf_status at_hold(struct kvf_reader *r, struct kvf_err *err)
 			return kvf_fail(err, KVF_ETRUNC,
 					"truncated stream: it ends without its tail");
 		}
+		if (r->handed)
+			return KVF_EOF;
 		st = kvf_trailer_read(r, err);
 		if (st)
 			return st;

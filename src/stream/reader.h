@@ -11,7 +11,8 @@
  * is one unit; a worker decompresses and checks it.  SPLIT: frames are decoded
  * in order by one streaming decoder, units are cut out of the bytes, workers
  * check them.  Reading begins NATIVE if the head is found so, and goes over to
- * SPLIT, for good, at the first place that is not as native files are.
+ * SPLIT, for good, at the first place that is not as native files are.  Units that a
+ * writer of this program hands over (handed.h) come checked, and through no worker.
  */
 #ifndef KVF_READER_H
 #define KVF_READER_H
@@ -65,6 +66,7 @@ struct kvf_reader {
 	struct kvf_sequence seq;
 	uint64_t unit; /* ordinal of the next unit */
 
+	int handed;
 	int native;
 	enum kvf_hold hold;
 	enum kvf_status scan_status;
@@ -105,6 +107,9 @@ KVF_MUST_CHECK enum kvf_status kvf_reader_warn(struct kvf_reader *r, struct kvf_
 
 /* The head, in whatever framing; fills r->head and r->head_unit. */
 KVF_MUST_CHECK enum kvf_status kvf_intake_head(struct kvf_reader *r, struct kvf_err *err);
+/* The same from a pipe of parcels. */
+KVF_MUST_CHECK enum kvf_status kvf_intake_handed_head(struct kvf_reader *r,
+						      struct kvf_err *err);
 /*
  * The next unit in order, checked by itself; KVF_EOF where no more frames are:
  * r->hold then says what stopped it.  Give the job back with _recycle.

@@ -120,16 +120,21 @@ enum kvf_status kvf_unit_check(struct kvf_bytes bytes, const struct kvf_limits *
 	return KVF_OK;
 }
 
-void kvf_unit_digest(struct kvf_bytes bytes, size_t head, struct kvf_chunk_info *info)
+void kvf_unit_digest(struct kvf_bytes bytes, size_t head, struct kvf_unit *unit)
 {
-	const uint8_t *p = bytes.ptr + head, *end = bytes.ptr + bytes.len;
+	const uint8_t *p = bytes.ptr + head, *end = bytes.ptr + bytes.len, *next;
+	struct kvf_totals *t = &unit->info.totals;
 	struct kvf_entry e;
 
-	memset(&info->totals, 0, sizeof(info->totals));
-	while (p && p < end) {
-		p = kvf_unit_entry(p, end, &e);
-		if (p)
-			kvf_totals_add(&info->totals, &e);
+	unit->entries = (struct kvf_bytes){ p, bytes.len - head };
+	memset(t, 0, sizeof(*t));
+	while (p < end && (next = kvf_unit_entry(p, end, &e))) {
+		if (t->entries == 0)
+			unit->first = e;
+		kvf_totals_add(t, &e);
+		unit->last = e;
+		unit->last_len = (size_t)(next - p);
+		p = next;
 	}
-	kvf_sha256(bytes.ptr, bytes.len, info->d);
+	kvf_sha256(bytes.ptr, bytes.len, unit->info.d);
 }

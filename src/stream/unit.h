@@ -25,10 +25,11 @@ KVF_MUST_CHECK enum kvf_status kvf_unit_check(struct kvf_bytes bytes,
 					      struct kvf_unit *unit, struct kvf_err *err);
 
 /*
- * Totals and d of a unit that we built ourselves: chunk record of `head` bytes,
- * then entries that are known to be well-formed.
+ * What kvf_unit_check() would find in a unit that we built ourselves: chunk record of
+ * `head` bytes, then entries that are known to be well-formed.  n, i and h are the
+ * caller's.
  */
-void kvf_unit_digest(struct kvf_bytes bytes, size_t head, struct kvf_chunk_info *info);
+void kvf_unit_digest(struct kvf_bytes bytes, size_t head, struct kvf_unit *unit);
 
 /* Read one entry at `p`; the place behind it, or NULL. */
 const uint8_t *kvf_unit_entry(const uint8_t *p, const uint8_t *end, struct kvf_entry *entry);

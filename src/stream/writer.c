@@ -92,8 +92,9 @@ enum kvf_status kvf_writer_open_chunk(struct kvf_writer *w, struct kvf_err *err)
 	c.n = w->package;
 	j->head = kvf_write_chunk_record(j->unit.ptr, &c);
 	j->unit.len = j->head;
-	j->info.n = w->package;
-	j->info.i = w->chunk;
+	memcpy(j->chunk.h, w->h, sizeof(j->chunk.h));
+	j->chunk.info.n = w->package;
+	j->chunk.info.i = w->chunk;
 	return KVF_OK;
 }
 
@@ -150,7 +151,6 @@ static enum kvf_status take_options(struct kvf_writer *w,
 				    const struct kvf_writer_options *options,
 				    struct kvf_err *err)
 {
-	w->pack.stored = options && options->stored;
 	if (!options || !options->level_set)
 		return KVF_OK;
 	if (options->level < ZSTD_minCLevel() || options->level > ZSTD_maxCLevel()) {

@@ -81,7 +81,6 @@ struct blob stream_build(const struct recipe *r, struct kvf_tail *out_tail)
 	struct kvf_kind kind = { "thing", 1, KVF_RAW, 0, { any, 2 }, { any, 2 } };
 	struct kvf_writer_options options = { .level = r->level,
 					      .level_set = r->level_set,
-					      .stored = r->stored,
 					      .notes = notes,
 					      .nnotes = r->notes ? 2u : 0u };
 	struct kvf_env env = { .threads = r->threads ? r->threads : 1 };

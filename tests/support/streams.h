@@ -29,7 +29,7 @@ struct recipe {
 	size_t packages; /* named "p0", "p1" ... */
 	size_t entries;  /* in each package */
 	size_t value;    /* length of values; they differ */
-	int level, level_set, stored;
+	int level, level_set;
 	int partial, notes, nonce;
 	int noise; /* values that hardly compress */
 };

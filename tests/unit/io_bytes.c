@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include "io/parcel.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -438,6 +440,96 @@ static void a_reader_that_closes_wakes_and_fails_the_writer(void **state)
 	assert_int_equal(w.st, KVF_ETARGET);
 }
 
+struct numbered {
+	struct kvf_parcel parcel;
+	unsigned n;
+};
+
+struct giver {
+	struct kvf_output *out;
+	unsigned made, total;
+	enum kvf_status st;
+};
+
+static void drop_numbered(struct kvf_parcel *p)
+{
+	free(p);
+}
+
+static void *give_parcels(void *arg)
+{
+	struct giver *g = arg;
+	struct numbered *p;
+	unsigned i;
+
+	for (i = 0; !g->st && i < g->total; i++) {
+		p = (struct numbered *)kvf_output_empty(g->out);
+		if (!p) {
+			p = calloc(1, sizeof(*p));
+			g->made++;
+		}
+		p->parcel.drop = drop_numbered;
+		p->parcel.size = i % 7 ? 10 : 1000; /* more than there is room for */
+		p->n = i;
+		g->st = kvf_output_give(g->out, &p->parcel, NULL);
+		if (g->st)
+			free(p);
+	}
+	if (!g->st)
+		g->st = kvf_output_commit(g->out, NULL);
+	kvf_output_close(g->out);
+	return NULL;
+}
+
+static void parcels_arrive_in_order_and_come_back(void **state)
+{
+	struct giver g = { .total = 5000 };
+	struct kvf_parcel *p;
+	struct kvf_input *in;
+	struct kvf_err err;
+	enum kvf_status st;
+	unsigned n = 0;
+	pthread_t t;
+
+	(void)state;
+	assert_int_equal(kvf_parcels_new(50, &in, &g.out, &err), KVF_OK);
+	assert_true(kvf_input_has_parcels(in));
+	assert_true(kvf_output_has_parcels(g.out));
+	assert_int_equal(pthread_create(&t, NULL, give_parcels, &g), 0);
+	while (!(st = kvf_input_take(in, &p, &err))) {
+		assert_int_equal(((struct numbered *)p)->n, n++);
+		kvf_input_give_back(in, p);
+	}
+	assert_int_equal(st, KVF_EOF);
+	assert_int_equal(kvf_input_take(in, &p, &err), KVF_EOF);
+	pthread_join(t, NULL);
+	assert_int_equal(g.st, KVF_OK);
+	assert_int_equal(n, g.total);
+	assert_true(g.made <= 8); /* those that had room, the one taken, the one made */
+	kvf_input_close(in);
+}
+
+static void parcels_are_dropped_when_the_reader_goes(void **state)
+{
+	struct giver g = { .total = 5000 };
+	struct kvf_parcel *p;
+	struct kvf_input *in;
+	struct kvf_err err;
+	uint8_t byte;
+	pthread_t t;
+	size_t got;
+
+	(void)state;
+	assert_int_equal(kvf_parcels_new(50, &in, &g.out, &err), KVF_OK);
+	assert_int_equal(kvf_input_read(in, &byte, 1, &got, &err), KVF_EINTERNAL);
+	assert_int_equal(pthread_create(&t, NULL, give_parcels, &g), 0);
+	assert_int_equal(kvf_input_take(in, &p, &err), KVF_OK);
+	kvf_input_give_back(in, p);
+	kvf_input_close(in);
+	pthread_join(t, NULL);
+	assert_int_equal(g.st, KVF_ETARGET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +547,8 @@ int main(void)
 		cmocka_unit_test(a_pipe_delivers_all_bytes_in_order),
 		cmocka_unit_test(an_unfinished_writer_makes_the_reader_fail),
 		cmocka_unit_test(a_reader_that_closes_wakes_and_fails_the_writer),
+		cmocka_unit_test(parcels_arrive_in_order_and_come_back),
+		cmocka_unit_test(parcels_are_dropped_when_the_reader_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
