@@ -256,8 +256,12 @@ enum kvf_status kvf_still_begin(void *ctx, struct kvf_store *store, struct kvf_e
 enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_err *err)
 {
 	struct kvf_still *s = ctx;
-	enum kvf_status st = KVF_OK;
+	/* Whoever has taken the store has frozen or written the source too: the first
+	 * says more. */
+	enum kvf_status st = kvf_store_beat(store, "publish", err);
 
+	if (st)
+		return st;
 	if (!*s->source)
 		st = check_store(s, store, err);
 	else if (!s->held)

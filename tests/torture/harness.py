@@ -17,9 +17,10 @@ import sys
 import time
 
 TOP = os.environ["TOP"]
-K = os.environ["KVFERRY"]
-POINTS = os.environ["KVFERRY_POINTS"]  # the same with named failpoints
-PGPROXY = os.environ["PGPROXY"]
+BIN = os.path.join(os.getcwd(), "bin")  # run.sh has copied them there
+K = BIN + "/kvferry"
+POINTS = BIN + "/kvferry-points"  # the same with named failpoints
+PGPROXY = BIN + "/pgproxy"
 HAVE_PG = bool(os.environ.get("TORTURE_PG"))
 sys.path.insert(0, os.path.join(TOP, "tests", "support"))
 import postcondition  # noqa: E402

@@ -81,7 +81,7 @@ class Preloaded:
         file = os.path.join(bench.folder, "report")
         if os.path.exists(file):
             os.unlink(file)
-        return {"LD_PRELOAD": "%s/%s/tests/support/failio.so" % (harness.TOP, os.environ["B"]),
+        return {"LD_PRELOAD": harness.BIN + "/failio.so",
                 "FAULT_CALLS": WIRE, "FAULT_MODE": "kill", "FAULT_N": str(n), "FAULT_REPORT": file,
                 "FAULT_SIGNAL": str(int(getattr(signal, sig)))}
 

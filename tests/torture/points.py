@@ -296,7 +296,7 @@ class Points:
         outcome = self.judge(bench, s)
         self.source(bench, s, False)
         if s.name in ("import", "migrate", "in-place", "failing"):
-            bench.true_end(rc, said, outcome)
+            bench.true_end(rc, said or self.action == "twice" and "ended at once", outcome)
         bench.tally[outcome if rc else "exit 0"] += 1
         self.finish(bench, s)
 

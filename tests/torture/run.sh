@@ -15,9 +15,7 @@ set -u
 TOP=${TOP:-$(cd "$(dirname "$0")/../.." && pwd)}
 B=${B:-build/release}
 KVFERRY=${KVFERRY:-$TOP/$B/kvferry}
-PGPROXY=$TOP/$B/tests/tools/pgproxy
-KVFERRY_POINTS=$TOP/$B/tests/kvferry
-export TOP B KVFERRY KVFERRY_POINTS PGPROXY
+export TOP B
 python=/usr/bin/python3
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -32,6 +30,10 @@ trap 'rm -rf "$home"' EXIT
 trap 'exit 1' HUP INT TERM
 cd "$home" || exit 1
 TMPDIR=$home; export TMPDIR
+# What is tried stays as it is while somebody builds anew.
+mkdir bin || exit 1
+cp "$KVFERRY" bin/kvferry && cp "$TOP/$B/tests/kvferry" bin/kvferry-points &&
+    cp "$TOP/$B/tests/tools/pgproxy" "$TOP/$B/tests/support/failio.so" bin || exit 1
 if (. "$TOP/tests/support/pgtmp.sh"; pg_find) >/dev/null 2>&1; then
     . "$TOP/tests/support/pgtmp.sh"
     pg_start "max_connections = 100" "autovacuum = off"
