@@ -143,11 +143,13 @@ static enum kvf_status begin(struct freezer *z, const char *place, const struct 
 	st = kvf_pg_init(&z->pg, place, KVF_ESOURCE, env, err);
 	if (!st)
 		st = kvf_pg_connect(&z->pg, &z->conn, err);
+	/* Who is stopped in here keeps nobody out for ever: the server ends it. */
 	if (!st)
 		st = kvf_pg_exec(&z->pg, z->conn, "begin", err,
 				 "BEGIN; SET LOCAL lock_timeout = %d; SET LOCAL"
-				 " synchronous_commit = on; SET LOCAL statement_timeout = 0",
-				 FREEZE_LOCK_MS);
+				 " synchronous_commit = on; SET LOCAL statement_timeout = 0;"
+				 " SET LOCAL idle_in_transaction_session_timeout = %d",
+				 KVF_PATIENCE(FREEZE_LOCK_MS), KVF_PATIENCE(FREEZE_LOCK_MS));
 	if (!st)
 		put_place(z->conn, f->place, sizeof(f->place));
 	return st;

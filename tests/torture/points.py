@@ -197,7 +197,7 @@ def source_is(bench, place):
 
 class Points:
     """What all of them share; `hit` is one occurrence."""
-    action, names = "kill", None
+    action, names, traces = "kill", None, {}
 
     def __init__(self, action="kill", names=None, each=3):
         self.action, self.names, self.each = action, names, each
@@ -207,6 +207,9 @@ class Points:
 
     def passed(self, bench, scenario, args=None, as_it_is=False):
         """The points that an undisturbed run passes, in their order."""
+        key = (bench.store.kind, scenario.name)
+        if not as_it_is and key in self.traces:
+            return self.traces[key]
         if not as_it_is:
             bench.store.fresh(scenario.image)
         file = os.path.join(bench.folder, "passed")
@@ -218,6 +221,8 @@ class Points:
         for f in ("passed", "out.kvf"):
             if os.path.exists(os.path.join(bench.folder, f)):
                 os.unlink(os.path.join(bench.folder, f))
+        if not as_it_is:
+            self.traces[key] = names
         return names
 
     def some(self, names):
@@ -452,6 +457,11 @@ class Server(Stopped):
 
 class Meet(Stopped):
     """One is stopped at the point while one to seven others come; then it goes on."""
+
+    def stop(self, bench, s, point, n):
+        # The server would end the session that is stopped, and nobody would publish.
+        self.patience = Stopped.patience if bench.store.kind == "sqlite" else {}
+        return super().stop(bench, s, point, n)
 
     def meanwhile(self, bench, s, run, point):
         many = 2 + sum(point.encode()) % 7

@@ -66,7 +66,7 @@ USUAL = {
     "point-fail-postgres": 110, "point-kill-postgres": 120, "point-term-sqlite": 40,
     "point-term-postgres": 40, "point-int-sqlite": 40, "point-int-postgres": 40,
     "point-twice-sqlite": 40, "point-twice-postgres": 40, "point-stop-sqlite": 60,
-    "point-stop-postgres": 60, "point-server-postgres": 60,
+    "point-stop-postgres": 60, "point-server-postgres": 40,
 }
 JOBS = int(os.environ.get("JOBS") or 2)
 EVERY = int(os.environ.get("EVERY") or 0)
