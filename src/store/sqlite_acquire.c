@@ -177,10 +177,12 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 
 /*
  * The file is locked: by a run that was stopped in the middle of a transaction?  Its
- * lock is the system's, and no epoch opens it.
+ * lock is the system's, and no epoch opens it.  Who has it is not always the owner of
+ * the store: it may be about to become that, or another program; the hint names it.
  */
 static enum kvf_status name_holder(struct kvf_lite *s, enum kvf_status st, struct kvf_err *err)
 {
+	char hint[sizeof(err->hint)] = "";
 	struct kvf_control c;
 	int unfinished;
 
@@ -190,14 +192,12 @@ static enum kvf_status name_holder(struct kvf_lite *s, enum kvf_status st, struc
 	s->hasty = 0;
 	if (!unfinished || st != KVF_ETARGET)
 		return st;
+	if (err)
+		memcpy(hint, err->hint, sizeof(hint));
 	kvf_fail(err, KVF_EBUSY, "%s is locked; run %s is unfinished there", s->path, c.run);
-	kvf_err_detail(err, "host %s, process %lld, step %s. Nothing was changed.", c.host,
-		       (long long)c.pid, c.step);
-	kvf_err_hint(err,
-		     "A process that is stopped in a transaction keeps its lock: let it go on "
-		     "(kill -CONT %lld), or end it (kill %lld), then give the same command "
-		     "again.",
-		     (long long)c.pid, (long long)c.pid);
+	kvf_err_detail(err, "That run: host %s, process %lld, step %s. Nothing was changed.",
+		       c.host, (long long)c.pid, c.step);
+	kvf_err_hint(err, "%s", hint);
 	return KVF_EBUSY;
 }
 

@@ -5,6 +5,9 @@
 #include "store/sqlite.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 static const struct {
 	int code;
@@ -78,6 +81,55 @@ static const char *code_name(int code)
 }
 
 /* What to do next, by the primary code. */
+/* The process that has a writer's lock on a file, by the kernel's list; 0 = unknown. */
+static long writer_of(const char *path)
+{
+	unsigned dev_major, dev_minor;
+	unsigned long inode;
+	char line[256];
+	struct stat st;
+	long pid = 0, found = 0;
+	FILE *f = stat(path, &st) ? NULL : fopen("/proc/locks", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*d: %*s %*s WRITE %ld %x:%x:%lu", &pid, &dev_major,
+			   &dev_minor, &inode) == 4 &&
+		    dev_major == major(st.st_dev) && dev_minor == minor(st.st_dev) &&
+		    inode == st.st_ino && pid > 0 && pid != getpid())
+			found = pid;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* In a WAL database writers lock the index beside it. */
+static long lock_holder(const struct kvf_lite *s)
+{
+	char index[4096 + 8];
+	long pid = writer_of(s->path);
+
+	snprintf(index, sizeof(index), "%s-shm", s->path);
+	return pid ? pid : writer_of(index);
+}
+
+static void add_busy_hint(const struct kvf_lite *s, struct kvf_err *err)
+{
+	long pid = lock_holder(s);
+
+	if (!pid)
+		kvf_err_hint(
+			err,
+			"Find the program that holds %s open in a transaction, let it go on "
+			"or end it, then give the same command again.",
+			s->path);
+	else
+		kvf_err_hint(err,
+			     "Process %ld has the lock. If it is stopped in a transaction it "
+			     "keeps it: let it go on (kill -CONT %ld), or end it (kill -KILL "
+			     "%ld), then give the same command again.",
+			     pid, pid, pid);
+}
+
 static void add_hint(struct kvf_lite *s, int code, struct kvf_err *err)
 {
 	switch (code & 0xff) {
@@ -88,12 +140,7 @@ static void add_hint(struct kvf_lite *s, int code, struct kvf_err *err)
 			     s->path);
 		break;
 	case SQLITE_BUSY:
-	case SQLITE_LOCKED:
-		kvf_err_hint(err,
-			     "Find the program that holds %s open in a transaction, end it, "
-			     "then give the same command again.",
-			     s->path);
-		break;
+	case SQLITE_LOCKED: add_busy_hint(s, err); break;
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
