@@ -57,6 +57,7 @@ struct link {
 		char *text;
 	} prepared[STATEMENTS];
 	const char *bound; /* text of the statement that was bound last */
+	uint32_t about;    /* rules that have the last statement's text */
 };
 
 struct pgproxy {
@@ -230,6 +231,7 @@ static void from_client(struct pgproxy *p, struct link *l, const uint8_t *m, siz
 	if (m[0] == 'Q' || m[0] == 'E') {
 		text = m[0] == 'Q' ? first : l->bound ? l->bound : "";
 		p->statements++;
+		l->about = rules_about(&p->rules, text);
 		rule = rules_statement(&p->rules, text);
 		if (rule) {
 			break_statement(l, rule, text, (char)m[0], out, m, n);
@@ -286,7 +288,7 @@ static int stopped(struct pgproxy *p, struct link *l, enum pgproxy_side side, ch
 		return 0;
 	}
 	p->messages[side]++;
-	rule = rules_message(&p->rules, side, type);
+	rule = rules_message(&p->rules, side, type, l->about);
 	if (!rule)
 		return 0;
 	if (rule->action == HOLD) {

@@ -19,10 +19,10 @@
  * or the last pgproxy_reset(), the first is 1; "N+K" means K in a row from the
  * N-th on, "N+" that one and all that follow.
  *
- *   cut-before SIDE N [TYPE]   both ends of the link are closed before the N-th
- *   cut-within SIDE N [TYPE]   message of SIDE (client, server) is forwarded, when
- *   cut-after  SIDE N [TYPE]   half of it is, or when all of it is
- *   hold       SIDE N [TYPE]   it and what follows it in its direction waits for
+ *   cut-before SIDE N [TYPE [TEXT]]   both ends of the link are closed before the N-th
+ *   cut-within SIDE N [TYPE [TEXT]]   message of SIDE (client, server) is forwarded, when
+ *   cut-after  SIDE N [TYPE [TEXT]]   half of it is, or when all of it is
+ *   hold       SIDE N [TYPE [TEXT]]   it and what follows it in its direction waits for
  *                              pgproxy_release()
  *   fail CODE N [TEXT]         the server never sees the N-th statement; it runs
  *                              one that raises CODE instead (ROLLBACK where that
@@ -37,7 +37,8 @@
  * by the end of the connection.  TYPE is one character, the message's type; with
  * it, only messages of that type are counted ('0' is the first packet of a
  * connection, which has none).  TEXT is the rest of the line; with it, only
- * statements whose text holds it, in any case of letters, are counted.  A
+ * statements whose text holds it, in any case of letters, are counted, or messages
+ * on a link whose last statement was such a one.  A
  * statement is a simple query or the execution of a prepared one (its text is
  * that which was parsed); several in one message are one.  Rules are looked at in
  * the order in which they were given; the first that fires is the only one.

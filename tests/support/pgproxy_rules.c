@@ -75,7 +75,12 @@ static int read_rule(const char *text, struct rule *r)
 		return 0;
 	if (r->action <= HOLD) {
 		r->type = *text;
-		return strlen(text) <= 1;
+		if (text[0] && text[1] && text[1] != ' ')
+			return 0;
+		text += *text != '\0';
+		text += strspn(text, " ");
+		snprintf(r->text, sizeof(r->text), "%s", text);
+		return strlen(text) < sizeof(r->text);
 	}
 	snprintf(r->text, sizeof(r->text), "%s", text);
 	return strlen(text) < sizeof(r->text) && (r->action != REFUSE || !*text);
@@ -99,7 +104,19 @@ static int fires(struct rules *r, struct rule *rule)
 	return 1;
 }
 
-const struct rule *rules_message(struct rules *r, enum pgproxy_side side, char type)
+uint32_t rules_about(const struct rules *r, const char *text)
+{
+	uint32_t about = 0;
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (*r->rule[i].text && strcasestr(text, r->rule[i].text))
+			about |= UINT32_C(1) << i;
+	return about;
+}
+
+const struct rule *rules_message(struct rules *r, enum pgproxy_side side, char type,
+				 uint32_t about)
 {
 	size_t i;
 
@@ -107,7 +124,8 @@ const struct rule *rules_message(struct rules *r, enum pgproxy_side side, char t
 		struct rule *rule = &r->rule[i];
 
 		if (rule->action <= HOLD && rule->side == side &&
-		    (!rule->type || rule->type == type) && fires(r, rule))
+		    (!rule->type || rule->type == type) && (!*rule->text || about >> i & 1) &&
+		    fires(r, rule))
 			return rule;
 	}
 	return NULL;

@@ -39,8 +39,13 @@ struct rules {
 /* 0, or -1. */
 int rules_add(struct rules *r, const char *text);
 
-/* Count a message, a statement, a connection; the rule that fires, or NULL. */
-const struct rule *rules_message(struct rules *r, enum pgproxy_side side, char type);
+/* The rules with a text that `text`, a statement, holds: a bit for each. */
+uint32_t rules_about(const struct rules *r, const char *text);
+
+/* Count a message, a statement, a connection; the rule that fires, or NULL.  `about`
+ * is of the link's last statement. */
+const struct rule *rules_message(struct rules *r, enum pgproxy_side side, char type,
+				 uint32_t about);
 const struct rule *rules_statement(struct rules *r, const char *text);
 const struct rule *rules_connection(struct rules *r);
 
