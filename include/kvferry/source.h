@@ -154,7 +154,7 @@ KVF_API void kvf_source_close(struct kvf_source *s);
  */
 struct kvf_writers {
 	unsigned n;
-	char named[512]; /* "psql of user shop (2 sessions), ..." */
+	char named[512]; /* "psql of user shop from 10.0.0.7 (2), ..." */
 };
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_source_writers(const char *place, const struct kvf_env *env, struct kvf_writers *w,

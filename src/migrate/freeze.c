@@ -154,7 +154,9 @@ static void describe_move(const struct kvf_still *s, char *buf, size_t size)
 			len = strlen(buf);
 			snprintf(buf + len, size - len,
 				 "%s%.80s: %" PRIu64 " rows when it was read, %" PRIu64 " now",
-				 named++ ? "; " : "", read->table, read->rows, rows);
+				 named++ ? "; " : "",
+				 pkg->records[k].table ? read->table : pkg->records[k].name,
+				 read->rows, rows);
 		}
 	}
 	kvf_source_close(now);

@@ -468,7 +468,8 @@ static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
  * pg_read_all_stats sees no backend_type: those count. */
 static const char sessions[] =
 	"SELECT coalesce(nullif(a.application_name, ''), 'a session'),"
-	" coalesce(a.usename::text, '?'), count(*)::text FROM pg_catalog.pg_stat_activity a"
+	" coalesce(a.usename::text, '?'), count(*)::text,"
+	" coalesce(pg_catalog.host(a.client_addr), '') FROM pg_catalog.pg_stat_activity a"
 	" WHERE a.datname = pg_catalog.current_database() AND a.pid <>"
 	" pg_catalog.pg_backend_pid() AND coalesce(a.application_name, '') <> 'kvferry' AND"
 	" NOT pg_catalog.pg_is_in_recovery() AND (a.backend_type IS NULL OR a.backend_type ="
@@ -476,12 +477,13 @@ static const char sessions[] =
 	" (a.usesysid IS NULL OR EXISTS (SELECT 1" TABLES
 	" AND pg_catalog.has_table_privilege(a.usesysid, c.oid,"
 	" 'INSERT, UPDATE, DELETE, TRUNCATE')))"
-	" GROUP BY 1, 2 UNION ALL SELECT 'a prepared transaction', p.owner::text, "
-	"count(*)::text"
+	" GROUP BY 1, 2, 4 UNION ALL SELECT 'a prepared transaction', p.owner::text, "
+	"count(*)::text, ''"
 	" FROM pg_catalog.pg_prepared_xacts p WHERE p.database = pg_catalog.current_database()"
-	" GROUP BY 2 UNION ALL SELECT 'replication from the primary server', '', count(*)::text"
+	" GROUP BY 2 UNION ALL SELECT 'replication from the primary server', '', "
+	"count(*)::text, ''"
 	" FROM pg_catalog.pg_stat_wal_receiver WHERE status IS NOT NULL HAVING count(*) > 0"
-	" ORDER BY 3 DESC, 1, 2";
+	" ORDER BY 3 DESC, 1, 2, 4";
 
 static void take_sessions(const PGresult *res, struct kvf_writers *w)
 {
@@ -490,10 +492,12 @@ static void take_sessions(const PGresult *res, struct kvf_writers *w)
 	memset(w, 0, sizeof(*w));
 	for (i = 0; i < PQntuples(res); i++) {
 		const char *app = PQgetvalue(res, i, 0), *user = PQgetvalue(res, i, 1);
+		const char *from = PQgetvalue(res, i, 3);
 		unsigned n = (unsigned)strtoul(PQgetvalue(res, i, 2), NULL, 10);
 
 		if (*user)
-			kvf_writers_add(w, n, "%.80s of user %.64s (%u)", app, user, n);
+			kvf_writers_add(w, n, "%.80s of user %.64s%s%.60s (%u)", app, user,
+					*from ? " from " : "", from, n);
 		else
 			kvf_writers_add(w, n, "%s", app);
 	}

@@ -83,7 +83,7 @@ enum kvf_status kvf_sequence_chunk(struct kvf_sequence *q, const struct kvf_unit
 	if (q->expected != KVF_IN_PACKAGE)
 		return wrong(err, "a chunk stands outside a package");
 	if (memcmp(u->h, q->h, sizeof(q->h)) != 0)
-		return wrong(err, "a chunk belongs to another stream");
+		return wrong(err, "a chunk belongs to another stream, or the head was changed");
 	if (u->info.n != q->package || u->info.i != q->chunk)
 		return wrong(err, "a chunk is missing, doubled or out of its place");
 	st = check_size(q, u, err);

@@ -1,0 +1,178 @@
+# lakeFS's defects of writing, shown absent here: 2, 5, 7, 8, 9, 10, 20 and 27 of the table in
+# formats/lakefs/README.md.
+. "$TOP/tests/integration/lakefs/lake.sh"
+lake_start
+lake lake --edges
+export_lake dbname=lake whole.kvf
+store() { pg_sql postgres "CREATE DATABASE $1"; }
+unpublished() { # DATABASE WHAT: no version record says that it is done
+    case $(version_in "$1") in ''|0) ;; *) die "$2: the version moved";; esac
+}
+
+# ---- 2: an error on one row or one write loses nothing quietly ----------------------------------
+lake staged --staged 10000
+pg_sql staged "INSERT INTO graveler_staging_kv SELECT staging_token, 'the bad one', '', 'x' FROM graveler_staging_kv LIMIT 1"
+expect 64 migrate -q -f "$F" -a as_of=$AS_OF --sides . dbname=staged sqlite:none.db
+expect 64 migrate -q -f "$F" -a as_of=$AS_OF --sides . --overwrite --max-rejects 1 --rejects rejects.ndjson dbname=staged sqlite:staged.db
+equal "$(wc -l <rejects.ndjson)" 1
+grep -q "$(printf 'the bad one' | od -An -tx1 | tr -d ' \n')" rejects.ndjson || grep -q 'the bad one' rejects.ndjson || die "which one?"
+digest=$(sha256sum rejects.ndjson | cut -d' ' -f1)
+expect 0 migrate -q -f "$F" -a as_of=$AS_OF --sides . --overwrite --max-rejects 1 --rejects rejects.ndjson --accept-rejects "$digest" dbname=staged sqlite:staged.db
+equal "$("$K" cat --keys sqlite:staged.db | grep -c '"partition":"repo-[0-9]*-[^"]*:')" 10000
+# A write that fails at the k-th of n loads: the run fails, and the same command completes all.
+export_lake --chunk 4K dbname=lake chunks.kvf
+n=$("$K" info --json chunks.kvf | jq '[.result.packages[].chunks] | add')
+[ "$n" -gt 8 ] || die "only $n chunks"
+for k in 1 2 3; do
+    store resumed$k
+    "$PROXY" "fail 53100 $k COPY kvferry_g" -- "$K" import -q -j 1 --partitions 4 chunks.kvf dbname=resumed$k >out 2>err </dev/null; got=$?
+    [ "$(sed 's/.*fired //' counts)" = 1 ] || { [ $k -gt 1 ] && break; die "no load failed"; }
+    equal $got 5 "a write fault at load $k"
+    unpublished resumed$k "a write fault at load $k"
+    expect 0 import -q --partitions 4 chunks.kvf dbname=resumed$k
+    expect 0 verify -q chunks.kvf dbname=resumed$k
+done
+echo "defect 2: one row is named and 10,000 arrive; a write that fails ends the run, which then completes"
+
+# ---- 5: a record that is gone before the last step ------------------------------------------------
+store checked
+mkfifo pipe
+"$K" import -q --partitions 4 - dbname=checked <pipe >out 2>err &
+pid=$!
+exec 3>pipe
+head -c $(($(stat -c %s chunks.kvf) - 300)) chunks.kvf >&3
+gone=
+for i in $(seq 200); do
+    t=$(pg_sql checked "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname LIKE 'kvferry_g%' AND relkind = 'p'" | head -1)
+    [ -n "$t" ] && gone=$(pg_sql checked "DELETE FROM $t WHERE ctid = (SELECT ctid FROM $t LIMIT 1) AND tableoid = (SELECT tableoid FROM $t LIMIT 1) RETURNING 1" 2>/dev/null | head -1)
+    [ "$gone" = 1 ] && break
+    sleep 0.1
+done
+[ "$gone" = 1 ] || die "nothing was deleted"
+tail -c 300 chunks.kvf >&3
+exec 3>&-
+wait $pid; got=$?
+[ $got -eq 11 ] || die "a record is missing: exit $got"
+unpublished checked "a record is missing"
+echo "defect 5: a record that was deleted before the last step is missed, and no version moves"
+
+# ---- 7: two databases: only the second one is written -----------------------------------------------
+before=$(legacy_sum lake)
+writes() { pg_sql postgres "SELECT pg_stat_clear_snapshot()" >/dev/null; pg_sql postgres "SELECT tup_inserted + tup_updated + tup_deleted FROM pg_stat_database WHERE datname = 'lake'"; }
+sleep 1; written=$(writes)
+pg_sql lake 'CREATE ROLE reader LOGIN' 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader'
+sleep 1; written=$(writes)
+store elsewhere
+expect 0 migrate -q -f "$F" -a as_of=$AS_OF --sides . --overwrite --partitions 4 'dbname=lake user=reader' dbname=elsewhere
+sleep 1
+equal "$(writes)" "$written" "rows written in the source's database"
+equal "$(legacy_sum lake)" "$before"
+equal "$(pg_sql lake "SELECT count(*) FROM pg_class WHERE relname = 'kv' OR relname LIKE 'kvferry%'")" 0
+expect 0 verify -q whole.kvf dbname=elsewhere
+echo "defect 7: the source was read by a role that cannot write, and is what it was"
+
+# ---- 8: two at once ------------------------------------------------------------------------------
+store both
+"$PROXY" 'hold server 2 d FROM graveler_commits c JOIN' -- "$K" migrate -q -f "$F" -a as_of=$AS_OF -j 1 --sides . --overwrite --allow-live-source \
+    dbname=lake dbname=both >first.out 2>first.err </dev/null &
+proxy=$!
+wait_for lake "query LIKE '%graveler_commits c JOIN%'"
+for i in $(seq 100); do
+    "$K" status --json dbname=both 2>x.err | jq -r '.result.stands // empty' >stands; grep -q STAGING stands && break; sleep 0.1
+done
+holder=$("$K" status --json dbname=both | jq -r '.result.control.run // empty')
+expect 8 migrate -q -f "$F" -a as_of=$AS_OF --sides . --overwrite --allow-live-source dbname=lake dbname=both
+[ -n "$holder" ] && says "$holder"
+unpublished both "while the first one runs"
+kill -USR1 $proxy
+wait $proxy; got=$?
+equal $got 0 "the first one: $(cat first.err)"
+equal "$(version_in both)" 1
+expect 0 verify -q whole.kvf dbname=both
+echo "defect 8: the second one is refused (8), and told who is at work"
+
+# ---- 9: a full disk, refused writes: an end in bounded time, with a reason ----------------------------
+store full
+for rule in 'fail 53100 1 COPY kvferry_g' 'fail 53100 1 COPY kvferry.progress' 'fail 25006 1 COPY kvferry_g' 'fail 42501 1 COPY kvferry_g'; do
+    begin=$(date +%s)
+    timeout 120 "$PROXY" "$rule" -- "$K" import -q chunks.kvf dbname=full >out 2>err </dev/null; got=$?
+    equal $got 5 "$rule"
+    grep -q '^next: ' err || die "$rule: nobody says what to do"
+    [ $(($(date +%s) - begin)) -lt 100 ] || die "$rule took long"
+    unpublished full "$rule"
+done
+pg_sql postgres 'CREATE ROLE nobody LOGIN'
+expect 13 import -q chunks.kvf 'dbname=full user=nobody'
+expect 0 import -q chunks.kvf dbname=full
+expect 0 verify -q whole.kvf dbname=full
+echo "defect 9: a full disk and refused writes end the run, with a reason; the next one completes"
+
+# ---- 10: few connections ---------------------------------------------------------------------------
+# Whatever the limit: an end in bounded time, whole or with a reason; never a wait for what does not come.
+pg_sql postgres 'CREATE ROLE one LOGIN CONNECTION LIMIT 1' 'CREATE ROLE few LOGIN'
+pg_sql lake 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO one'
+for j in 1 8; do
+    timeout 120 "$K" export -q --overwrite -f "$F" -a as_of=$AS_OF -j $j 'dbname=lake user=one' few.kvf >out 2>err || die "one connection to the source, -j $j"
+    equal "$(root_of few.kvf)" "$(root_of whole.kvf)"
+done
+for limit in 1 2 3 4; do
+    store few$limit
+    pg_sql postgres "ALTER ROLE few CONNECTION LIMIT $limit" "GRANT ALL ON DATABASE few$limit TO few"
+    pg_sql few$limit 'GRANT ALL ON SCHEMA public TO few'
+    timeout 120 "$K" import -q -j 8 whole.kvf "dbname=few$limit user=few" >out 2>err; got=$?
+    case $limit.$got in
+    1.5|2.5) says 'too many connections'; unpublished few$limit "$limit connections";;
+    [34].0) expect 0 verify -q whole.kvf dbname=few$limit;;
+    *) die "$limit connections to the store: exit $got";;
+    esac
+done
+echo "defect 10: one connection to the source and three to the store are enough; fewer end it with a reason"
+
+# ---- 20: each field of the stream's head, changed in turn ----------------------------------------------
+mkdir heads
+/usr/bin/python3 "$TOP/tests/integration/lakefs/head.py" whole.kvf heads >fields || die "head.py"
+for field in app arg.as_of chunk feat from lim.key lim.part lim.raw lim.val pkgs schema v vrec.partition vrec.key vrec.started vrec.done; do
+    grep -qx "$field" fields || die "the head has no $field"
+done
+while read -r field; do
+    for file in heads/$field.kvf heads/$field.raw.kvf; do
+        "$K" import -q -f "$F" $file sqlite:heads.db >out 2>err </dev/null; got=$?
+        case $field.$got in
+        app.6) says "of application 'lakefsx', not 'lakefs'";;
+        feat.7) says 'feature "zzz"';;
+        from.7|schema.7) says 'the stream leads from schema';;
+        pkgs.6) says 'not the one that the head names';;
+        chunk.6|lim.*.6) grep -q 'limit' err || die "$field: no word of it";;
+        kind.6) ;;
+        arg.*.6|v.6|vrec.*.6) says 'the head was changed';;
+        *) die "$file: exit $got";;
+        esac
+        [ ! -e heads.db ] || die "$file made a store"
+    done
+done <fields
+echo "defect 20: $(wc -l <fields) fields of the head were changed; each was refused"
+
+# ---- 27: modes against present and missing keys; binary keys ------------------------------------------------
+expect 0 import -q whole.kvf sqlite:modes.db
+sqlite3 modes.db "DELETE FROM kv WHERE CAST(key AS TEXT) LIKE 'users/%'; UPDATE kv SET value = x'00' WHERE CAST(key AS TEXT) LIKE 'groups/%';
+    INSERT INTO kv VALUES(CAST('auth' AS BLOB), CAST('users/only here' AS BLOB), x'01')"
+expect 13 import -q chunks.kvf sqlite:modes.db
+says --replace
+cp modes.db merged.db
+expect 0 import -q --merge chunks.kvf sqlite:merged.db
+equal "$(sql merged.db "SELECT hex(value) FROM kv WHERE CAST(key AS TEXT) = 'users/only here'")" 01 "a key that only the store has"
+equal "$("$K" verify --json --entries chunks.kvf sqlite:merged.db | jq -r '.result | "\(.only_left // .missing // 0) \(.differ // 0)"')" "0 0"
+cp modes.db replaced.db
+expect 0 import -q --replace chunks.kvf sqlite:replaced.db
+expect 0 verify -q --entries whole.kvf sqlite:replaced.db
+equal "$(sql replaced.db "SELECT hex(key) FROM kv WHERE hex(key) = '00FF'")" 00FF "a key that is no text"
+expect 0 backup -q sqlite:replaced.db back.kvf
+store round
+expect 0 import -q back.kvf dbname=round
+equal "$(pg_sql round "SELECT encode(key, 'hex') FROM kv WHERE key = '\\x00ff'")" 00ff
+expect 0 verify -q --entries whole.kvf dbname=round
+for package in actions auth multiparts graveler; do
+    equal "$("$K" info --json back.kvf | jq "[.result.packages[] | select(.name == \"$package\") | .entries] | add")" \
+        "$("$K" info --json whole.kvf | jq "[.result.packages[] | select(.name == \"$package\") | .entries] | add")"
+done
+echo "defect 27: merge keeps and replaces, replace replaces, nothing is skipped; binary keys came back"
