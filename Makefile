@@ -178,6 +178,7 @@ torture: ## faults at every occurrence (about 20 minutes; CASES=..., EVERY=k, MO
 	@sh tests/support/deps.sh
 	@$(MAKE) $(jobs) all $(FAILBIN) $(TOOLS) $(PRELOADS)
 	@B=$(B) sh tests/torture/run.sh
+	@case "$${CASES:-lakefs}" in *lakefs*) B=$(B) sh tests/torture/lakefs.sh;; esac
 
 cov: ## line and branch coverage of the tests
 	@$(MAKE) $(jobs) VARIANT=cov tests-build

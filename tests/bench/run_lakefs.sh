@@ -108,7 +108,9 @@ line actions actions "$(rows $(tables actions))"
 line auth auth "$(rows $(tables auth))"
 line graveler graveler "$(rows $(tables graveler) $(tables staged))"
 line all all "$(rows $(tables actions) $(tables auth) $(tables graveler) $(tables staged))"
-awk -v a="$(median runs-1)" -v b="$(median runs-10)" 'BEGIN { printf "\nten times the runs: %.2f s and %.2f s, %.1f times (at most 11)\n", a, b, b / a }'
+awk -v a="$(median runs-1)" -v b="$(median runs-10)" 'BEGIN { printf "\nten times the runs: %.2f s and %.2f s, %.1f times (at most 11)\n", a, b, b / a; exit (b / a > 11) }' ||
+    die "more than 11 times"
 awk -v s="$(median migrate)" -v n="$entries" -v l="$(median loop)" -v k=$LOOP -v m="$(peak migrate)" 'BEGIN {
     printf "migrated, verified and published: %d entries in %.1f s, %d a second, peak %d MiB\n", n, s, n / s, m
-    printf "a loop that commits each record: %d a second, %.0f times slower\n", k / l, (n / s) / (k / l) }'
+    printf "defect 18: a loop that commits each record: %d a second, %.0f times slower (at least 10)\n", k / l, (n / s) / (k / l)
+    exit ((n / s) / (k / l) < 10) }' || die "not 10 times as fast as a loop"
