@@ -102,9 +102,26 @@ refuse 'repair the' 'DELETE FROM schema_migrations' 'INSERT INTO schema_migratio
 refuse 'schema_migrations' 'ALTER TABLE schema_migrations RENAME TO x' 'ALTER TABLE x RENAME TO schema_migrations'
 refuse 'graveler_tags.commit_id is varchar, not text' 'ALTER TABLE graveler_tags ALTER commit_id TYPE varchar' 'ALTER TABLE graveler_tags ALTER commit_id TYPE text'
 refuse 'auth_expired_tokens.token_id is missing' 'ALTER TABLE auth_expired_tokens RENAME TO x' 'ALTER TABLE x RENAME TO auth_expired_tokens'
+pg_sql plain 'ALTER TABLE graveler_tags ADD extra text'
+expect 0 plan -f "$F" -a as_of=$AS_OF dbname=plain sqlite:none.db
+says column-not-carried
+says graveler_tags.extra
+pg_sql plain 'ALTER TABLE graveler_tags DROP extra'
 mkdir -p wrong/nowhere; cp settings/edge/protected_branches.json wrong/nowhere
 expect 13 plan -f "$F" -a settings=wrong dbname=plain sqlite:none.db
 says unknown-repository
+# Without a change of the repositories: its folder has the name of one, and nothing below it.
+mkdir -p deep/edge/more named/Edge
+cp settings/edge/protected_branches.json deep/edge/more
+cp settings/edge/protected_branches.json named/Edge
+pg_sql plain "INSERT INTO graveler_repositories VALUES ('Edge', 's3://e', now(), 'main')"
+for wrong in deep named; do
+    expect 13 plan -f "$F" -a settings=$wrong dbname=plain sqlite:none.db
+    says settings-path
+    expect 13 export -f "$F" -a settings=$wrong --overwrite dbname=plain bad.kvf
+    says settings-path
+done
+pg_sql plain "DELETE FROM graveler_repositories WHERE id = 'Edge'"
 printf 'no message' >settings/edge/protected_branches.json
 expect 64 export -f "$F" -a settings=settings --overwrite dbname=plain bad.kvf
 says 'not a protobuf message'

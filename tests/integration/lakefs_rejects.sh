@@ -22,3 +22,18 @@ says published
 # All others are there.
 equal "$("$K" cat --keys sqlite:lake.db | grep -c '"partition":"auth","key":"users/')" 4
 equal "$("$K" cat --keys sqlite:lake.db | grep -c '"key":"commits/')" 3
+
+# Text that is not UTF-8, which only a database without an encoding can hold.
+pg_sql postgres "CREATE DATABASE ascii ENCODING SQL_ASCII TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+psql -Xq -v ON_ERROR_STOP=1 -d ascii -f "$S/schema.sql" -f "$S/edges.sql" >load.log 2>&1 || { cat load.log >&2; die ascii; }
+PGCLIENTENCODING=SQL_ASCII psql -Xq -v ON_ERROR_STOP=1 -d ascii -c "INSERT INTO graveler_tags VALUES ('edge', E'bad\\xff', 'c1')" \
+    -c "INSERT INTO graveler_commits VALUES ('edge', 'badmsg', 'x', E'm\\xfe', now(), 'm', '{}', NULL, 0, 1)" \
+    -c "INSERT INTO auth_users (created_at, display_name) VALUES (now(), E'u\\xfd')" \
+    -c "INSERT INTO graveler_branches VALUES ('edge', E'br\\xfb', NULL, 'c1')" || die "bytes"
+expect 64 export -f "$F" -a as_of=2022-08-01T00:00:00Z --max-rejects 10 --rejects ascii.ndjson dbname=ascii ascii.kvf
+equal "$(jq -r '.code + " " + .record' ascii.ndjson | LC_ALL=C sort)" "$(printf 'not-utf8 branch\nnot-utf8 commit\nnot-utf8 tag\nnot-utf8 user')"
+# A run's id stands in the run map as well, and has to be mended.
+PGCLIENTENCODING=SQL_ASCII psql -Xq -d ascii -c "INSERT INTO actions_runs VALUES ('edge', E'20210101000000AZaz0\\xfcab', 'x', now(), now(), '', '', '', true)"
+expect 64 export -f "$F" --max-rejects 10 --rejects ascii.ndjson --overwrite dbname=ascii run.kvf
+says 'field "old_run_id": the text is not UTF-8'
+[ ! -e run.kvf ] || die "a stream is there"
