@@ -182,6 +182,27 @@ static void plan_row(struct cli_grid *g, const struct kvf_report_record *d, int 
 		cli_grid_add(g, "~%s", cli_size(d->bytes, text));
 }
 
+/* Rows `from` and those behind it, as far as they are of one package: their sum, if
+ * there are several.  What is not known counts as nothing. */
+static void plan_package(struct cli_grid *g, const struct kvf_report *r, size_t from, int sized)
+{
+	static char all[] = "(all)";
+	struct kvf_report_record sum = { .name = all, .rows_exact = 1 };
+	size_t i;
+
+	sum.package = r->records[from].package;
+	for (i = from; i < r->nrecords && strcmp(r->records[i].package, sum.package) == 0;
+	     i++) {
+		const struct kvf_report_record *d = &r->records[i];
+
+		sum.rows += d->rows == UINT64_MAX ? 0 : d->rows;
+		sum.rows_exact &= d->rows_exact && d->rows != UINT64_MAX;
+		sum.bytes += d->bytes == UINT64_MAX ? 0 : d->bytes;
+	}
+	if (i - from > 1)
+		plan_row(g, &sum, 1, sized);
+}
+
 enum kvf_status cli_plan_text(struct cli *c)
 {
 	const struct kvf_report *r = &c->report;
@@ -190,7 +211,7 @@ enum kvf_status cli_plan_text(struct cli *c)
 	static char all[] = "total", none[] = "";
 	struct cli_grid g;
 	enum kvf_status st;
-	size_t i;
+	size_t i, first = 0;
 
 	total.package = by_package ? all : none;
 	total.name = by_package ? none : all;
@@ -212,8 +233,15 @@ enum kvf_status cli_plan_text(struct cli *c)
 	cli_grid_add(&g, "rows");
 	if (sized)
 		cli_grid_add(&g, "bytes");
-	for (i = 0; i < r->nrecords; i++)
+	for (i = 0; i < r->nrecords; i++) {
+		if (!i || strcmp(r->records[i].package, r->records[i - 1].package) != 0)
+			first = i;
 		plan_row(&g, &r->records[i], by_package, sized);
+		if (by_package && sized &&
+		    (i + 1 == r->nrecords ||
+		     strcmp(r->records[i].package, r->records[i + 1].package) != 0))
+			plan_package(&g, r, first, sized);
+	}
 	plan_row(&g, &total, by_package, sized);
 	st = cli_grid_print(&g, c->out, &c->paint, &c->err);
 	cli_grid_release(&g);

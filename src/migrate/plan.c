@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SAMPLE_ROWS 1000
+
 /*
  * How much the store grows: entries are about as large as the rows, the old
  * generation stays until cleanup, and the tree and its journal want a share.
@@ -20,6 +22,48 @@ static void estimate_space(struct kvf_report *r)
 		bytes += r->records[i].bytes;
 	}
 	r->need_bytes = bytes + bytes / 4 + (1u << 20);
+}
+
+/* Bytes that a row of a query holds, by its first rows; 0 where they cannot be read. */
+static double row_width(struct kvf_source *source, const struct kvf_record *record)
+{
+	struct kvf_rows *rows = NULL;
+	const struct kvf_row *row;
+	struct kvf_err ignored;
+	uint64_t n = 0, bytes = 0;
+	unsigned parts = 1;
+	size_t i;
+
+	if (kvf_source_plan(source, record, &parts, &ignored) ||
+	    kvf_rows_open(source, record, 0, &rows, &ignored))
+		return 0;
+	for (; n < SAMPLE_ROWS && !kvf_rows_next(rows, &row, &ignored); n++)
+		for (i = 0; i < row->ncells; i++)
+			bytes += row->cells[i].type == KVF_CELL_TEXT ||
+						 row->cells[i].type == KVF_CELL_BLOB
+					 ? row->cells[i].u.b.len
+					 : 8;
+	kvf_rows_close(rows);
+	return n ? (double)bytes / (double)n : 0;
+}
+
+/* Where the source knows how large its tables are, queries are measured by a sample. */
+static void estimate_queries(struct kvf_report *r, const struct kvf_bound *b)
+{
+	size_t i, k, at = 0;
+	int known = 0;
+
+	for (i = 0; i < r->nrecords; i++)
+		known |= r->records[i].bytes != UINT64_MAX;
+	for (i = 0; known && i < b->nselected; i++) {
+		const struct kvf_package *pkg = b->app->packages[b->selected[i]];
+
+		for (k = 0; k < pkg->nrecords; k++, at++)
+			if (pkg->records[k].query && r->records[at].bytes == UINT64_MAX)
+				r->records[at].bytes =
+					(uint64_t)((double)r->records[at].rows *
+						   row_width(b->source, &pkg->records[k]));
+	}
 }
 
 /* What the shapes do not know for nothing is counted. */
@@ -38,6 +82,8 @@ enum kvf_status kvf_report_count(struct kvf_report *r, const struct kvf_bound *b
 			r->records[at].rows_exact = 1;
 		}
 	}
+	if (!st)
+		estimate_queries(r, b);
 	return st;
 }
 
