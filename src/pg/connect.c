@@ -303,3 +303,39 @@ enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf
 	*out = conn;
 	return KVF_OK;
 }
+
+/* Append KEYWORD='VALUE' as libpq reads it; 0 where it does not fit. */
+static int add_word(char *buf, size_t size, const char *keyword, const char *value)
+{
+	size_t at = strlen(buf);
+
+	if (!value || !*value)
+		return 1;
+	if (at + strlen(keyword) + 2 * strlen(value) + 6 > size)
+		return 0;
+	at += (size_t)snprintf(buf + at, size - at, "%s%s='",
+			       at && buf[at - 1] != ':' ? " " : "", keyword);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			buf[at++] = '\\';
+		buf[at++] = *value;
+	}
+	buf[at++] = '\'';
+	buf[at] = '\0';
+	return 1;
+}
+
+void kvf_pg_place(const struct kvf_pg *pg, const PGconn *conn, int user, char *buf, size_t size)
+{
+	int fits;
+
+	snprintf(buf, size, "%s%s", pg->dialect->pointed ? pg->dialect->scheme : "",
+		 pg->dialect->pointed ? ":" : "");
+	fits = add_word(buf, size, "host", PQhost(conn)) &&
+	       add_word(buf, size, "port", PQport(conn)) &&
+	       (!user || add_word(buf, size, "user", PQuser(conn))) &&
+	       add_word(buf, size, "dbname", PQdb(conn));
+	if (!fits)
+		buf[0] = '\0';
+	kvf_text_clean(buf, 0);
+}

@@ -4,6 +4,7 @@
  *
  *   connect.c  connection strings and connections
  *   query.c    statements, arguments, columns; COPY
+ *   holders.c  who has the lock that we did not get
  *   error.c    messages of one line, SQLSTATE, what to do next
  *   dialect.c  PostgreSQL and CockroachDB (dialect.h, also for the next two)
  *   retry.c    transactions that are given again
@@ -47,6 +48,10 @@ void kvf_pg_release(struct kvf_pg *pg);
  * while the server does not answer; connect_timeout is for each host. */
 KVF_MUST_CHECK enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out,
 					      struct kvf_err *err);
+
+/* Where a connection leads to, to be typed again: without a password; the user
+ * only if asked for.  "" where it does not fit. */
+void kvf_pg_place(const struct kvf_pg *pg, const PGconn *conn, int user, char *buf, size_t size);
 
 /* ---- statements ------------------------------------------------------------ */
 
@@ -125,6 +130,10 @@ KVF_MUST_CHECK enum kvf_status kvf_pg_copy_get(const struct kvf_pg *pg, PGconn *
  */
 enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const PGresult *res,
 			    const char *doing, struct kvf_err *err);
+/* After SQLSTATE 55P03: put the sessions that have open transactions into err's detail, and
+ * how to end one into its hint; best effort, by another connection than that which
+ * `waited`. */
+void kvf_pg_name_holders(const struct kvf_pg *pg, const PGconn *waited, struct kvf_err *err);
 /* "cannot connect: no answer within N seconds". */
 enum kvf_status kvf_pg_silent(const struct kvf_pg *pg, int seconds, struct kvf_err *err);
 /* Does this err->code say that the connection is gone? */

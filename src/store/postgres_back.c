@@ -50,6 +50,11 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 		st = kvf_pgs_read_control(s, s->conn, c, err);
 	if (!st && (c->epoch != seen || !(aborts ? kvf_store_gives_up(c) : !at_work(c))))
 		st = kvf_store_held(c, err);
+	/* A process that is stopped from here on is not waited for, either. */
+	if (!st)
+		st = kvf_pgs_brief(s, err);
+	if (st == KVF_ETARGET && err && strcmp(err->code, "55P03") == 0)
+		kvf_pg_name_holders(&s->pg, s->conn, err);
 	if (st)
 		kvf_pgs_rollback(s, s->conn);
 	return st;
