@@ -136,6 +136,10 @@ KVF_API int kvf_source_is_held(struct kvf_source *s);
 /* "SQLite 3.40.1, /srv/shop.db" for people and notes; never a secret. */
 KVF_API const char *kvf_source_identity(const struct kvf_source *s);
 
+/* Where it lies, in full, to be typed again and to be compared: the same text for the
+ * same database.  Never a secret; "" = not known. */
+KVF_API const char *kvf_source_place(const struct kvf_source *s);
+
 /* Non-zero if the other place is the same database file or server. */
 KVF_API int kvf_source_is_place(const struct kvf_source *s, const char *place);
 
@@ -170,6 +174,7 @@ struct kvf_freeze {
 	uint64_t tables; /* that refuse writes */
 	int fresh;       /* set: there was no freeze before */
 	char place[512]; /* where it lies, to be typed; never a secret */
+	char store[512]; /* the store for whose run it is, as kvf_freeze_request says */
 	char open[256];  /* set: tables that go on taking writes, because they cannot
 			    refuse: SQLite's virtual ones; or "" */
 };
@@ -183,7 +188,7 @@ kvf_freeze_look(const char *place, const struct kvf_env *env, struct kvf_freeze 
 
 struct kvf_freeze_request {
 	const char *run, *host, *who;
-	const char *store;      /* where the data go: for people who meet the freeze */
+	const char *store;      /* where the data go, as kvf_store_place() names it */
 	const char *live_table; /* of a store in the same database, which is not
 				   frozen; NULL = none */
 	const char *stamp;      /* another one each time; NULL: the run */
@@ -193,8 +198,8 @@ struct kvf_freeze_request {
  * Have every table at the place refuse writes from now on, for everybody, until
  * kvf_freeze_lift(): in one transaction, which waits for those that write.  A
  * freeze that is there is completed and stamped anew: from now on it is that of this
- * run, and who saw the old stamp does not lift it.  `over` stays what it was when the
- * freeze was made.  Not frozen are kvferry's own tables and `live_table`.  KVF_EPREFLIGHT where the
+ * run, and who saw the old stamp does not lift it.  That of another store is left as
+ * it is: KVF_EPREFLIGHT.  `over` stays what it was when the freeze was made.  Not frozen are kvferry's own tables and `live_table`.  KVF_EPREFLIGHT where the
  * place does not let us, with what is missing; nothing was changed then.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status

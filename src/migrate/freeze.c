@@ -62,6 +62,14 @@ int kvf_still_ours(const struct kvf_still *s)
 	return s->report->is_frozen && strcmp(s->report->frozen.stamp, s->stamp) == 0;
 }
 
+int kvf_still_for(const struct kvf_report *r, const struct kvf_freeze *f,
+		  struct kvf_store *store)
+{
+	if (strcmp(f->store, r->store) == 0)
+		return 1;
+	return store && r->has_control && *f->run && kvf_ledger_has(store, f->run, NULL);
+}
+
 uint64_t kvf_still_epoch(const struct kvf_report *r)
 {
 	return r->has_control ? r->control.epoch : 0;
@@ -76,7 +84,7 @@ enum kvf_status kvf_still_freeze(struct kvf_still *s, const char *over, struct k
 	struct kvf_freeze_request q = { .run = r->run,
 					.host = who.host,
 					.who = who.who,
-					.store = r->target,
+					.store = r->store,
 					.live_table = r->in_place ? r->facts.table : NULL,
 					.stamp = stamp,
 					.over = over };

@@ -76,6 +76,7 @@ struct kvf_source_driver {
 struct kvf_source {
 	const struct kvf_source_driver *driver;
 	const struct kvf_env *env; /* never NULL */
+	char place[512];           /* set by `open`; "" where it does not fit */
 };
 
 struct kvf_rows {
@@ -120,6 +121,9 @@ extern const struct kvf_freezer kvf_sqlite_freezer, kvf_postgres_freezer, kvf_co
 
 /* Add one to those who may write, with its name. */
 void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...) KVF_PRINTF(3, 4);
+/* KVF_EPREFLIGHT if the freeze that is there is for another store than asked for. */
+enum kvf_status kvf_freeze_for(const struct kvf_freeze *f,
+			       const struct kvf_freeze_request *request, struct kvf_err *err);
 /* "'kvferry status STORE' ...": what a frozen table tells whoever writes to it. */
 void kvf_freeze_text(const struct kvf_freeze_request *request, char *buf, size_t size);
 /* KVF_EBUSY unless the freeze that is there has this stamp. */

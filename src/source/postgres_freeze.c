@@ -54,7 +54,7 @@ static const char marker[] =
 	"SELECT run, host, who, tool, at::pg_catalog.text, (SELECT count(*) FROM"
 	" pg_catalog.pg_trigger g WHERE g.tgname = 'kvferry_freeze' AND"
 	" g.tgfoid = 'kvferry_freeze.refuse()'::regprocedure)::pg_catalog.text, stamp,"
-	" made_over FROM kvferry_freeze.marker WHERE id = 1";
+	" made_over, store FROM kvferry_freeze.marker WHERE id = 1";
 
 /* A connection that writes to a source: there is no other. */
 struct freezer {
@@ -67,18 +67,26 @@ struct freezer {
 /* What the place does not let us do is a refusal: nothing was changed. */
 static enum kvf_status explain(struct freezer *z, enum kvf_status st, struct kvf_err *err)
 {
+	char holders[sizeof(err->detail)] = "";
 	struct kvf_writers w = { 0 };
 
 	if (st != KVF_ESOURCE || !err)
 		return st;
-	kvf_err_detail(err, "Nothing was changed.");
 	if (strcmp(err->code, "55P03") == 0 || strcmp(err->code, "40P01") == 0) {
-		if (!kvf_postgres_freezer.writers(z->pg.conninfo, z->pg.env, &w, NULL) && w.n)
-			kvf_err_detail(err, "%s. Nothing was changed.", w.named);
-		kvf_err_hint(err, "A transaction that writes is open: let it end, or end its "
-				  "session, and run the same command again.");
-		return err->status = KVF_EPREFLIGHT;
+		kvf_pg_name_holders(&z->pg, z->conn, err);
+		snprintf(holders, sizeof(holders), "%s", err->detail);
+		if (!*holders) {
+			if (!kvf_postgres_freezer.writers(z->pg.conninfo, z->pg.env, &w, NULL) &&
+			    w.n)
+				snprintf(holders, sizeof(holders), "%s.", w.named);
+			kvf_err_hint(err, "A transaction that writes is open: let it end, or end "
+					  "its session, and run the same command again.");
+		}
+		err->status = st = KVF_EPREFLIGHT;
 	}
+	kvf_err_detail(err, "%s%sNothing was changed.", holders, *holders ? " " : "");
+	if (st != KVF_ESOURCE)
+		return st;
 	if (strcmp(err->code, "25006") == 0 || strcmp(err->code, "42501") == 0)
 		return err->status = KVF_EPREFLIGHT;
 	return st;
@@ -106,34 +114,6 @@ static enum kvf_status query(struct freezer *z, const char *doing, const char *s
 	return explain(z, kvf_pg_query(&z->pg, z->conn, sql, args, doing, res, err), err);
 }
 
-/* Append KEYWORD='VALUE' as libpq reads it. */
-static void add_word(char *buf, size_t size, const char *keyword, const char *value)
-{
-	size_t at = strlen(buf);
-
-	if (!value || !*value || at + strlen(keyword) + 2 * strlen(value) + 6 > size)
-		return;
-	at += (size_t)snprintf(buf + at, size - at, "%s%s='", at ? " " : "", keyword);
-	for (; *value; value++) {
-		if (*value == '\'' || *value == '\\')
-			buf[at++] = '\\';
-		buf[at++] = *value;
-	}
-	buf[at++] = '\'';
-	buf[at] = '\0';
-}
-
-/* The place as it can be typed again, without a password. */
-static void put_place(const PGconn *conn, char *buf, size_t size)
-{
-	buf[0] = '\0';
-	add_word(buf, size, "host", PQhost(conn));
-	add_word(buf, size, "port", PQport(conn));
-	add_word(buf, size, "user", PQuser(conn));
-	add_word(buf, size, "dbname", PQdb(conn));
-	kvf_text_clean(buf, 0);
-}
-
 static enum kvf_status begin(struct freezer *z, const char *place, const struct kvf_env *env,
 			     struct kvf_freeze *f, struct kvf_err *err)
 {
@@ -151,7 +131,7 @@ static enum kvf_status begin(struct freezer *z, const char *place, const struct 
 				 " SET LOCAL idle_in_transaction_session_timeout = %d",
 				 KVF_PATIENCE(FREEZE_LOCK_MS), KVF_PATIENCE(FREEZE_LOCK_MS));
 	if (!st)
-		put_place(z->conn, f->place, sizeof(f->place));
+		kvf_pg_place(&z->pg, z->conn, 1, f->place, sizeof(f->place));
 	return st;
 }
 
@@ -184,6 +164,7 @@ static enum kvf_status take_marker(const PGresult *res, struct kvf_freeze *f,
 	f->tables = strtoull(PQgetvalue(res, 0, 5), NULL, 10);
 	copy_text(res, 6, f->stamp, sizeof(f->stamp));
 	copy_text(res, 7, f->over, sizeof(f->over));
+	copy_text(res, 8, f->store, sizeof(f->store));
 	return KVF_OK;
 }
 
@@ -227,7 +208,7 @@ enum kvf_status kvf_postgres_frozen(struct kvf_source *base, struct kvf_freeze *
 	if (!st)
 		st = take_marker(res, f, err);
 	PQclear(res);
-	put_place(s->conns[0], f->place, sizeof(f->place));
+	kvf_pg_place(&s->pg, s->conns[0], 1, f->place, sizeof(f->place));
 	return st;
 }
 
@@ -257,7 +238,8 @@ static enum kvf_status create_objects(struct freezer *z, const struct kvf_freeze
 		"CREATE SCHEMA kvferry_freeze;"
 		"CREATE TABLE kvferry_freeze.marker(id int8 PRIMARY KEY CHECK (id = 1),"
 		" run text NOT NULL, host text NOT NULL, who text NOT NULL, tool text NOT NULL,"
-		" at int8 NOT NULL, stamp text NOT NULL, made_over text NOT NULL);"
+		" at int8 NOT NULL, stamp text NOT NULL, made_over text NOT NULL,"
+		" store text NOT NULL);"
 		"GRANT USAGE ON SCHEMA kvferry_freeze TO PUBLIC;"
 		"GRANT SELECT ON kvferry_freeze.marker TO PUBLIC";
 	char text[512], sql[4096], *literal, *body = NULL;
@@ -292,10 +274,11 @@ static enum kvf_status create_objects(struct freezer *z, const struct kvf_freeze
 	kvf_pg_number(&a, kvf_now_us());
 	kvf_pg_text(&a, q->stamp);
 	kvf_pg_text(&a, q->over);
+	kvf_pg_text(&a, q->store);
 	return st ? st
 		  : query(z, "freeze",
 			  "INSERT INTO kvferry_freeze.marker VALUES (1, $1, $2, $3, $4, $5,"
-			  " $6, $7)",
+			  " $6, $7, $8)",
 			  &a, NULL, err);
 }
 
@@ -412,7 +395,7 @@ static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
 		st = create_objects(&z, q, err);
 		f->fresh = 1;
 	} else if (!st) {
-		st = stamp_marker(&z, q, err);
+		st = kvf_freeze_for(f, q, err) ? KVF_EPREFLIGHT : stamp_marker(&z, q, err);
 	}
 	if (!st)
 		st = read_marker(&z, f, err);

@@ -219,6 +219,7 @@ static enum kvf_status introduce(struct kvf_postgres *s, struct kvf_err *err)
 	snprintf(s->identity, sizeof(s->identity), "%s %.*s, %s", s->pg.dialect->product,
 		 (int)strcspn(version, " "), version, s->pg.name);
 	s->sql_ascii = encoding && strcmp(encoding, "SQL_ASCII") == 0;
+	kvf_pg_place(&s->pg, s->conns[0], 0, s->base.place, sizeof(s->base.place));
 	s->settings =
 		kvf_pg_fill(own ? own : settings, s->sql_ascii ? "SQL_ASCII" : "UTF8", NULL);
 	return s->settings ? KVF_OK : kvf_fail_nomem(err);

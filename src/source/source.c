@@ -296,6 +296,20 @@ void kvf_writers_add(struct kvf_writers *w, unsigned n, const char *fmt, ...)
 	kvf_text_clean(w->named, 0);
 }
 
+enum kvf_status kvf_freeze_for(const struct kvf_freeze *f,
+			       const struct kvf_freeze_request *request, struct kvf_err *err)
+{
+	if (strcmp(f->store, request->store) == 0)
+		return KVF_OK;
+	kvf_fail(err, KVF_EPREFLIGHT, "the source is frozen for another store, by run %s",
+		 f->run);
+	kvf_err_detail(err, "Its data move to %s. Nothing was changed.", f->store);
+	kvf_err_hint(err,
+		     "'kvferry status' of that store says where this stands; 'kvferry abort' "
+		     "or 'kvferry rollback' of it lifts the freeze.");
+	return KVF_EPREFLIGHT;
+}
+
 void kvf_freeze_text(const struct kvf_freeze_request *request, char *buf, size_t size)
 {
 	snprintf(buf, size,
@@ -404,6 +418,11 @@ enum kvf_status kvf_legacy_drop(const char *place, const struct kvf_env *env,
 const char *kvf_source_identity(const struct kvf_source *s)
 {
 	return s->driver->identity(s);
+}
+
+const char *kvf_source_place(const struct kvf_source *s)
+{
+	return s->place;
 }
 
 int kvf_source_is_place(const struct kvf_source *s, const char *place)

@@ -397,6 +397,9 @@ enum kvf_status kvf_source_sqlite_open(const char *rest, const struct kvf_env *e
 	if (!st) {
 		s->identity = sqlite3_mprintf("SQLite %s, %s", sqlite3_libversion(), s->path);
 		st = s->identity ? KVF_OK : kvf_fail_nomem(err);
+		if (snprintf(s->base.place, sizeof(s->base.place), "sqlite:%s", s->path) >=
+		    (int)sizeof(s->base.place))
+			s->base.place[0] = '\0';
 	}
 	if (!st)
 		st = read_mark(s, &s->mark, err);

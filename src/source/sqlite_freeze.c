@@ -53,7 +53,7 @@ static const char create_marker[] =
 	"CREATE TABLE IF NOT EXISTS main.kvferry_freeze("
 	" id INTEGER PRIMARY KEY CHECK (id = 1), run TEXT NOT NULL, host TEXT NOT NULL,"
 	" who TEXT NOT NULL, tool TEXT NOT NULL, at INTEGER NOT NULL, stamp TEXT NOT NULL,"
-	" made_over TEXT NOT NULL)";
+	" made_over TEXT NOT NULL, store TEXT NOT NULL)";
 
 /* ---- errors and connections ---------------------------------------------------- */
 
@@ -252,7 +252,7 @@ static void copy_text(sqlite3_stmt *stmt, int column, char *to, size_t size)
 static enum kvf_status read_marker(sqlite3 *db, struct kvf_freeze *f, struct kvf_err *err)
 {
 	static const char sql[] =
-		"SELECT run, host, who, tool, at, stamp, made_over, (SELECT count(*) FROM "
+		"SELECT run, host, who, tool, at, stamp, made_over, store, (SELECT count(*) FROM "
 		"main.sqlite_schema WHERE"
 		" type = 'trigger' AND name GLOB 'kvferry_freeze_insert_*')"
 		" FROM main.kvferry_freeze WHERE id = 1";
@@ -269,7 +269,8 @@ static enum kvf_status read_marker(sqlite3 *db, struct kvf_freeze *f, struct kvf
 		f->at = sqlite3_column_int64(stmt, 4);
 		copy_text(stmt, 5, f->stamp, sizeof(f->stamp));
 		copy_text(stmt, 6, f->over, sizeof(f->over));
-		f->tables = (uint64_t)sqlite3_column_int64(stmt, 7);
+		copy_text(stmt, 7, f->store, sizeof(f->store));
+		f->tables = (uint64_t)sqlite3_column_int64(stmt, 8);
 	}
 	sqlite3_finalize(stmt);
 	if (rc == SQLITE_ROW)
@@ -300,9 +301,9 @@ static enum kvf_status write_marker(struct freezer *z, const struct kvf_freeze_r
 	if (!st)
 		st = run(z, "freeze", err,
 			 "INSERT INTO main.kvferry_freeze VALUES"
-			 " (1, %Q, %Q, %Q, %Q, %lld, %Q, %Q)",
+			 " (1, %Q, %Q, %Q, %Q, %lld, %Q, %Q, %Q)",
 			 q->run, q->host, q->who, KVF_VERSION, (long long)kvf_now_us(),
-			 q->stamp, q->over);
+			 q->stamp, q->over, q->store);
 	f->fresh = 1;
 	return st;
 }
@@ -371,7 +372,7 @@ static enum kvf_status freeze_set(const char *rest, const struct kvf_env *env,
 	if (st == KVF_ENOTFOUND)
 		st = write_marker(&z, q, f, err);
 	else if (!st)
-		st = stamp_marker(&z, q, err);
+		st = kvf_freeze_for(f, q, err) ? KVF_EPREFLIGHT : stamp_marker(&z, q, err);
 	if (!st)
 		st = for_names(&z, sqlite3_mprintf(TABLES, q->live_table ? q->live_table : ""),
 			       "freeze", freeze_table, text, err);

@@ -121,8 +121,9 @@ static void a_freeze_that_cannot_be_lifted_is_said(void **state)
 /* Who looked at the store before the abort must not acquire after it. */
 static void a_freeze_alone_is_given_up_with_the_epoch(void **state)
 {
+	const struct place *p = *state;
 	const struct kvf_freeze_request request = {
-		.run = "again", .host = "host", .who = "me", .store = "s"
+		.run = "again", .host = "host", .who = "me", .store = p->text
 	};
 	struct both b;
 	struct kvf_report r;
@@ -161,7 +162,7 @@ static void a_freeze_alone_is_given_up_with_the_epoch(void **state)
 static void make_over(struct both *b, struct place *p, const char *over)
 {
 	struct kvf_freeze_request request = {
-		.run = "second", .host = "host", .who = "me", .store = "s", .over = over
+		.run = "second", .host = "host", .who = "me", .store = p->text, .over = over
 	};
 	struct kvf_report r;
 	struct kvf_options o = { .target = p->text };

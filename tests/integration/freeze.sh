@@ -80,6 +80,38 @@ suite() { # SOURCE
     unfreeze "$1" 2>said && die "nothing was frozen"
     expect 0 abort sqlite:s.db --source "$1"
     says 'was not frozen'
+    # What is frozen for one store is not another's: neither gone on with, nor lifted.
+    rm -f t.db
+    expect 64 migrate --freeze --max-value 1 "$1" sqlite:s.db
+    run=$(run_of "$1")
+    expect 13 migrate --freeze "$1" sqlite:t.db
+    says "the source is frozen for another store, by run $run"
+    says "sqlite:$(pwd -P)/s.db"
+    expect 0 migrate "$1" sqlite:t.db
+    says 'not relied on: the source is frozen for another store'
+    [ "$(run_of "$1")" = "$run" ] || die "the freeze became another one"
+    expect 13 abort sqlite:t.db --source "$1"
+    says "kvferry abort \"sqlite:$(pwd -P)/s.db\""
+    expect 13 abort sqlite:nowhere.db --source "$1"
+    [ ! -e nowhere.db ] || die "abort made a store"
+    expect 0 rollback sqlite:t.db --confirm "$("$K" history --json sqlite:t.db | jq -r '.result.runs[-1].run')"
+    try "INSERT INTO t VALUES(9, 'x')" && die "the freeze of another store was lifted"
+    # A store that was moved is still the same.
+    mv s.db moved.db
+    expect 0 abort sqlite:moved.db
+    says 'the source may be written again'
+    [ "$before" = "$(dump)" ] || die "abort left something"
+    # The note of a freeze that somebody lifted: another one is there now.
+    expect 64 migrate --freeze --max-value 1 "$1" sqlite:s.db
+    unfreeze "$1" >x || die "unfreeze"
+    rm -f t.db
+    expect 0 migrate --freeze "$1" sqlite:t.db
+    expect 0 abort sqlite:s.db
+    says 'the source stays frozen, by run'
+    try "INSERT INTO t VALUES(9, 'x')" && die "the freeze of another store was lifted"
+    expect 0 rollback sqlite:t.db --confirm "$("$K" history --json sqlite:t.db | jq -r '.result.runs[-1].run')"
+    [ "$before" = "$(dump)" ] || die "rollback left something"
+    rm -f s.db t.db moved.db
     # A first upgrade that is rolled back, and one that is given up.
     expect 0 migrate --freeze "$1" sqlite:s.db
     try "INSERT INTO t VALUES(9, 'x')" && die "not frozen"
