@@ -160,6 +160,7 @@ struct kvf_report {
 	char run[64];
 	char app[65];
 	char source[512], target[512]; /* identities for people */
+	char store[512];               /* the target's place, in full */
 	uint64_t from, schema;         /* schema versions: read, and set */
 	uint64_t live;                 /* version live in the store before; 0 = none */
 	int published;                 /* the version was bumped (or data published) */
@@ -187,6 +188,7 @@ struct kvf_report {
 	size_t nsteps;
 	struct kvf_tail tail;
 	uint64_t file_bytes; /* size of the stream written or read */
+	char staged_of[512]; /* status: the source of an unfinished migrate; "" = a stream */
 	uint64_t resumed;    /* chunks that an earlier run had brought already; status:
 				  that the unfinished run has brought */
 	struct kvf_merge_stats merge;

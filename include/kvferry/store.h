@@ -44,6 +44,10 @@ KVF_API void kvf_store_close(struct kvf_store *s);
 /* "SQLite 3.40.1, /srv/store.db", for people. */
 KVF_API const char *kvf_store_identity(const struct kvf_store *s);
 
+/* Where it lies, in full, to be typed again and to be compared: the same text for the
+ * same database, whether it is there already or not.  Never a secret; "" = not known. */
+KVF_API const char *kvf_store_place(const struct kvf_store *s);
+
 /* ---- looking ------------------------------------------------------------ */
 
 struct kvf_store_facts {
@@ -151,7 +155,8 @@ struct kvf_generation {
 	int has_root;
 	uint8_t promised[32]; /* R as it was known before the first write */
 	int has_promised;
-	char mode[64];            /* how it was filled, as the claim said */
+	char mode[64];            /* how it was filled, as the claim said ... */
+	char source[512];         /* ... and of which place; "" = of a stream */
 	struct kvf_totals totals; /* as sealed; an application may have written since */
 	uint8_t version_part[256], version_key[256];
 	size_t version_part_len, version_key_len;
@@ -201,6 +206,17 @@ kvf_store_unit(struct kvf_store *s, enum kvf_scan which, const char *name, uint6
 /* Seconds for which a run may give no sign, where a claim does not say. */
 #define KVF_LEASE_DEFAULT 60
 
+/* One line of the ledger; append-only.  Texts may be NULL. */
+struct kvf_ledger_row {
+	int64_t id;              /* set by the store */
+	int64_t at;              /* microseconds since 1970 */
+	const char *run, *event; /* event: begin publish fail refuse backup ... */
+	const char *outcome;     /* "ok" or a status word */
+	const char *who, *host, *tool, *app;
+	uint64_t from, to;    /* schema versions */
+	const char *document; /* JSON object with everything else */
+};
+
 /* What a run claims the store with. */
 struct kvf_claim {
 	const char *run, *host, *tool, *app;
@@ -214,13 +230,16 @@ struct kvf_claim {
 			     "partitions=8" ...; NULL = "" */
 	const char *frozen; /* the place of a frozen source; NULL = as the row has it */
 	int resume;         /* keep the stage that is there, if it is ours (below) */
+	const char *source; /* the place that the stream is made of, by the same command; NULL =
+			     it is somebody else's stream */
 	struct kvf_bytes version_part, version_key, version_started;
+	const struct kvf_ledger_row *row; /* goes into the ledger with it; NULL = none */
 };
 
 /*
  * a1 Acquire: compare-and-set on the epoch that the caller has seen (0 and no
  * control row at first: then kvferry's objects are created).  Sets STAGING and
- * the owner; the epoch rises by one.  KVF_EBUSY if the epoch has moved; the
+ * the owner, and writes claim->row, in one transaction; the epoch rises by one.  KVF_EBUSY if the epoch has moved; the
  * holder is named.  Also if another generation is live than the claim says: a
  * commit leaves the epoch as it is, and a run that was believed dead may have
  * made one since the caller looked.  On KVF_OK *c is the new control row and `s` writes under
@@ -319,17 +338,6 @@ KVF_API void kvf_store_merge_stats(const struct kvf_store *s, struct kvf_merge_s
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_seal(struct kvf_store *s, const uint8_t root[32], const struct kvf_totals *t,
 	       int exact_packages, struct kvf_err *err);
-
-/* One line of the ledger; append-only.  Texts may be NULL. */
-struct kvf_ledger_row {
-	int64_t id;              /* set by the store */
-	int64_t at;              /* microseconds since 1970 */
-	const char *run, *event; /* event: begin publish fail refuse backup ... */
-	const char *outcome;     /* "ok" or a status word */
-	const char *who, *host, *tool, *app;
-	uint64_t from, to;    /* schema versions */
-	const char *document; /* JSON object with everything else */
-};
 
 /*
  * a6 Commit: the only commit point.  In one transaction: CAS epoch and SEALED;

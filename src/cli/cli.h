@@ -83,6 +83,8 @@ const char *cli_plural(uint64_t n, const char *one, const char *many);
 const char *cli_source(const char *place);
 /* A place without its password. */
 const char *cli_place(const char *text, char *buf, size_t size);
+/* The same as a word of the shell: between double quotes where it has to be. */
+const char *cli_typed(const char *text, char *buf, size_t size);
 /* Lower-case hex. */
 const char *cli_hex(const uint8_t *bytes, size_t len, char *buf);
 /* Colours for `f` by --color, NO_COLOR and what f is. */

@@ -146,6 +146,28 @@ const char *cli_place(const char *text, char *buf, size_t size)
 	return buf;
 }
 
+const char *cli_typed(const char *text, char *buf, size_t size)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-+=.,:/@%";
+	char whole[600];
+	const char *p;
+	size_t at = 0;
+
+	cli_place(text, whole, sizeof(whole));
+	if (!whole[strspn(whole, safe)])
+		return cli_place(whole, buf, size);
+	buf[at++] = '"';
+	for (p = whole; *p && at + 4 < size; p++) {
+		if (strchr("\"$`\\", *p))
+			buf[at++] = '\\';
+		buf[at++] = *p;
+	}
+	buf[at++] = '"';
+	buf[at] = '\0';
+	return buf;
+}
+
 const char *cli_hex(const uint8_t *bytes, size_t len, char *buf)
 {
 	kvf_hex(bytes, len, buf);

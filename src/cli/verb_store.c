@@ -108,7 +108,7 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 {
 	const struct kvf_control *k = &r->control;
 	int alive = kvf_owner_alive(k);
-	char time[40], number[32];
+	char time[40], number[32], source[600];
 	int n;
 
 	s->word = alive ? "busy" : "unfinished";
@@ -136,11 +136,17 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 			 "aborted; its data are unchanged");
 	if (alive)
 		snprintf(s->next, sizeof(s->next), "wait for it; kvferry status %s", place);
+	else if (*r->staged_of)
+		snprintf(s->next, sizeof(s->next),
+			 "the same command again: kvferry migrate %s%s %s; to give it up: "
+			 "kvferry abort %s",
+			 *k->app ? "-f FORMATS " : "",
+			 cli_typed(r->staged_of, source, sizeof(source)), place, place);
 	else
 		snprintf(s->next, sizeof(s->next),
-			 "the same command again: kvferry migrate SOURCE %s, or import STREAM "
-			 "%s; to give it up: kvferry abort %s",
-			 place, place, place);
+			 "the same command again: kvferry import STREAM %s; to give it up: "
+			 "kvferry abort %s",
+			 place, place);
 }
 
 static void live(struct standing *s, const struct kvf_report *r, const char *place)
@@ -209,7 +215,7 @@ static void assess(struct cli *c, struct standing *s)
 	char place[512];
 
 	memset(s, 0, sizeof(*s));
-	cli_place(c->operands.list[0], place, sizeof(place));
+	cli_typed(c->operands.list[0], place, sizeof(place));
 	if (!r->has_control) {
 		untouched(s, r, place);
 		return;
@@ -325,6 +331,22 @@ static void history_given_up(const struct kvf_ledger_row *row, json_t *doc, char
 		snprintf(buf, size, "%s", fact(doc, "tables"));
 }
 
+/* Of what it was made, and what it found. */
+static void history_begun(json_t *doc, char *buf, size_t size)
+{
+	const char *resumes = json_string_value(json_object_get(doc, "resumes"));
+	const char *after = json_string_value(json_object_get(doc, "instead_of"));
+
+	snprintf(buf, size, "of %s%s%s%s", fact(doc, "source"),
+		 resumes ? "; goes on with run "
+		 : after ? "; starts over after run "
+			 : "",
+		 resumes ? resumes
+		 : after ? after
+			 : "",
+		 json_object_get(doc, "takeover") ? ", which was taken over" : "");
+}
+
 /* What the row's document says of the run, in a few words. */
 static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *buf,
 			 size_t size)
@@ -336,7 +358,9 @@ static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *
 	const char *remaining = json_string_value(json_object_get(doc, "remaining"));
 
 	buf[0] = '\0';
-	if (message) {
+	if (strcmp(or_dash(row->event), "begin") == 0) {
+		history_begun(doc, buf, size);
+	} else if (message) {
 		snprintf(buf, size, "%s%s%s", message, remaining ? "; remaining: " : "",
 			 remaining ? remaining : "");
 	} else if (*row->event == 'a' || *row->event == 'r' || *row->event == 'c' ||

@@ -52,11 +52,17 @@ enum kvf_status kvf_back_open(const struct kvf_options *o, const struct kvf_env 
 	if (st == KVF_ENOTFOUND) {
 		snprintf(r->target, sizeof(r->target), "%s", o->target);
 		kvf_text_redact(r->target);
+		/* Opening it makes nothing; it tells which place this is. */
+		st = kvf_store_open(o->target, KVF_STORE_WRITE, &so, env, store, err);
+		if (st)
+			return st;
+		kvf_report_store(r, *store);
 		return nothing_there(r, err);
 	}
 	if (st)
 		return st;
 	kvf_report_name(r->target, sizeof(r->target), "%s", kvf_store_identity(*store));
+	kvf_report_store(r, *store);
 	st = kvf_store_control(*store, &r->control, err);
 	if (st == KVF_ENOTFOUND)
 		return nothing_there(r, err);
@@ -66,11 +72,6 @@ enum kvf_status kvf_back_open(const struct kvf_options *o, const struct kvf_env 
 	return st;
 }
 
-static int at_work(const struct kvf_control *c)
-{
-	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
-}
-
 enum kvf_status kvf_back_settled(struct kvf_store *store, const struct kvf_options *o,
 				 const struct kvf_env *env, struct kvf_report *r,
 				 struct kvf_err *err)
@@ -78,10 +79,10 @@ enum kvf_status kvf_back_settled(struct kvf_store *store, const struct kvf_optio
 	char place[600];
 	enum kvf_status st;
 
-	if (!at_work(&r->control))
+	if (!kvf_is_unfinished(&r->control))
 		return KVF_OK;
 	st = kvf_await_store(store, o, env, r, err);
-	if (st || !at_work(&r->control))
+	if (st || !kvf_is_unfinished(&r->control))
 		return st;
 	kvf_fail(err, KVF_EUNFINISHED, "run %s is unfinished", r->control.run);
 	kvf_err_detail(err, "Nothing was changed.");
@@ -169,18 +170,20 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 struct seen {
 	const char *place; /* as it was typed, or as the control row has it; or "" */
 	struct kvf_freeze freeze;
+	int other;          /* it is for another store */
 	enum kvf_status st; /* of the look */
 	struct kvf_err why;
 };
 
-static void see_freeze(const struct kvf_options *o, const struct kvf_report *r,
-		       const struct kvf_env *env, struct seen *seen)
+static void see_freeze(struct kvf_store *store, const struct kvf_options *o,
+		       const struct kvf_report *r, const struct kvf_env *env, struct seen *seen)
 {
 	memset(seen, 0, sizeof(*seen));
 	seen->place = o->source ? o->source : r->control.frozen;
 	seen->st = KVF_ENOTFOUND;
 	if (*seen->place)
 		seen->st = kvf_freeze_look(seen->place, env, &seen->freeze, &seen->why);
+	seen->other = !seen->st && !kvf_still_for(r, &seen->freeze, store);
 }
 
 /*
@@ -207,6 +210,12 @@ static enum kvf_status lift(const struct seen *seen, const struct kvf_options *o
 	char store[600], source[600];
 	enum kvf_status st = seen->st;
 
+	if (seen->other) {
+		kvf_report_warn(r,
+				"the source stays frozen, by run %s for another store: %s",
+				seen->freeze.run, seen->freeze.store);
+		return KVF_OK;
+	}
 	*err = seen->why;
 	if (!st)
 		st = kvf_freeze_lift(seen->place, env, seen->freeze.stamp, &r->frozen, err);
@@ -249,6 +258,17 @@ static void thaw(struct kvf_store *store, const struct seen *seen, const struct 
 	kvf_err_clear(err);
 }
 
+/* Nothing else was asked for than to lift a freeze that is not this store's. */
+static enum kvf_status refuse_other(const struct seen *seen, struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EPREFLIGHT, "the source is frozen for another store, by run %s",
+		 seen->freeze.run);
+	kvf_err_detail(err, "Its data move to %s. Nothing was changed.", seen->freeze.store);
+	kvf_err_hint(err, "Give the run up where it belongs: kvferry abort \"%s\" --source \"%s\"",
+		     seen->freeze.store, seen->freeze.place);
+	return KVF_EPREFLIGHT;
+}
+
 /* ---- abort ---------------------------------------------------------------------- */
 
 enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env,
@@ -268,24 +288,30 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		 * that lives misses its freeze before it commits. */
 		kvf_err_clear(err);
 		r->already = 1;
-		see_freeze(o, r, env, &seen);
-		(void)lift(&seen, o, env, r, err);
+		see_freeze(store, o, r, env, &seen);
+		st = seen.other ? refuse_other(&seen, err) : KVF_OK;
+		if (!st)
+			(void)lift(&seen, o, env, r, err);
 		kvf_store_close(store);
-		return KVF_OK;
+		return st;
 	}
-	if (!st && at_work(&r->control) && !o->dry_run)
+	if (!st && kvf_is_unfinished(&r->control) && !o->dry_run)
 		st = kvf_await_store(store, o, env, r, err);
 	if (st)
 		goto out;
-	see_freeze(o, r, env, &seen);
+	see_freeze(store, o, r, env, &seen);
+	if (seen.other && o->source && !kvf_is_unfinished(&r->control)) {
+		st = refuse_other(&seen, err);
+		goto out;
+	}
 	lifts = *seen.place && !is_kept(store, &seen);
-	r->already = !at_work(&r->control) && (!lifts || (o->source && seen.st));
+	r->already = !kvf_is_unfinished(&r->control) && (!lifts || (o->source && seen.st));
 	if (r->already && lifts && !o->dry_run)
 		(void)lift(&seen, o, env, r, err); /* says why there is nothing to lift */
 	if (r->already || o->dry_run)
 		goto out;
 	/* Also where only a freeze is given up: the epoch fences off who looked before. */
-	if (!at_work(&r->control) && !*r->control.frozen)
+	if (!kvf_is_unfinished(&r->control) && !*r->control.frozen)
 		st = kvf_store_note_frozen(store, seen.freeze.place, err);
 	KVF_FAILPOINT(st, err, "abort.looked");
 	if (!st)
@@ -489,7 +515,7 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		st = save(o, env, r, err);
 	KVF_FAILPOINT(st, err, "rollback.looked");
 	if (!st && !o->dry_run) {
-		see_freeze(o, r, env, &seen);
+		see_freeze(store, o, r, env, &seen);
 		st = commit_rollback(store, r, o, err);
 		if (!st && !r->control.prev)
 			thaw(store, &seen, o, env, r, err);

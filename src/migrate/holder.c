@@ -19,7 +19,7 @@
 /* Between two looks at the control row. */
 #define LOOK_MS 300
 
-static int is_unfinished(const struct kvf_control *c)
+int kvf_is_unfinished(const struct kvf_control *c)
 {
 	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
 }
@@ -28,7 +28,7 @@ int kvf_owner_alive(const struct kvf_control *c)
 {
 	char host[256] = "";
 
-	if (!is_unfinished(c) || c->lease == 0)
+	if (!kvf_is_unfinished(c) || c->lease == 0)
 		return 0;
 	if (gethostname(host, sizeof(host) - 1))
 		host[0] = '\0';

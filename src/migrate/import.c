@@ -81,7 +81,9 @@ static enum kvf_status settle_commit(struct kvf_import *im, enum kvf_status st,
 	struct kvf_err second;
 	enum kvf_status again = kvf_store_control(im->store, &now, &second);
 
-	if (!again && now.state == KVF_RUN_LIVE && now.epoch == im->control.epoch) {
+	/* The epoch is another one where somebody has done something since. */
+	if (!again && ((now.state == KVF_RUN_LIVE && now.epoch == im->control.epoch) ||
+		       kvf_ledger_has(im->store, im->job->report->run, "publish"))) {
 		kvf_report_warn(im->job->report,
 				"the data are published, but the commit reported: %s",
 				err->message);
@@ -142,6 +144,7 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 {
 	struct kvf_report *r = im->job->report;
 	struct kvf_bytes done = im->head->version_done;
+	const struct kvf_work work = kvf_import_work(im);
 	struct kvf_ledger_line line;
 	struct kvf_buf kept;
 	size_t step = kvf_report_step(r, "publish");
@@ -163,8 +166,7 @@ static enum kvf_status publish(struct kvf_import *im, struct kvf_err *err)
 	if (r->partial)
 		st = keep_version_record(im, &kept, &done, err);
 	if (!st)
-		st = kvf_ledger_publish(&line, r, im->job->options, im->job->definitions,
-					im->head, err);
+		st = kvf_ledger_publish(&line, &work, err);
 	if (!st) {
 		st = kvf_store_commit(im->store, schema, done, &line.row, err);
 		if (st)
@@ -448,6 +450,8 @@ enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err)
 	if (!st)
 		st = publish(&im, err);
 failed:
+	if (st == KVF_ETRUNC && job->cause) /* the ledger is to say what the user hears */
+		st = job->cause(job->cause_ctx, st, err);
 	if (st)
 		note_failure(&im, st, err);
 	if (im.acquired)

@@ -38,6 +38,8 @@ struct kvf_import {
  * chunk: is it?  KVF_ESTREAM, and im->another, when the one that is there differs.
  */
 void kvf_import_claim(struct kvf_import *im);
+/* What the ledger is told of it. */
+struct kvf_work kvf_import_work(const struct kvf_import *im);
 KVF_MUST_CHECK enum kvf_status kvf_import_unfinished(struct kvf_import *im,
 						     struct kvf_err *err);
 KVF_MUST_CHECK enum kvf_status kvf_import_resume(struct kvf_import *im, struct kvf_err *err);

@@ -203,45 +203,105 @@ static const char *existing_name(enum kvf_existing e)
 	return "";
 }
 
-enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_report *r,
-				   const struct kvf_options *o, const uint8_t *definitions,
-				   const struct kvf_head *head, struct kvf_err *err)
+static json_t *arguments(const struct kvf_head *head)
 {
-	json_t *doc = json_object();
+	json_t *o = json_object();
+	size_t i;
+
+	for (i = 0; o && i < head->nargs; i++) {
+		if (set(o, head->args[i].name, json_string(head->args[i].value))) {
+			json_decref(o);
+			return NULL;
+		}
+	}
+	return o;
+}
+
+/* What was decided before the first write; nonzero without memory. */
+static int decisions(json_t *doc, const struct kvf_work *w)
+{
+	const struct kvf_report *r = w->report;
+	const struct kvf_options *o = w->options;
 	int bad = !doc;
 
-	memset(line, 0, sizeof(*line));
-	kvf_ledger_who(line);
-	line->row.run = r->run;
-	line->row.event = "publish";
-	line->row.outcome = "ok";
-	line->row.app = r->app;
-	line->row.from = r->from;
-	line->row.to = r->partial ? r->live : head->schema;
-	if (definitions)
-		bad |= set(doc, "definitions", hex(definitions, 32));
-	bad |= set(doc, "durations", durations(r));
-	bad |= set(doc, "entries", number(r->right.entries));
-	bad |= set(doc, "bytes", number(r->right.bytes));
-	bad |= set(doc, "multiset", hex(r->right.m, 16));
-	bad |= set(doc, "existing", json_string(existing_name(o->existing)));
-	bad |= set(doc, "packages", package_list(r));
-	if (r->has_rejects)
-		bad |= set(doc, "rejects", rejects(r));
+	if (w->definitions)
+		bad |= set(doc, "definitions", hex(w->definitions, 32));
+	if (w->head->nargs)
+		bad |= set(doc, "arguments", arguments(w->head));
+	if (w->expected)
+		bad |= set(doc, "expected", hex(w->expected, 32));
 	if (r->is_frozen)
 		bad |= set(doc, "frozen", json_string(r->frozen.place));
 	if (o->allow_live_source)
 		bad |= set(doc, "live_source", json_string("allowed"));
+	bad |= set(doc, "existing", json_string(existing_name(o->existing)));
 	bad |= set(doc, "partial", json_boolean(r->partial));
-	bad |= set(doc, "root", hex(r->tail.r, 32));
 	bad |= set(doc, "source", json_string(r->source));
-	bad |= set(doc, "verified", json_boolean(!o->no_verify));
+	return bad;
+}
+
+/* The row's texts, and all that it says beside them.  Takes `doc`, also where it is `bad`. */
+static enum kvf_status finish(struct kvf_ledger_line *line, json_t *doc, int bad,
+			      struct kvf_err *err)
+{
 	line->document = bad ? NULL : json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(doc);
 	if (!line->document)
 		return kvf_fail_nomem(err);
 	line->row.document = line->document;
 	return KVF_OK;
+}
+
+static void work_row(struct kvf_ledger_line *line, const struct kvf_work *w, const char *event)
+{
+	const struct kvf_report *r = w->report;
+
+	memset(line, 0, sizeof(*line));
+	kvf_ledger_who(line);
+	line->row.run = r->run;
+	line->row.event = event;
+	line->row.app = r->app;
+	line->row.from = r->from;
+	line->row.to = r->partial ? r->live : w->head->schema;
+}
+
+enum kvf_status kvf_ledger_begin(struct kvf_ledger_line *line, const struct kvf_work *w,
+				 struct kvf_err *err)
+{
+	json_t *doc = json_object();
+	int bad;
+
+	work_row(line, w, "begin");
+	bad = decisions(doc, w);
+	bad |= set(doc, "head", hex(w->stream, 32));
+	if (w->after)
+		bad |= set(doc, w->resumes ? "resumes" : "instead_of", json_string(w->after));
+	if (w->takeover)
+		bad |= set(doc, "takeover", json_string(w->takeover));
+	return finish(line, doc, bad, err);
+}
+
+enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_work *w,
+				   struct kvf_err *err)
+{
+	const struct kvf_report *r = w->report;
+	json_t *doc = json_object();
+	int bad;
+
+	work_row(line, w, "publish");
+	line->row.outcome = "ok";
+	bad = decisions(doc, w);
+	bad |= set(doc, "durations", durations(r));
+	bad |= set(doc, "entries", number(r->right.entries));
+	bad |= set(doc, "bytes", number(r->right.bytes));
+	bad |= set(doc, "chunks", number(r->tail.chunks));
+	bad |= set(doc, "multiset", hex(r->right.m, 16));
+	bad |= set(doc, "packages", package_list(r));
+	if (r->has_rejects)
+		bad |= set(doc, "rejects", rejects(r));
+	bad |= set(doc, "root", hex(r->tail.r, 32));
+	bad |= set(doc, "verified", json_boolean(!w->options->no_verify));
+	return finish(line, doc, bad, err);
 }
 
 enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_report *r,
@@ -262,12 +322,7 @@ enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_
 	for (i = 0; i < n; i++)
 		if (*facts[i].text)
 			bad |= set(doc, facts[i].name, json_string(facts[i].text));
-	line->document = bad ? NULL : json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
-	json_decref(doc);
-	if (!line->document)
-		return kvf_fail_nomem(err);
-	line->row.document = line->document;
-	return KVF_OK;
+	return finish(line, doc, bad, err);
 }
 
 void kvf_ledger_line_release(struct kvf_ledger_line *line)
@@ -359,4 +414,19 @@ enum kvf_status kvf_ledger_rolled_back(struct kvf_store *store, const char *run,
 			*yes = is_about(row.document, run);
 	}
 	return st == KVF_EOF ? KVF_OK : st;
+}
+
+int kvf_ledger_has(struct kvf_store *store, const char *run, const char *event)
+{
+	struct kvf_ledger_row row;
+	struct kvf_err ignored;
+	int64_t after = 0;
+
+	while (!kvf_store_ledger_next(store, after, &row, &ignored)) {
+		if (row.run && strcmp(row.run, run) == 0 &&
+		    (!event || (row.event && strcmp(row.event, event) == 0)))
+			return 1;
+		after = row.id;
+	}
+	return 0;
 }

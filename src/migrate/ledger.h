@@ -13,11 +13,25 @@ struct kvf_ledger_line {
 	char who[64], host[256];
 };
 
+/* What is known of an import that takes a store. */
+struct kvf_work {
+	const struct kvf_report *report;
+	const struct kvf_options *options;
+	const struct kvf_head *head;
+	const uint8_t *stream;      /* SHA-256 of the head unit */
+	const uint8_t *definitions; /* digest, or NULL */
+	const uint8_t *expected;    /* the root that was promised, or NULL */
+	const char *after;          /* the unfinished run that was there, or NULL ... */
+	int resumes;                /* ... which this one goes on with */
+	const char *takeover;       /* why it was taken from a living owner, or NULL */
+};
+/* The row of the acquire: what was decided.  It stays when nothing else comes. */
+KVF_MUST_CHECK enum kvf_status kvf_ledger_begin(struct kvf_ledger_line *line,
+						const struct kvf_work *w, struct kvf_err *err);
 /* The row of a publication: what was put in, proven and set. */
-KVF_MUST_CHECK enum kvf_status
-kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_report *r,
-		   const struct kvf_options *o, const uint8_t *definitions,
-		   const struct kvf_head *head, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line,
+						  const struct kvf_work *w,
+						  struct kvf_err *err);
 /* One thing that a row says beside its columns; "" is left out. */
 struct kvf_fact {
 	const char *name, *text;
@@ -39,6 +53,8 @@ KVF_MUST_CHECK enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struc
 /* Is a rollback of `run` the last that happened to what is live? */
 KVF_MUST_CHECK enum kvf_status kvf_ledger_rolled_back(struct kvf_store *store, const char *run,
 						      int *yes, struct kvf_err *err);
+/* Does the ledger know an event (NULL = any) of a run?  0 also where it cannot be read. */
+int kvf_ledger_has(struct kvf_store *store, const char *run, const char *event);
 
 /* Append a failed run; best effort, because the first error must not be covered. */
 void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enum kvf_status st,

@@ -227,6 +227,13 @@ static void thaw(struct legacy *l)
 	struct kvf_freeze seen;
 	enum kvf_status st = kvf_freeze_look(l->o->source, l->env, &seen, &err);
 
+	if (!st && !kvf_still_for(l->r, &seen, l->store)) {
+		kvf_report_warn(l->r,
+				"the rest of the source stays frozen, by run %s for another "
+				"store: %s",
+				seen.run, seen.store);
+		return;
+	}
 	if (!st)
 		st = kvf_freeze_lift(l->o->source, l->env, seen.stamp, &l->r->frozen, &err);
 	l->r->thawed = st == KVF_OK;

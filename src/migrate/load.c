@@ -9,12 +9,19 @@
 enum kvf_status kvf_import_acquire(struct kvf_import *im, struct kvf_err *err)
 {
 	const struct kvf_report *r = im->job->report;
-	enum kvf_status st;
+	const struct kvf_work work = kvf_import_work(im);
+	struct kvf_ledger_line line;
+	enum kvf_status st = kvf_ledger_begin(&line, &work, err);
 
+	if (st)
+		return st;
 	im->claim.now = kvf_now_us();
 	im->claim.active = r->has_control ? r->control.active : 0;
+	im->claim.row = &line.row;
 	st = kvf_store_acquire(im->store, r->has_control ? r->control.epoch : 0, &im->claim,
 			       &im->control, err);
+	im->claim.row = NULL;
+	kvf_ledger_line_release(&line);
 	if (st)
 		return st;
 	im->acquired = 1;

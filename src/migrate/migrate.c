@@ -32,11 +32,15 @@ struct migrate {
 	struct kvf_report *report;
 	struct kvf_report exported; /* the exporter's own report */
 	struct kvf_output *out;     /* the exporter's end */
+	struct kvf_pool *exporter;  /* while it runs beside the importer */
+	enum kvf_status ended;      /* how it did, once it was waited for */
+	struct kvf_err why;
 	const char *scratch;
 	char dir[4096];
 	int level;
 	int start_over;              /* the stage of an earlier run was of other data */
 	struct kvf_still still;      /* the source must not change */
+	char place[512];             /* of the source */
 	char live_run[64];           /* whose data are live; "" = nobody's */
 	uint64_t seen;               /* the epoch of the store before the source was frozen */
 	int overtaken;               /* ... and it was another one after */
@@ -99,6 +103,7 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 
 	if (st)
 		return st;
+	snprintf(m->place, sizeof(m->place), "%s", kvf_source_place(m->source));
 	r->in_place = kvf_source_is_place(m->source, m->o->target);
 	st = kvf_still_opened(m->source, r, err);
 	if (st)
@@ -247,6 +252,54 @@ static enum kvf_status export_job(void *ctx, unsigned worker, void *job, struct 
 	return st;
 }
 
+/*
+ * Both ends failed, or one: whose failure is the cause?  An importer that only
+ * saw the end of the pipe was failed by the exporter; an exporter that saw the
+ * pipe close, or was told to stop although nobody asked us to, by the importer.
+ */
+static int exporter_is_cause(const struct migrate *m, enum kvf_status imported,
+			     enum kvf_status exported)
+{
+	if (!exported || m->report->published || m->start_over)
+		return 0;
+	if (!imported)
+		return 1;
+	return (imported == KVF_ETRUNC || imported == KVF_ESTREAM) && exported != KVF_ETARGET &&
+	       !(exported == KVF_EINTERRUPTED && !kvf_stopped(m->env));
+}
+
+/* The exporter's end: waited for once. */
+static void wait_for_exporter(struct migrate *m)
+{
+	void *job;
+
+	if (m->exporter)
+		m->ended = kvf_pool_take(m->exporter, &job, &m->why);
+	kvf_pool_free(m->exporter, NULL);
+	m->exporter = NULL;
+}
+
+/* What the run is to say: the exporter's failure where that is the cause. */
+static enum kvf_status blame(struct migrate *m, enum kvf_status st, struct kvf_err *err)
+{
+	if (!exporter_is_cause(m, st, m->ended))
+		return st;
+	*err = m->why;
+	if (!strstr(err->detail, "Nothing was published."))
+		kvf_err_detail(err, "%s%sNothing was published.", m->why.detail,
+			       *m->why.detail ? " " : "");
+	return m->ended;
+}
+
+/* The importer has read all that the exporter wrote, which was cut: it has ended. */
+static enum kvf_status find_cause(void *ctx, enum kvf_status st, struct kvf_err *err)
+{
+	struct migrate *m = ctx;
+
+	wait_for_exporter(m);
+	return blame(m, st, err);
+}
+
 static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, struct kvf_err *err)
 {
 	struct kvf_import_job job = { .options = m->o,
@@ -261,9 +314,11 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 				      .may_begin = kvf_still_begin,
 				      .may_publish = kvf_still_hold,
 				      .last_look = kvf_still_last_look,
-				      .own_stream = 1,
+				      .made_of = m->place,
 				      .made = &m->exported,
-				      .ctx = &m->still };
+				      .ctx = &m->still,
+				      .cause = m->exporter ? find_cause : NULL,
+				      .cause_ctx = m };
 	enum kvf_status st;
 	size_t i;
 
@@ -305,37 +360,18 @@ static void join_reports(struct migrate *m)
 	}
 }
 
-/*
- * Both ends failed, or one: whose failure is the cause?  An importer that only
- * saw the end of the pipe was failed by the exporter; an exporter that saw the
- * pipe close, or was told to stop although nobody asked us to, by the importer.
- */
-static int exporter_is_cause(const struct migrate *m, enum kvf_status imported,
-			     enum kvf_status exported)
-{
-	if (!exported || m->report->published || m->start_over)
-		return 0;
-	if (!imported)
-		return 1;
-	return (imported == KVF_ETRUNC || imported == KVF_ESTREAM) && exported != KVF_ETARGET &&
-	       !(exported == KVF_EINTERRUPTED && !kvf_stopped(m->env));
-}
-
 static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 {
 	struct kvf_input *in = NULL;
-	struct kvf_pool *pool = NULL;
-	struct kvf_err export_err;
-	enum kvf_status st, exported;
-	void *job;
+	enum kvf_status st;
 
-	kvf_err_clear(&export_err);
+	m->ended = KVF_OK;
 	kvf_serial_only(m->serial, "export"); /* one line of progress at a time */
 	st = kvf_parcels_new(PIPE_BYTES, &in, &m->out, err);
 	if (!st)
-		st = kvf_pool_new(1, 1, export_job, NULL, &pool, err);
+		st = kvf_pool_new(1, 1, export_job, NULL, &m->exporter, err);
 	if (!st)
-		st = kvf_pool_submit(pool, m, err);
+		st = kvf_pool_submit(m->exporter, m, err);
 	if (st)
 		goto out;
 	st = import_from(m, in, err);
@@ -343,16 +379,11 @@ static enum kvf_status through_pipe(struct migrate *m, struct kvf_err *err)
 		kvf_serial_stop(m->serial); /* an exporter that still reads stops now, */
 	kvf_input_close(in);                /* and one that still writes */
 	in = NULL;
-	exported = kvf_pool_take(pool, &job, &export_err);
-	if (exporter_is_cause(m, st, exported)) {
-		st = exported;
-		*err = export_err;
-		if (!strstr(err->detail, "Nothing was published."))
-			kvf_err_detail(err, "%s%sNothing was published.", export_err.detail,
-				       *export_err.detail ? " " : "");
-	}
+	wait_for_exporter(m);
+	st = blame(m, st, err);
 out:
-	kvf_pool_free(pool, NULL);
+	kvf_pool_free(m->exporter, NULL);
+	m->exporter = NULL;
 	kvf_output_close(m->out);
 	m->out = NULL;
 	kvf_input_close(in);

@@ -149,12 +149,30 @@ out:
 	return st;
 }
 
+/* What an unfinished run has staged, and of what. */
+static enum kvf_status look_at_stage(struct kvf_store *store, struct kvf_report *r,
+				     struct kvf_err *err)
+{
+	struct kvf_generation g;
+	struct kvf_totals staged;
+	enum kvf_status st = kvf_store_applied(store, &r->resumed, &staged, err);
+
+	if (!st)
+		st = kvf_store_generation(store, KVF_SCAN_STAGE, &g, err);
+	if (!st)
+		snprintf(r->staged_of, sizeof(r->staged_of), "%s", g.source);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		st = KVF_OK;
+	}
+	return st;
+}
+
 enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
 				 struct kvf_report *report, struct kvf_err *err)
 {
 	struct kvf_store_options so = { .table = o->table };
 	struct kvf_store *store = NULL;
-	struct kvf_totals staged;
 	enum kvf_status st = kvf_report_init(report, err);
 
 	if (!st)
@@ -172,9 +190,8 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 	if (!st) {
 		report->has_control = 1;
 		report->live = report->control.ver;
-		if (report->control.state == KVF_RUN_STAGING ||
-		    report->control.state == KVF_RUN_SEALED)
-			st = kvf_store_applied(store, &report->resumed, &staged, err);
+		if (kvf_is_unfinished(&report->control))
+			st = look_at_stage(store, report, err);
 		snprintf(report->app, sizeof(report->app), "%s", report->control.app);
 		if (!st)
 			st = kvf_back_live_run(store, report, err);

@@ -55,6 +55,7 @@ enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_o
 	enum kvf_status st = kvf_store_control(store, &report->control, err);
 	struct kvf_err other;
 
+	kvf_report_store(report, store);
 	report->has_control = st == KVF_OK;
 	if (st == KVF_ETARGET && !kvf_store_inspect(store, &report->facts, &other) &&
 	    *report->facts.blocker)

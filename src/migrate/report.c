@@ -199,3 +199,10 @@ void kvf_meter_send(struct kvf_meter *m)
 	if (m->env && m->env->progress)
 		m->env->progress(m->env->ctx, &m->p);
 }
+
+void kvf_report_store(struct kvf_report *r, const struct kvf_store *store)
+{
+	const char *place = kvf_store_place(store);
+
+	snprintf(r->store, sizeof(r->store), "%s", *place ? place : kvf_store_identity(store));
+}

@@ -75,20 +75,55 @@ void kvf_import_claim(struct kvf_import *im)
 		c->has_root = 1;
 	}
 	c->frozen = im->job->frozen;
+	c->source = im->job->made_of;
 	c->version_part = im->head->version_part;
 	c->version_key = im->head->version_key;
 	c->version_started = im->head->version_started;
 }
 
+struct kvf_work kvf_import_work(const struct kvf_import *im)
+{
+	const struct kvf_report *r = im->job->report;
+	struct kvf_work w = { .report = r,
+			      .options = im->job->options,
+			      .head = im->head,
+			      .stream = im->claim.stream,
+			      .definitions = im->job->definitions,
+			      .expected = im->expected.is_set ? im->expected.root : NULL };
+
+	if (!r->has_control || !kvf_is_unfinished(&r->control) ||
+	    strcmp(r->control.run, r->run) == 0)
+		return w;
+	w.after = r->control.run;
+	w.resumes = im->claim.resume;
+	if (kvf_owner_alive(&r->control))
+		w.takeover = im->job->options->takeover ? "asked" : "silent";
+	return w;
+}
+
 /* ---- may we go on with it? --------------------------------------------------------- */
 
-static enum kvf_status refuse_another(const struct kvf_import *im, const char *run,
-				      uint64_t chunks, struct kvf_err *err)
+/*
+ * Is it the same migration, of the same source for the same application?  Then nobody
+ * needs a stage whose stream cannot be made any more: what it was made of is read anew.
+ */
+static int is_same_work(const struct kvf_import *im, const struct kvf_generation *g)
+{
+	const char *place = im->job->made_of;
+
+	return place && *place && strcmp(g->source, place) == 0 &&
+	       strcmp(g->app, im->claim.app) == 0;
+}
+
+static enum kvf_status refuse_another(const struct kvf_import *im,
+				      const struct kvf_generation *g, uint64_t chunks,
+				      struct kvf_err *err)
 {
 	kvf_fail(err, KVF_EUNFINISHED, "run %s of another stream is unfinished in this store",
-		 run);
-	kvf_err_detail(err, "%s has %" PRIu64 " of its chunks. Nothing was changed.",
-		       im->job->report->target, chunks);
+		 g->run);
+	kvf_err_detail(err, "%s has %" PRIu64 " of its chunks%s%s. Nothing was changed.",
+		       im->job->report->target, chunks, *g->source ? ", made of " : "",
+		       g->source);
 	kvf_err_hint(
 		err,
 		"Give that run's command again to finish it, or give it up: 'kvferry abort "
@@ -114,8 +149,7 @@ enum kvf_status kvf_import_unfinished(struct kvf_import *im, struct kvf_err *err
 	int other_head, other_root;
 
 	im->claim.resume = 0;
-	if (!r->has_control ||
-	    (r->control.state != KVF_RUN_STAGING && r->control.state != KVF_RUN_SEALED))
+	if (!r->has_control || !kvf_is_unfinished(&r->control))
 		return KVF_OK;
 	st = kvf_store_applied(im->store, &chunks, &t, err);
 	if (!st)
@@ -129,9 +163,11 @@ enum kvf_status kvf_import_unfinished(struct kvf_import *im, struct kvf_err *err
 	other_head = memcmp(g.stream, im->claim.stream, sizeof(g.stream)) != 0;
 	other_root = im->claim.has_root && g.has_promised &&
 		     memcmp(g.promised, im->claim.root, sizeof(g.promised)) != 0;
-	if (other_head || (other_root && !im->job->own_stream))
-		return refuse_another(im, g.run, chunks, err);
-	if (other_root)
+	if ((other_head || other_root) && !is_same_work(im, &g))
+		return refuse_another(im, &g, chunks, err);
+	if (other_head)
+		start_over(im, g.run, "had other definitions or options");
+	else if (other_root)
 		start_over(im, g.run, "read other data from the source");
 	else if (im->merge)
 		start_over(im, g.run, "stopped, and a merge begins with what is live now");

@@ -40,6 +40,8 @@ KVF_MUST_CHECK enum kvf_status kvf_report_init(struct kvf_report *r, struct kvf_
 /* A text that lives as long as the report; NULL when out of memory. */
 char *kvf_report_text(struct kvf_report *r, const char *fmt, ...) KVF_PRINTF(2, 3);
 void *kvf_report_alloc(struct kvf_report *r, size_t size);
+/* The store is known by this place from now on. */
+void kvf_report_store(struct kvf_report *r, const struct kvf_store *store);
 /* A name for people, cut to fit: valid UTF-8 without control characters. */
 void kvf_report_name(char *to, size_t size, const char *fmt, ...) KVF_PRINTF(3, 4);
 /* A warning is printed with the result, not as it happens. */
@@ -409,6 +411,10 @@ KVF_MUST_CHECK enum kvf_status kvf_still_freeze(struct kvf_still *s, const char 
 						struct kvf_err *err);
 /* Does the report show a freeze with our stamp? */
 int kvf_still_ours(const struct kvf_still *s);
+/* Is a freeze that was found for the store of the report?  Its place says so, or its
+ * ledger (the store may have been moved). */
+int kvf_still_for(const struct kvf_report *r, const struct kvf_freeze *f,
+		  struct kvf_store *store);
 /* The epoch of the control row that the report shows; 0 = there is none. */
 uint64_t kvf_still_epoch(const struct kvf_report *r);
 /* may_begin, may_publish and last_look of an import; `ctx` is a struct kvf_still.
@@ -448,9 +454,15 @@ struct kvf_import_job {
 	 * the run: the epoch that it had. */
 	uint64_t seen;
 	int overtaken;
-	/* The stream is made by this very command: when it is another one than that of
-	 * the unfinished run, the source has changed, and the run begins again. */
-	int own_stream;
+	/* The stream is made by this very command, of the source at this place: when the
+	 * unfinished run was one of the same source, but its stream another one, the
+	 * source or the command has changed, and the run begins again.  NULL: it is
+	 * somebody else's stream. */
+	const char *made_of;
+	/* After KVF_ETRUNC: why was the stream cut?  Waits for its maker, and puts his
+	 * failure in the place of *err where it is the cause.  May be NULL. */
+	enum kvf_status (*cause)(void *ctx, enum kvf_status st, struct kvf_err *err);
+	void *cause_ctx;
 	/* Out: the chunks of the unfinished run are of another stream, which cannot be
 	 * read again from its beginning.  Nothing was published; the same job once
 	 * more starts over. */
@@ -475,6 +487,8 @@ kvf_import_preflight(struct kvf_store *store, const struct kvf_options *o,
 		     const struct kvf_env *env, const char *app, struct kvf_report *report,
 		     struct kvf_err *err);
 /* holder.c: who has the store, and when another run may take it. */
+/* Is a run at work on it, or has one left its work there? */
+int kvf_is_unfinished(const struct kvf_control *c);
 /*
  * May the store be acquired from the owner in report->control, which was just
  * read?  KVF_OK if he has let go or is dead, if --takeover says so, or as soon as

@@ -36,7 +36,7 @@ enum kvf_store_phase {
 struct kvf_store_ops;
 
 /* Layout of the control tables, in the control row. */
-#define KVF_CONTROL_FORMAT 2
+#define KVF_CONTROL_FORMAT 3
 
 /* The part that all drivers share; the wrappers alone change it. */
 struct kvf_store {
@@ -53,7 +53,7 @@ struct kvf_store {
 	struct kvf_err failed;                       /* sticky, from put to commit */
 	uint8_t version_part[256], version_key[256]; /* of our claim */
 	size_t version_part_len, version_key_len;
-	char identity[512];
+	char identity[512], place[512]; /* set by `open` */
 	/* Called by kvf_store_last_look(). */
 	kvf_look_fn *last_look;
 	void *last_look_ctx;

@@ -206,15 +206,23 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 	struct memory *s = (struct memory *)base;
 	struct kvf_mem_data *d = s->data;
 	struct kvf_mem_table *t = NULL;
+	struct kvf_mem_line *line = NULL;
 
 	if (d->c.epoch != seen || (seen && d->c.active != claim->active))
 		return kvf_store_held(&d->c, err);
 	if (claim->resume && (d->c.state == KVF_RUN_STAGING || d->c.state == KVF_RUN_SEALED))
 		t = kvf_mem_table_for(d, KVF_SCAN_STAGE);
+	if (claim->row && !(line = kvf_mem_line_new(claim->row)))
+		return kvf_fail_nomem(err);
 	if (!t || !kvf_claim_continues(claim, &t->g))
 		t = kvf_mem_stage_new(d, claim, seen + 1);
-	if (!t)
+	if (!t) {
+		if (line)
+			kvf_mem_line_free(line);
 		return kvf_fail_nomem(err);
+	}
+	if (line)
+		kvf_mem_append(d, line);
 	forget_pending(s);
 	memset(&s->merge, 0, sizeof(s->merge));
 	d->has_control = 1;

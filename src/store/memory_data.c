@@ -137,6 +137,7 @@ struct kvf_mem_table *kvf_mem_stage_new(struct kvf_mem_data *d, const struct kvf
 	t->g.gen = gen;
 	snprintf(t->g.app, sizeof(t->g.app), "%s", claim->app);
 	snprintf(t->g.mode, sizeof(t->g.mode), "%s", claim->mode);
+	snprintf(t->g.source, sizeof(t->g.source), "%s", claim->source);
 	memcpy(t->g.stream, claim->stream, sizeof(t->g.stream));
 	t->g.version_part_len = claim->version_part.len;
 	t->g.version_key_len = claim->version_key.len;

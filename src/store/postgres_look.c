@@ -52,7 +52,8 @@ static size_t short_bytes(const PGresult *res, int column, uint8_t *to, size_t s
 
 #define GENERATION                                                                             \
 	"g.gen, g.ver, g.published, g.run, g.app, g.tool, g.stream, g.root, g.entries,"        \
-	" g.bytes, g.m, g.version_part, g.version_key, g.exact_packages, g.mode, g.promised"
+	" g.bytes, g.m, g.version_part, g.version_key, g.exact_packages, g.mode, g.promised," \
+	" g.source"
 
 /* Columns GENERATION of the only row, from column `at` on. */
 static void take_generation(const PGresult *res, int at, struct kvf_generation *g)
@@ -74,6 +75,7 @@ static void take_generation(const PGresult *res, int at, struct kvf_generation *
 	g->exact_packages = number(res, at + 13) != 0;
 	kvf_pg_get_text(res, 0, at + 14, g->mode, sizeof(g->mode));
 	g->has_promised = fixed(res, at + 15, g->promised, sizeof(g->promised));
+	kvf_pg_get_text(res, 0, at + 16, g->source, sizeof(g->source));
 }
 
 enum kvf_status kvf_pgs_read_generation(struct kvf_pgs *s, PGconn *conn, uint64_t gen,

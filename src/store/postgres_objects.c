@@ -13,7 +13,7 @@ static const char tables_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS kvferry;"
 	"CREATE TABLE kvferry.control("
 	" id int8 PRIMARY KEY CHECK (id = 1),"
-	" format int8 NOT NULL CHECK (format = 2),"
+	" format int8 NOT NULL CHECK (format = 3),"
 	" live_schema text NOT NULL, live text NOT NULL,"
 	" epoch int8 NOT NULL CHECK (epoch >= 1),"
 	" state text NOT NULL CHECK (state IN ('IDLE', 'STAGING', 'SEALED', 'LIVE')),"
@@ -35,7 +35,8 @@ static const char tables_sql[] =
 	" stream bytea NOT NULL, root bytea,"
 	" entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
 	" version_part bytea NOT NULL, version_key bytea NOT NULL,"
-	" exact_packages int8 NOT NULL, mode text NOT NULL, promised bytea);"
+	" exact_packages int8 NOT NULL, mode text NOT NULL, promised bytea,"
+	" source text NOT NULL);"
 	"CREATE TABLE kvferry.progress("
 	" gen int8 NOT NULL, package int8 NOT NULL, chunk int8 NOT NULL,"
 	" d bytea NOT NULL, entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
@@ -162,7 +163,8 @@ enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct 
 		st = kvf_pg_exec(
 			&s->pg, s->conn, "write", err,
 			"INSERT INTO kvferry.generations VALUES"
-			" (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0, '', NULL)");
+			" (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0, '', NULL,"
+			" '')");
 	kvf_pg_text(&a, s->schema);
 	kvf_pg_text(&a, s->table);
 	kvf_pg_number(&a, oid != 0);

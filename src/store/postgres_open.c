@@ -201,6 +201,7 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 	version = version ? version : "";
 	snprintf(s->base.identity, sizeof(s->base.identity), "%s %.*s, %s",
 		 s->pg.dialect->product, (int)strcspn(version, " "), version, s->pg.name);
+	kvf_pg_place(&s->pg, s->conn, 0, s->base.place, sizeof(s->base.place));
 	*out = &s->base;
 	return KVF_OK;
 }

@@ -139,9 +139,10 @@ static enum kvf_status write_generation(struct kvf_pgs *s, const struct kvf_clai
 	kvf_pg_text(&g, claim->mode);
 	kvf_pg_bytes(&g, (struct kvf_bytes){ claim->root,
 					     claim->has_root ? sizeof(claim->root) : 0 });
+	kvf_pg_text(&g, claim->source);
 	return kvf_pg_query(&s->pg, s->conn,
 			    "INSERT INTO kvferry.generations VALUES ($1, 0, 0, $2, $3, $4, $5,"
-			    " NULL, 0, 0, '', $6, $7, 0, $8, nullif($9::bytea, ''))",
+			    " NULL, 0, 0, '', $6, $7, 0, $8, nullif($9::bytea, ''), $10)",
 			    &g, "write", NULL, err);
 }
 
@@ -257,7 +258,9 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 			    : write_generation(s, claim, *epoch, err);
 	if (!*stage)
 		*stage = *epoch;
-	return st ? st : write_owner(s, claim, seen, active, *epoch, *stage, err);
+	if (!st)
+		st = write_owner(s, claim, seen, active, *epoch, *stage, err);
+	return st || !claim->row ? st : kvf_pgs_insert_ledger(s, claim->row, err);
 }
 
 void kvf_pgs_acquired(struct kvf_pgs *s, uint64_t epoch, uint64_t stage)
@@ -294,6 +297,8 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	KVF_FAILPOINT(st, err, "postgres.acquire.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
+	if (st == KVF_ETARGET && err && strcmp(err->code, "55P03") == 0)
+		kvf_pg_name_holders(&s->pg, s->conn, err);
 	if (st)
 		return give_up(s, st);
 	kvf_pgs_acquired(s, epoch, stage);

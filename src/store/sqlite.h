@@ -269,6 +269,9 @@ enum kvf_status kvf_lite_reconnect(struct kvf_lite *s, struct kvf_err *err);
 /* Insert a row in whatever transaction is open. */
 enum kvf_status kvf_lite_insert_ledger(struct kvf_lite *s, const struct kvf_ledger_row *row,
 				       struct kvf_err *err);
+/* Is this very row there? */
+enum kvf_status kvf_lite_in_ledger(struct kvf_lite *s, const struct kvf_ledger_row *row,
+				   int *yes, struct kvf_err *err);
 
 /* ---- sqlite_back.c --------------------------------------------------------- */
 

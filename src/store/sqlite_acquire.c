@@ -60,7 +60,7 @@ static enum kvf_status write_generation(struct kvf_lite *s, const struct kvf_cla
 
 	st = kvf_lite_prepare(s, s->db, &stmt, err,
 			      "INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
-			      " ?5, NULL, 0, 0, x'', ?6, ?7, 0, ?8, ?9)");
+			      " ?5, NULL, 0, 0, x'', ?6, ?7, 0, ?8, ?9, ?10)");
 	if (st)
 		return st;
 	sqlite3_bind_int64(stmt, 1, (int64_t)gen);
@@ -73,6 +73,7 @@ static enum kvf_status write_generation(struct kvf_lite *s, const struct kvf_cla
 	sqlite3_bind_text(stmt, 8, claim->mode, -1, SQLITE_STATIC);
 	if (claim->has_root)
 		kvf_lite_bind(stmt, 9, root);
+	sqlite3_bind_text(stmt, 10, claim->source, -1, SQLITE_STATIC);
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
 	return st;
@@ -172,7 +173,9 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 			    : write_generation(s, claim, *epoch, err);
 	if (!*stage)
 		*stage = *epoch;
-	return st ? st : write_owner(s, claim, *epoch, *stage, err);
+	if (!st)
+		st = write_owner(s, claim, *epoch, *stage, err);
+	return st || !claim->row ? st : kvf_lite_insert_ledger(s, claim->row, err);
 }
 
 /*

@@ -50,18 +50,15 @@ static enum kvf_status find_out(struct kvf_lite *s, const struct kvf_ledger_row 
 				enum kvf_status lost, struct kvf_err *err)
 {
 	struct kvf_err second;
-	int64_t n = 0;
+	int took_effect;
 
 	if (kvf_lite_reconnect(s, &second) ||
-	    kvf_lite_number(s, s->db, &n, &second,
-			    "SELECT count(*) FROM kvferry_ledger WHERE run = %Q AND"
-			    " event = %Q",
-			    row->run, row->event)) {
+	    kvf_lite_in_ledger(s, row, &took_effect, &second)) {
 		kvf_err_detail(err, "Whether it took effect could not be read: %.300s",
 			       second.message);
 		return lost;
 	}
-	if (n) {
+	if (took_effect) {
 		kvf_err_clear(err);
 		return KVF_OK;
 	}

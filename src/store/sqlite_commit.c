@@ -325,28 +325,49 @@ enum kvf_status kvf_lite_reconnect(struct kvf_lite *s, struct kvf_err *err)
 	return kvf_lite_connect(s, 1, &s->db, err);
 }
 
+enum kvf_status kvf_lite_in_ledger(struct kvf_lite *s, const struct kvf_ledger_row *row,
+				   int *yes, struct kvf_err *err)
+{
+	int64_t n = 0;
+	enum kvf_status st = kvf_lite_number(s, s->db, &n, err,
+					     "SELECT count(*) FROM kvferry_ledger WHERE"
+					     " run = %Q AND event = %Q AND at = %lld",
+					     row->run, row->event, (long long)row->at);
+
+	*yes = !st && n != 0;
+	return st;
+}
+
 /*
  * COMMIT has failed.  Whether it took effect is read on a new connection, which
- * sees what every other reader will see.
+ * sees what every other reader will see.  The ledger knows it.  The control row alone
+ * does not: another run may have adopted our stage, and published it.
  */
-static void find_out(struct kvf_lite *s, struct kvf_err *err)
+static enum kvf_status find_out(struct kvf_lite *s, const struct kvf_ledger_row *row,
+				enum kvf_status failed, struct kvf_err *err)
 {
 	struct kvf_control c;
+	int published;
 
 	if (kvf_lite_reconnect(s, NULL)) {
 		kvf_err_detail(err, "Whether the new data are live could not be read: the disk "
 				    "gives errors.");
-		return;
+		return failed;
 	}
-	if (kvf_lite_read_control(s, s->db, &c, NULL))
+	if (kvf_lite_in_ledger(s, row, &published, NULL) ||
+	    kvf_lite_read_control(s, s->db, &c, NULL)) {
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
-	else if (c.state == KVF_RUN_LIVE && c.active == s->stage)
-		kvf_err_detail(err,
-			       "The new data are live, but the disk reported an error while "
-			       "they were made durable.");
+		return failed;
+	}
+	if (!published && c.epoch != s->base.epoch)
+		return kvf_store_superseded(&c, err);
+	if (published)
+		kvf_err_detail(err, "The new data were published, but the disk reported an "
+				    "error while they were made durable.");
 	else
 		kvf_err_detail(err, "The live data are as they were; what was staged is kept "
 				    "for the next run.");
+	return failed;
 }
 
 enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,
@@ -373,7 +394,5 @@ enum kvf_status kvf_lite_commit(struct kvf_store *base, uint64_t schema,
 	}
 	st = kvf_lite_end(s, err);
 	KVF_FAILPOINT(st, err, "sqlite.commit.committed");
-	if (st)
-		find_out(s, err);
-	return st;
+	return st ? find_out(s, row, st, err) : KVF_OK;
 }

@@ -64,8 +64,8 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 	st = kvf_lite_prepare(
 		s, db, &stmt, err,
 		"SELECT gen, ver, published, run, app, tool, stream, root, entries,"
-		" bytes, m, version_part, version_key, exact_packages, mode, promised"
-		" FROM kvferry_generations WHERE gen = %lld",
+		" bytes, m, version_part, version_key, exact_packages, mode, promised,"
+		" source FROM kvferry_generations WHERE gen = %lld",
 		(long long)gen);
 	if (st)
 		return st;
@@ -87,6 +87,7 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 		g->exact_packages = sqlite3_column_int(stmt, 13) != 0;
 		kvf_lite_text(stmt, 14, g->mode, sizeof(g->mode));
 		g->has_promised = kvf_lite_fixed(stmt, 15, g->promised, sizeof(g->promised));
+		kvf_lite_text(stmt, 16, g->source, sizeof(g->source));
 	} else if (rc == SQLITE_DONE) {
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds no generation %llu", s->path,
 			      (unsigned long long)gen);

@@ -20,7 +20,7 @@
 static const char objects_sql[] =
 	"CREATE TABLE kvferry_control("
 	" id INTEGER PRIMARY KEY CHECK (id = 1),"
-	" format INTEGER NOT NULL CHECK (format = 2),"
+	" format INTEGER NOT NULL CHECK (format = 3),"
 	" live TEXT NOT NULL,"
 	" epoch INTEGER NOT NULL CHECK (epoch >= 1),"
 	" state TEXT NOT NULL CHECK (state IN ('IDLE', 'STAGING', 'SEALED', 'LIVE')),"
@@ -43,7 +43,8 @@ static const char objects_sql[] =
 	" stream BLOB NOT NULL, root BLOB,"
 	" entries INTEGER NOT NULL, bytes INTEGER NOT NULL, m BLOB NOT NULL,"
 	" version_part BLOB NOT NULL, version_key BLOB NOT NULL,"
-	" exact_packages INTEGER NOT NULL, mode TEXT NOT NULL, promised BLOB);"
+	" exact_packages INTEGER NOT NULL, mode TEXT NOT NULL, promised BLOB,"
+	" source TEXT NOT NULL);"
 	"CREATE TABLE kvferry_progress("
 	" gen INTEGER NOT NULL, package INTEGER NOT NULL, chunk INTEGER NOT NULL,"
 	" d BLOB NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL, m BLOB NOT NULL,"
@@ -75,7 +76,7 @@ enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 		st = kvf_lite_exec(s, s->db, err,
 				   "INSERT INTO kvferry_generations VALUES"
 				   " (1, 0, 0, '', '', '', x'', NULL, 0, 0, x'', x'', x'', 0,"
-				   " '', NULL)");
+				   " '', NULL, '')");
 	if (!st && has_live)
 		st = kvf_lite_exec(
 			s, s->db, err,

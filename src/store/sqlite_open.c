@@ -488,6 +488,31 @@ static enum kvf_status find_table(struct kvf_lite *s, const char *given, struct 
 	return s->table ? KVF_OK : kvf_fail_nomem(err);
 }
 
+/* The file's full name, of what it is or of what it will be, without symlinks. */
+static enum kvf_status put_place(struct kvf_lite *s, struct kvf_err *err)
+{
+	const char *slash = strrchr(s->path, '/'), *base = "";
+	char *whole = realpath(s->path, NULL);
+	int n;
+
+	if (!whole && errno == ENOENT) {
+		char *folder = slash ? strndup(s->path, (size_t)(slash - s->path) + 1)
+				     : strdup(".");
+
+		base = slash ? slash + 1 : s->path;
+		whole = folder ? realpath(folder, NULL) : NULL;
+		free(folder);
+	}
+	if (!whole && errno == ENOMEM)
+		return kvf_fail_nomem(err);
+	n = snprintf(s->base.place, sizeof(s->base.place), "sqlite:%s%s%s", whole ? whole : "",
+		     *base && whole && whole[1] ? "/" : "", base);
+	if (!whole || n < 0 || (size_t)n >= sizeof(s->base.place))
+		s->base.place[0] = '\0'; /* whoever needs it knows what to do without */
+	free(whole);
+	return KVF_OK;
+}
+
 enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
 			      const struct kvf_store_options *options,
 			      const struct kvf_env *env, struct kvf_store **out,
@@ -527,6 +552,8 @@ enum kvf_status kvf_lite_open(const char *rest, enum kvf_store_mode mode,
 				      &s->db, err);
 	if (!st)
 		st = find_table(s, table, err);
+	if (!st)
+		st = put_place(s, err);
 	if (st) {
 		close_store(&s->base);
 		return st;

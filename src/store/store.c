@@ -63,6 +63,11 @@ const char *kvf_store_identity(const struct kvf_store *s)
 	return s->identity;
 }
 
+const char *kvf_store_place(const struct kvf_store *s)
+{
+	return s->place;
+}
+
 /* ---- what the wrappers check ------------------------------------------------ */
 
 static const char *const phase_names[] = { "not acquired", "acquired", "staging", "sealed",
@@ -213,6 +218,9 @@ static enum kvf_status check_claim(const struct kvf_claim *claim, struct kvf_err
 	if (claim->mode && strlen(claim->mode) >= sizeof(g->mode))
 		return kvf_fail(err, KVF_EUSAGE, "a mode has at most %zu bytes",
 				sizeof(g->mode) - 1);
+	if (claim->source && strlen(claim->source) >= sizeof(g->source))
+		return kvf_fail(err, KVF_EUSAGE, "a source's place has at most %zu bytes",
+				sizeof(g->source) - 1);
 	return KVF_OK;
 }
 
@@ -230,6 +238,8 @@ enum kvf_status kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch,
 		return st;
 	if (!whole.mode)
 		whole.mode = "";
+	if (!whole.source)
+		whole.source = "";
 	if (!whole.lease)
 		whole.lease = KVF_LEASE_DEFAULT;
 	KVF_FAILPOINT(st, err, "acquire.before");

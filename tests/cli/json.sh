@@ -46,7 +46,8 @@ envelope 0
 json '.result.state == "live" and .result.control.state == "LIVE" and .result.store.entries == "2"'
 run kvferry history --json sqlite:store.db
 envelope 0
-json '.result.runs[0].event == "publish" and .result.runs[0].document.entries == "2"'
+json '.result.runs[0].event == "begin" and .result.runs[0].document.head and
+    .result.runs[1].event == "publish" and .result.runs[1].document.entries == "2"'
 run kvferry info --json shop.kvf
 envelope 0
 json '.result.packages[0].kinds[0].encoding == "msgpack" and .result.partial == false'

@@ -436,7 +436,7 @@ static void damaged_control_rows_are_refused(void **state)
 	gives(kvf_store_acquire(s, 1, claim("r"), &c, &test_err), KVF_ETARGET);
 	kvf_store_close(s);
 	sql(p, "PRAGMA ignore_check_constraints=ON;"
-	       "UPDATE kvferry_control SET state = 'LIVE', format = 3");
+	       "UPDATE kvferry_control SET state = 'LIVE', format = 99");
 	s = open_store(p);
 	gives(kvf_store_control(s, &c, &test_err), KVF_EVERSION);
 	kvf_store_close(s);

@@ -144,6 +144,28 @@ resume_tests() {
     says "starting over: the unfinished run read other data from the source"
     expect 0 verify sqlite:b.db "$PLACE"
 
+    # --- ... or the command: its own work is begun again, nobody else's is given up ----------
+    fresh
+    cp a.db m.db
+    sqlite3 m.db "UPDATE t SET v = v || v || v || v; UPDATE t SET v = v || v WHERE id = 60000" ||
+        die "making m.db"
+    expect 64 migrate --max-value 600 sqlite:m.db "$PLACE"
+    some_applied || die "nothing was staged"
+    run=$(ask "SELECT run FROM control")
+    expect 0 status "$PLACE"
+    says "kvferry migrate sqlite:$(pwd -P)/m.db $PLACE"
+    expect 9 import a.kvf "$PLACE"
+    says "made of sqlite:$(pwd -P)/m.db"
+    expect 9 migrate --chunk 32K sqlite:a.db "$PLACE"
+    expect 0 migrate --chunk 32K sqlite:m.db "$PLACE"
+    says "starting over: run $run had other definitions or options"
+    expect 0 verify sqlite:m.db "$PLACE"
+    equal "$("$K" history --json "$PLACE" | jq -r '[.result.runs[] | .event + " " + .outcome] | join(",")')" \
+        "begin ,fail reject,begin ,publish ok"
+    equal "$("$K" history --json "$PLACE" | jq -r '.result.runs[2].document.instead_of')" "$run"
+    expect 0 history "$PLACE"
+    says "starts over after run $run"
+
     # --- one at a time -----------------------------------------------------------------------
     fresh
     begin 50 a.kvf
@@ -168,8 +190,11 @@ resume_tests() {
     fresh
     begin 50 a.kvf
     have=$(applied)
+    taken=$(ask "SELECT run FROM control")
     expect 0 import --takeover a.kvf "$PLACE"
     resumed "$have"
+    "$K" history --json "$PLACE" | jq -e --arg run "$taken" '.result.runs | .[0].run == $run and .[0].event == "begin" and
+        (.[1].document | .resumes == $run and .takeover == "asked")' >x || die "history of a takeover"
     unchanged_by_the_end_of_the_other
 
     # --- stopped for longer than its lease -----------------------------------------------------
