@@ -147,8 +147,8 @@ resume_tests() {
     # --- ... or the command: its own work is begun again, nobody else's is given up ----------
     fresh
     cp a.db m.db
-    sqlite3 m.db "UPDATE t SET v = v || v || v || v; UPDATE t SET v = v || v WHERE id = 60000" ||
-        die "making m.db"
+    sqlite3 m.db "UPDATE t SET v = v || v || v || v; CREATE TABLE z(id INTEGER PRIMARY KEY, v TEXT);
+        INSERT INTO z SELECT 1, v || v FROM t LIMIT 1" || die "making m.db"
     expect 64 migrate --max-value 600 sqlite:m.db "$PLACE"
     some_applied || die "nothing was staged"
     run=$(ask "SELECT run FROM control")

@@ -224,9 +224,10 @@ static void a_second_freeze_completes_the_first_and_stamps_it(void **state)
 	const struct kvf_freeze_request other = { .run = "another",
 						  .host = "h",
 						  .who = "w",
-						  .store = "s",
+						  .store = request.store,
 						  .stamp = "another.2",
 						  .over = "live" };
+	struct kvf_freeze_request elsewhere = other;
 	struct kvf_freeze f;
 	struct kvf_err err;
 	uint64_t tables;
@@ -237,6 +238,14 @@ static void a_second_freeze_completes_the_first_and_stamps_it(void **state)
 	assert_string_equal(f.stamp, request.run);
 	tables = f.tables;
 	legacy_sql("a.db", "CREATE TABLE late(a)");
+	assert_string_equal(write_by("INSERT INTO late VALUES(1)", 0), "");
+	/* Not for another store. */
+	elsewhere.store = "sqlite:/srv/other.db";
+	assert_int_equal(kvf_freeze_set(place(), NULL, &elsewhere, &f, &err), KVF_EPREFLIGHT);
+	assert_non_null(strstr(err.detail, request.store));
+	assert_int_equal(kvf_freeze_look(place(), NULL, &f, &err), KVF_OK);
+	assert_string_equal(f.stamp, request.run);
+	assert_string_equal(f.store, request.store);
 	assert_string_equal(write_by("INSERT INTO late VALUES(1)", 0), "");
 	assert_int_equal(kvf_freeze_set(place(), NULL, &other, &f, &err), KVF_OK);
 	assert_false(f.fresh);
