@@ -448,7 +448,7 @@ static enum kvf_status finish_rollback(struct kvf_store *store, struct kvf_repor
 	sweep(store, r, err);
 	if (r->control.active || !*r->control.frozen)
 		return KVF_OK;
-	see_freeze(o, r, env, &seen);
+	see_freeze(store, o, r, env, &seen);
 	/* The epoch fences off who looked at the store before. */
 	st = kvf_ledger_event(&line, r, "rollback", "ok", facts, 2, err);
 	if (st)
@@ -499,6 +499,8 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 	if (!st && r->control.prev) {
 		st = kvf_store_generation(store, KVF_SCAN_PREVIOUS, &prev, err);
 		r->schema = st ? 0 : prev.ver;
+		if (st == KVF_ENOTFOUND && check_epoch(store, r, err) == KVF_EBUSY)
+			st = KVF_EBUSY; /* somebody else was quicker */
 	}
 	if (!st)
 		st = kvf_written_since(store, kvf_scratch_dir(o->target, env, dir, sizeof(dir)),

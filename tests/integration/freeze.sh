@@ -232,7 +232,7 @@ done
 unfreeze dbname=postgres >x
 rm -f s.db*
 # Who cannot write is not live; who owns nothing cannot freeze.
-q "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA \"other S\" TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader"
+q "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA \"other S\" TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO reader"
 PGUSER=reader held_open "SELECT count(*) FROM t"
 expect 0 migrate dbname=postgres sqlite:s.db
 let_go
