@@ -301,7 +301,8 @@ class Points:
         outcome = self.judge(bench, s)
         self.source(bench, s, False)
         if s.name in ("import", "migrate", "in-place", "failing"):
-            bench.true_end(rc, said or self.action == "twice" and "ended at once", outcome)
+            # The second signal ends it at once, without a word.
+            bench.true_end(-signal.SIGINT if self.action == "twice" else rc, said, outcome)
         bench.tally[outcome if rc else "exit 0"] += 1
         self.finish(bench, s)
 

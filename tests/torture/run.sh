@@ -4,8 +4,9 @@
 #     CASES='kill wire' EVERY=5 B=build/release sh tests/torture/run.sh
 #
 #   CASES   parts of the names of the cases (default: all; `CASES=list` names them)
-#   EVERY   only every k-th occurrence of each (default 1: every one)
-#   MOST    at most so many of each, spread evenly (default: all)
+#   EVERY   only every k-th occurrence of each; 1: every one, which takes hours
+#   MOST    at most so many of each, spread evenly
+#           (default: torture.py says how many of each, about 20 minutes in all)
 #   JOBS    runs at the same time (default 2)
 #
 # What is tried at an occurrence is in the head of each tests/torture/*.py.  The
