@@ -176,7 +176,7 @@ model-quick: ## one sound and every bad variant for stores with transactions
 
 torture: ## faults at every occurrence (about 20 minutes; CASES=..., EVERY=k, MOST=n: tests/torture/run.sh)
 	@sh tests/support/deps.sh
-	@$(MAKE) $(jobs) all $(FAILBIN) $(TOOLS) $(PRELOADS)
+	@$(MAKE) $(jobs) all $(FAILBIN) $(TOOLS) $(PRELOADS) $(B)/tests/conform/store_cockroach
 	@B=$(B) sh tests/torture/run.sh
 	@case "$${CASES:-lakefs}" in *lakefs*) B=$(B) sh tests/torture/lakefs.sh;; esac
 

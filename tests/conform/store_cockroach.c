@@ -19,8 +19,16 @@
 
 #define ENTRIES 12u
 
-/* KVF_TEST_ONLY=NAME: one test.  KVF_TEST_EVERY=1: really at every statement and message, which takes long. */
-#define STEP(n) (getenv("KVF_TEST_EVERY") ? 1 : (n))
+/* KVF_TEST_ONLY=NAME: one test.  KVF_TEST_EVERY=K: at every K-th statement and message, 1
+ * is really every one (`make torture`, tests/torture/roach.py). */
+static unsigned step(unsigned otherwise)
+{
+	const char *text = getenv("KVF_TEST_EVERY");
+	unsigned long k = text ? strtoul(text, NULL, 10) : 0;
+
+	return k ? (unsigned)k : otherwise;
+}
+#define STEP(n) step(n)
 
 #define bytes(s) kvf_bytes_str(s)
 
@@ -75,7 +83,7 @@ static int set_up(void **state)
 	static int n;
 
 	(void)state;
-	snprintf(database, sizeof(database), "kvf_roach_%d", n++);
+	snprintf(database, sizeof(database), "kvf_roach_%ld_%d", (long)getpid(), n++);
 	administer("CREATE DATABASE", "");
 	proxy = pgproxy_start(getenv("PGHOST"), NULL);
 	assert_non_null(proxy);
@@ -121,13 +129,13 @@ static void is_live(unsigned n, const char *value, uint64_t version)
  * comes through without meeting it.  %u in the rule is the place.  Returns how
  * often it fired.
  */
-static unsigned publish_with(const char *rule, unsigned step)
+static unsigned publish_with(const char *rule, unsigned stride)
 {
-	unsigned i, fired = 0, hit = 1;
+	unsigned i, fired = 0, places = 0, hit = 1;
 	char text[128], value[32], place[16];
 	const char *at = strstr(rule, "%u");
 
-	for (i = 1; hit; i += step) {
+	for (i = 1; hit; i += stride) {
 		struct kvf_store *s = open_at(through, NULL);
 
 		pgproxy_reset(proxy);
@@ -139,11 +147,13 @@ static unsigned publish_with(const char *rule, unsigned step)
 			fail_msg("%s: %s %s", text, test_err.message, test_err.detail);
 		hit = pgproxy_fired(proxy);
 		fired += hit;
+		places += hit > 0;
 		pgproxy_reset(proxy);
 		kvf_store_close(s);
 		is_live(ENTRIES, value, i);
 	}
 	assert_true(fired > 0);
+	printf("# %s: %u places\n", rule, places);
 	return fired;
 }
 
@@ -181,13 +191,33 @@ static void every_statement_may_lose_its_connection(void **state)
 	publish_with("fail 57P01 %u", STEP(23));
 }
 
-static void the_link_may_be_cut_at_every_message(void **state)
+static void the_link_may_be_cut_before_every_message_of_ours(void **state)
 {
 	(void)state;
 	publish_with("cut-before client %u", STEP(83));
+}
+
+static void the_link_may_be_cut_within_every_message_of_ours(void **state)
+{
+	(void)state;
 	publish_with("cut-within client %u", STEP(89));
+}
+
+static void the_link_may_be_cut_after_every_message_of_ours(void **state)
+{
+	(void)state;
 	publish_with("cut-after client %u", STEP(71));
+}
+
+static void the_link_may_be_cut_within_every_message_of_the_server(void **state)
+{
+	(void)state;
 	publish_with("cut-within server %u", STEP(193));
+}
+
+static void the_link_may_be_cut_after_every_message_of_the_server(void **state)
+{
+	(void)state;
 	publish_with("cut-after server %u", STEP(181));
 }
 
@@ -524,7 +554,11 @@ int main(void)
 		TEST(every_statement_may_give_way_to_another_transaction),
 		TEST(every_commit_may_be_refused_or_stay_without_an_answer),
 		TEST(every_statement_may_lose_its_connection),
-		TEST(the_link_may_be_cut_at_every_message),
+		TEST(the_link_may_be_cut_before_every_message_of_ours),
+		TEST(the_link_may_be_cut_within_every_message_of_ours),
+		TEST(the_link_may_be_cut_after_every_message_of_ours),
+		TEST(the_link_may_be_cut_within_every_message_of_the_server),
+		TEST(the_link_may_be_cut_after_every_message_of_the_server),
 		TEST(a_server_without_free_connections_is_asked_again),
 		TEST(an_error_that_is_no_conflict_ends_the_run),
 		TEST(conflicts_without_end_are_given_up),

@@ -12,6 +12,7 @@ import harness
 import kills
 import others
 import points
+import roach
 import wire
 
 # name, what it does for readers, kind of store, case, runs at once (0: JOBS)
@@ -34,6 +35,8 @@ CASES = [
      wire.Error(), 0),
     ("done-postgres", "COMMIT done and not done, its answer lost or an error; connections refused",
      "postgres", wire.Done(), 0),
+    ("roach-postgres", "CockroachDB's rules: 40001, 40003, lost answers, cuts at every message", "postgres",
+     roach.Roach(), 0),
     ("meet-sqlite", "two to eight runs at once, one to four streams", "sqlite", others.Meet(), 1),
     ("meet-postgres", "two to eight runs at once, one to four streams", "postgres", others.Meet(), 1),
     ("backup-sqlite", "backup and restore while a run holds the store", "sqlite", others.Backup(), 0),
