@@ -35,6 +35,14 @@ for how in 'fail 40001:40001 1 0' 'fail 53100:53100 1 0' 'fail-done 40003:40003 
     is "$(cat codes)$(fired) $(rows)" "${how#*:}" "${how%:*} COMMIT"
 done
 
+# COPY: the rows are sent, and kept or not; what the server says to them is lost or another thing.
+for how in 'fail 53100:53100 1 0' 'fail-done 57P01:57P01 1 2' 'lose-done:1 2'; do
+    pg_sql postgres 'TRUNCATE t'
+    printf '1\n2\n' >rows.txt
+    behind "${how%:*} 1 COPY" -- timeout 20 $(psql_do) -c 'COPY t FROM STDIN' <rows.txt
+    is "$(cat codes)$(fired) $(rows)" "${how#*:}" "${how%:*} COPY"
+done
+
 # The link is cut before, within and after the message of COMMIT, and of its answer.
 for how in 'before client:0' 'within client:0' 'after client:1' 'before server:1' 'within server:1' 'after server:1'; do
     pg_sql postgres 'TRUNCATE t'

@@ -245,7 +245,8 @@ static void from_server(struct link *l, const uint8_t *m, size_t n)
 {
 	struct buffer *out = &l->half[PGPROXY_SERVER].out;
 
-	if (l->answer == AS_IT_IS) {
+	/* COPY FROM STDIN: its answer comes when the client has sent the rows. */
+	if (l->answer == AS_IT_IS || m[0] == 'G') {
 		append(out, m, n);
 		return;
 	}

@@ -30,7 +30,8 @@
  *   fail-done CODE N [TEXT]    the server runs it; its answer is replaced by the
  *                              error.  For statements that end a transaction
  *   lose-done N [TEXT]         the server runs it and answers; the link is cut
- *                              before a byte of the answer has passed
+ *                              before a byte of the answer has passed (of COPY FROM
+ *                              STDIN, of that to the rows)
  *   refuse CODE N              the N-th connection is answered with the error
  *
  * CODE is an SQLSTATE.  57P01 and its like end the session: the error is followed
