@@ -46,8 +46,8 @@ static const char relations[] =
 	" JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver";
 
 /* Who may do what with it. */
-static const char rights[] =
-	ARM "1, 'owner', pg_catalog.pg_get_userbyid(r.relowner)::text, " ALTER "' OWNER TO '"
+static const char rights[] = ARM
+	"1, 'owner', pg_catalog.pg_get_userbyid(r.relowner)::text, " ALTER "' OWNER TO '"
 	" || quote_ident(pg_catalog.pg_get_userbyid(r.relowner)) FROM r"
 	" JOIN pg_catalog.pg_class q ON q.oid = r.root WHERE r.oid = r.root"
 	" OR r.relowner <> q.relowner"
@@ -61,12 +61,12 @@ static const char rights[] =
 	"   ' (' || quote_ident(b.attname) || ')' FROM pg_catalog.pg_attribute b WHERE"
 	"   b.attrelid = r.oid AND b.attnum > 0 AND NOT b.attisdropped) x"
 	"  CROSS JOIN LATERAL pg_catalog.aclexplode(x.acl) a WHERE a.grantee <> r.relowner) g"
-	" ON true GROUP BY r.root, r.called, g.who, g.more"
-	ARM "3, 'row-security', r.relname::text, " ALTER "CASE WHEN r.relrowsecurity THEN"
+	" ON true GROUP BY r.root, r.called, g.who, g.more" ARM
+	"3, 'row-security', r.relname::text, " ALTER "CASE WHEN r.relrowsecurity THEN"
 	" ' ENABLE' ELSE '' END || CASE WHEN r.relrowsecurity AND r.relforcerowsecurity THEN"
 	" ' ROW LEVEL SECURITY, FORCE' WHEN r.relforcerowsecurity THEN ' FORCE' ELSE '' END"
-	" || ' ROW LEVEL SECURITY' FROM r WHERE r.relrowsecurity OR r.relforcerowsecurity"
-	ARM "4, 'policy', p.polname::text, 'CREATE POLICY ' || quote_ident(p.polname) || ' ON '"
+	" || ' ROW LEVEL SECURITY' FROM r WHERE r.relrowsecurity OR r.relforcerowsecurity" ARM
+	"4, 'policy', p.polname::text, 'CREATE POLICY ' || quote_ident(p.polname) || ' ON '"
 	" || r.called || CASE WHEN p.polpermissive THEN '' ELSE ' AS RESTRICTIVE' END"
 	" || ' FOR ' || CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w'"
 	"  THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END || ' TO ' || (SELECT"
@@ -74,21 +74,21 @@ static const char rights[] =
 	"   pg_catalog.pg_get_userbyid(u)) END, ', ' ORDER BY u) FROM unnest(p.polroles) u)"
 	" || coalesce(' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')', '')"
 	" || coalesce(' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)"
-	"  || ')', '') FROM r JOIN pg_catalog.pg_policy p ON p.polrelid = r.oid"
-	ARM "5, 'security-label', l.provider, 'SECURITY LABEL FOR ' || quote_ident(l.provider)"
+	"  || ')', '') FROM r JOIN pg_catalog.pg_policy p ON p.polrelid = r.oid" ARM
+	"5, 'security-label', l.provider, 'SECURITY LABEL FOR ' || quote_ident(l.provider)"
 	" || ' ON TABLE ' || r.called || ' IS ' || quote_literal(l.label) FROM r"
 	" JOIN pg_catalog.pg_seclabel l ON l.classoid = " CLASS " AND l.objoid = r.oid";
 
 /* What it is part of, and what stands on it. */
-static const char relatives[] =
-	ARM "10, 'inheritance', i.inhparent::pg_catalog.regclass::text, " ALTER "' INHERIT '"
+static const char relatives[] = ARM
+	"10, 'inheritance', i.inhparent::pg_catalog.regclass::text, " ALTER "' INHERIT '"
 	" || i.inhparent::pg_catalog.regclass::text FROM r JOIN pg_catalog.pg_inherits i ON"
-	" i.inhrelid = r.oid WHERE NOT r.relispartition"
-	ARM "11, 'type-of-table', r.reloftype::pg_catalog.regtype::text, " ALTER "' OF '"
-	" || r.reloftype::pg_catalog.regtype::text FROM r WHERE r.reloftype <> 0"
-	ARM "12, 'rule', w.rulename::text, pg_catalog.pg_get_ruledef(w.oid) FROM r"
-	" JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid"
-	ARM "13, 'publication', p.pubname::text, 'ALTER PUBLICATION ' || quote_ident(p.pubname)"
+	" i.inhrelid = r.oid WHERE NOT r.relispartition" ARM
+	"11, 'type-of-table', r.reloftype::pg_catalog.regtype::text, " ALTER "' OF '"
+	" || r.reloftype::pg_catalog.regtype::text FROM r WHERE r.reloftype <> 0" ARM
+	"12, 'rule', w.rulename::text, pg_catalog.pg_get_ruledef(w.oid) FROM r"
+	" JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid" ARM
+	"13, 'publication', p.pubname::text, 'ALTER PUBLICATION ' || quote_ident(p.pubname)"
 	" || ' ADD TABLE ' || r.called FROM r JOIN pg_catalog.pg_publication_rel e ON"
 	" e.prrelid = r.oid JOIN pg_catalog.pg_publication p ON p.oid = e.prpubid"
 	" UNION ALL SELECT v.root, 30, CASE c.relkind WHEN 'm' THEN 'materialized-view' ELSE"
@@ -98,21 +98,21 @@ static const char relatives[] =
 	" c.oid = v.oid AND c.relkind IN ('v', 'm') WHERE c.relpersistence <> 't'";
 
 /* How it is stored.  A column that only some servers have is asked for by to_jsonb. */
-static const char storage[] =
-	ARM "20, 'storage-parameters', r.relname::text, " ALTER "' SET (' || (SELECT"
+static const char storage[] = ARM
+	"20, 'storage-parameters', r.relname::text, " ALTER "' SET (' || (SELECT"
 	" string_agg(o, ', ' ORDER BY o) FROM (SELECT unnest(r.reloptions) UNION ALL SELECT"
 	"  'toast.' || unnest(c.reloptions) FROM pg_catalog.pg_class c WHERE c.oid ="
 	"  r.reltoastrelid) x(o)) || ')' FROM r LEFT JOIN pg_catalog.pg_class q ON"
-	" q.oid = r.reltoastrelid WHERE r.reloptions IS NOT NULL OR q.reloptions IS NOT NULL"
-	ARM "21, 'tablespace', s.spcname::text, " ALTER "' SET TABLESPACE '"
+	" q.oid = r.reltoastrelid WHERE r.reloptions IS NOT NULL OR q.reloptions IS NOT "
+	"NULL" ARM "21, 'tablespace', s.spcname::text, " ALTER "' SET TABLESPACE '"
 	" || quote_ident(s.spcname) FROM r JOIN pg_catalog.pg_tablespace s ON"
-	" s.oid = r.reltablespace"
-	ARM "22, 'access-method', m.amname::text, " ALTER "' SET ACCESS METHOD '"
+	" s.oid = r.reltablespace" ARM "22, 'access-method', m.amname::text, " ALTER
+	"' SET ACCESS METHOD '"
 	" || quote_ident(m.amname) FROM r JOIN pg_catalog.pg_am m ON m.oid = r.relam"
-	" AND m.amname <> 'heap'"
-	ARM "23, 'unlogged', r.relname::text, " ALTER "' SET UNLOGGED' FROM r"
-	" WHERE r.relpersistence = 'u' AND r.oid <> r.root"
-	ARM "24, 'column-storage', a.attname::text, " ALTER "' ALTER COLUMN '"
+	" AND m.amname <> 'heap'" ARM "23, 'unlogged', r.relname::text, " ALTER
+	"' SET UNLOGGED' FROM r"
+	" WHERE r.relpersistence = 'u' AND r.oid <> r.root" ARM
+	"24, 'column-storage', a.attname::text, " ALTER "' ALTER COLUMN '"
 	" || quote_ident(a.attname) || CASE WHEN a.attstorage <> y.typstorage THEN"
 	" ' SET STORAGE ' || CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL'"
 	"  WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END ELSE ' SET COMPRESSION ' || CASE"
@@ -120,20 +120,20 @@ static const char storage[] =
 	" FROM r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT"
 	" a.attisdropped JOIN pg_catalog.pg_type y ON y.oid = a.atttypid"
 	" WHERE r.relkind IN ('r', 'p') AND (a.attstorage <> y.typstorage OR"
-	" coalesce(to_jsonb(a)->>'attcompression', '') NOT IN ('', E'\\\\000'))"
-	ARM "25, 'column-statistics', a.attname::text, " ALTER "' ALTER COLUMN '"
+	" coalesce(to_jsonb(a)->>'attcompression', '') NOT IN ('', E'\\\\000'))" ARM
+	"25, 'column-statistics', a.attname::text, " ALTER "' ALTER COLUMN '"
 	" || quote_ident(a.attname) || CASE WHEN coalesce(a.attstattarget, -1) >= 0 THEN"
 	" ' SET STATISTICS ' || a.attstattarget ELSE ' SET (' || o.list || ')' END FROM r"
 	" JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT"
 	" a.attisdropped CROSS JOIN LATERAL (SELECT string_agg(x, ', ') AS list FROM"
 	"  unnest(a.attoptions) x WHERE x LIKE 'n!_distinct%' ESCAPE '!') o WHERE"
-	" coalesce(a.attstattarget, -1) >= 0 OR o.list IS NOT NULL"
-	ARM "26, 'statistics', e.stxname::text, pg_catalog.pg_get_statisticsobjdef(e.oid)"
-	" FROM r JOIN pg_catalog.pg_statistic_ext e ON e.stxrelid = r.oid"
-	ARM "27, 'cluster', x.relname::text, " ALTER "' CLUSTER ON ' || quote_ident(x.relname)"
+	" coalesce(a.attstattarget, -1) >= 0 OR o.list IS NOT NULL" ARM
+	"26, 'statistics', e.stxname::text, pg_catalog.pg_get_statisticsobjdef(e.oid)"
+	" FROM r JOIN pg_catalog.pg_statistic_ext e ON e.stxrelid = r.oid" ARM
+	"27, 'cluster', x.relname::text, " ALTER "' CLUSTER ON ' || quote_ident(x.relname)"
 	" FROM r JOIN pg_catalog.pg_index i ON i.indrelid = r.oid AND i.indisclustered"
-	" JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
-	ARM "28, 'replica-identity', r.relname::text, " ALTER "' REPLICA IDENTITY ' || CASE"
+	" JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid" ARM
+	"28, 'replica-identity', r.relname::text, " ALTER "' REPLICA IDENTITY ' || CASE"
 	" r.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' ELSE 'USING INDEX '"
 	" || coalesce((SELECT quote_ident(x.relname) FROM pg_catalog.pg_index i"
 	"  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE i.indrelid = r.oid"
@@ -141,22 +141,23 @@ static const char storage[] =
 	" AND r.relkind IN ('r', 'p')";
 
 /* What a partition has and its root has not. */
-static const char partitions[] =
-	ARM "40, 'partition-index', x.relname::text, pg_catalog.pg_get_indexdef(x.oid) FROM r"
+static const char partitions[] = ARM
+	"40, 'partition-index', x.relname::text, pg_catalog.pg_get_indexdef(x.oid) FROM r"
 	" JOIN pg_catalog.pg_index i ON i.indrelid = r.oid JOIN pg_catalog.pg_class x ON"
 	" x.oid = i.indexrelid WHERE r.oid <> r.root AND NOT x.relispartition"
 	" AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = x.oid"
-	"  AND k.conrelid = r.oid)"
-	ARM "41, 'partition-constraint', k.conname::text, " ALTER "' ADD CONSTRAINT '"
+	"  AND k.conrelid = r.oid)" ARM "41, 'partition-constraint', k.conname::text, " ALTER
+	"' ADD CONSTRAINT '"
 	" || quote_ident(k.conname) || ' ' || pg_catalog.pg_get_constraintdef(k.oid) FROM r"
 	" JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid WHERE r.oid <> r.root"
-	" AND k.coninhcount = 0 AND k.conparentid = 0 AND k.contype IN ('p', 'u', 'f', 'x', 'c')"
-	ARM "42, 'partition-trigger', g.tgname::text, pg_catalog.pg_get_triggerdef(g.oid)"
+	" AND k.coninhcount = 0 AND k.conparentid = 0 AND k.contype IN ('p', 'u', 'f', 'x', "
+	"'c')" ARM
+	"42, 'partition-trigger', g.tgname::text, pg_catalog.pg_get_triggerdef(g.oid)"
 	" FROM r JOIN pg_catalog.pg_trigger g ON g.tgrelid = r.oid AND NOT g.tgisinternal"
 	" WHERE r.oid <> r.root AND g.tgname <> 'kvferry_freeze' AND NOT EXISTS (SELECT 1 FROM"
 	"  pg_catalog.pg_trigger h JOIN t ON t.oid = h.tgrelid WHERE t.root = r.root"
-	"  AND h.tgrelid <> r.oid AND h.tgname = g.tgname AND h.tgfoid = g.tgfoid)"
-	ARM "43, 'partition-default', a.attname::text, " ALTER "' ALTER COLUMN '"
+	"  AND h.tgrelid <> r.oid AND h.tgname = g.tgname AND h.tgfoid = g.tgfoid)" ARM
+	"43, 'partition-default', a.attname::text, " ALTER "' ALTER COLUMN '"
 	" || quote_ident(a.attname) || coalesce(' SET DEFAULT '"
 	" || pg_catalog.pg_get_expr(d.adbin, d.adrelid), ' DROP DEFAULT') FROM r"
 	" JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT"
@@ -165,29 +166,28 @@ static const char partitions[] =
 	" AND d.adnum = a.attnum LEFT JOIN pg_catalog.pg_attrdef e ON e.adrelid = r.root"
 	" AND e.adnum = b.attnum WHERE r.oid <> r.root"
 	" AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM"
-	" pg_catalog.pg_get_expr(e.adbin, e.adrelid)"
-	ARM "44, 'partition-not-null', a.attname::text, " ALTER "' ALTER COLUMN '"
+	" pg_catalog.pg_get_expr(e.adbin, e.adrelid)" ARM
+	"44, 'partition-not-null', a.attname::text, " ALTER "' ALTER COLUMN '"
 	" || quote_ident(a.attname) || ' SET NOT NULL' FROM r JOIN pg_catalog.pg_attribute a"
 	" ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull"
 	" JOIN pg_catalog.pg_attribute b ON b.attrelid = r.root AND b.attname = a.attname"
 	" AND b.attnum > 0 AND NOT b.attnotnull WHERE r.oid <> r.root";
 
 /* What is said about it, its columns, constraints and indexes. */
-static const char comments[] =
-	ARM "50, 'comment', r.relname::text, 'COMMENT ON TABLE ' || r.called || ' IS '"
+static const char comments[] = ARM
+	"50, 'comment', r.relname::text, 'COMMENT ON TABLE ' || r.called || ' IS '"
 	" || quote_literal(d.description) FROM r JOIN pg_catalog.pg_description d ON"
-	" d.classoid = " CLASS " AND d.objoid = r.oid AND d.objsubid = 0"
-	ARM "51, 'comment', a.attname::text, 'COMMENT ON COLUMN ' || r.called || '.'"
+	" d.classoid = " CLASS " AND d.objoid = r.oid AND d.objsubid = 0" ARM
+	"51, 'comment', a.attname::text, 'COMMENT ON COLUMN ' || r.called || '.'"
 	" || quote_ident(a.attname) || ' IS ' || quote_literal(d.description) FROM r"
 	" JOIN pg_catalog.pg_description d ON d.classoid = " CLASS " AND d.objoid = r.oid"
 	" JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid AND a.attnum = d.objsubid"
-	" AND a.attnum > 0"
-	ARM "52, 'comment', x.relname::text, 'COMMENT ON INDEX '"
+	" AND a.attnum > 0" ARM "52, 'comment', x.relname::text, 'COMMENT ON INDEX '"
 	" || x.oid::pg_catalog.regclass::text || ' IS ' || quote_literal(d.description) FROM r"
 	" JOIN pg_catalog.pg_index i ON i.indrelid = r.oid JOIN pg_catalog.pg_class x ON"
 	" x.oid = i.indexrelid JOIN pg_catalog.pg_description d ON d.classoid = " CLASS
-	" AND d.objoid = x.oid"
-	ARM "53, 'comment', k.conname::text, 'COMMENT ON CONSTRAINT ' || quote_ident(k.conname)"
+	" AND d.objoid = x.oid" ARM
+	"53, 'comment', k.conname::text, 'COMMENT ON CONSTRAINT ' || quote_ident(k.conname)"
 	" || ' ON ' || r.called || ' IS ' || quote_literal(d.description) FROM r"
 	" JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid"
 	" JOIN pg_catalog.pg_description d ON d.objoid = k.oid"
@@ -209,10 +209,15 @@ static enum kvf_status ask(struct kvf_postgres *s, struct kvf_postgres_shape *co
 		if (!with)
 			st = kvf_fail_nomem(err);
 	}
+	/* A planner that takes this for a long one compiles it, which takes a minute. */
+	if (!st)
+		st = kvf_pg_exec(&s->pg, s->conns[0], DOING, err, "SET LOCAL jit = off");
 	if (!st)
 		st = kvf_postgres_query(s, DOING, res, err,
 					"%s%s%s%s%s%s) AS x ORDER BY root, place, name, sql",
 					with, rights, relatives, storage, partitions, comments);
+	if (!st)
+		st = kvf_pg_exec(&s->pg, s->conns[0], DOING, err, "SET LOCAL jit TO DEFAULT");
 	free(with);
 	kvf_buf_release(&oids);
 	return st;
