@@ -39,6 +39,9 @@ static enum kvf_status unmatched(const char *option, const char *pattern,
 	kvf_err_detail(err, "The source has %zu tables; nothing was written.", n);
 	if (near)
 		kvf_err_hint(err, "Did you mean '%s'?", near);
+	else
+		kvf_err_hint(err, "* stands for any characters, ? for one; a table of a "
+				  "schema that --schema named is called SCHEMA.TABLE.");
 	free(names);
 	return KVF_EUSAGE;
 }

@@ -401,6 +401,8 @@ static enum kvf_status export(const struct kvf_options *o, const struct kvf_env 
 		st = kvf_checks_run(&bound, env, report, err);
 	if (!st && o->dry_run)
 		st = kvf_report_count(report, &bound, err);
+	if (st && err && !*err->detail)
+		kvf_err_detail(err, "Nothing was written.");
 	if (st || o->dry_run)
 		goto out;
 	if (!out)

@@ -102,12 +102,12 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 	enum kvf_status st = kvf_source_open(m->o->source, m->env, &m->source, err);
 
 	if (st)
-		return st;
+		goto out;
 	snprintf(m->place, sizeof(m->place), "%s", kvf_source_place(m->source));
 	r->in_place = kvf_source_is_place(m->source, m->o->target);
 	st = kvf_still_opened(m->source, r, err);
 	if (st)
-		return st;
+		goto out;
 	st = kvf_store_open(m->o->target, KVF_STORE_READ, &so, m->env, &store, err);
 	if (st == KVF_ENOTFOUND)
 		st = kvf_preflight_new(m->o, m->env, r, err);
@@ -150,6 +150,9 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 		st = KVF_EVERSION;
 	}
 out:
+	/* A freeze that we made says so itself. */
+	if (st && err && !*err->detail && !*m->still.stamp)
+		kvf_err_detail(err, "Nothing was changed.");
 	kvf_head_free(earlier);
 	kvf_store_close(store);
 	return st;

@@ -46,9 +46,9 @@ static enum kvf_status refuse_blocked(const struct kvf_store *store,
 	return KVF_EPREFLIGHT;
 }
 
-enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_options *o,
-				     const struct kvf_env *env, const char *app,
-				     struct kvf_report *report, struct kvf_err *err)
+static enum kvf_status look(struct kvf_store *store, const struct kvf_options *o,
+			    const struct kvf_env *env, const char *app,
+			    struct kvf_report *report, struct kvf_err *err)
 {
 	/* First the control row, then the data: what is published between the two
 	 * looks is seen here, or makes the acquire fail. */
@@ -90,4 +90,15 @@ enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_o
 		return KVF_EPREFLIGHT;
 	}
 	return KVF_OK;
+}
+
+enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_options *o,
+				     const struct kvf_env *env, const char *app,
+				     struct kvf_report *report, struct kvf_err *err)
+{
+	enum kvf_status st = look(store, o, env, app, report, err);
+
+	if (st && err && !*err->detail)
+		kvf_err_detail(err, "Nothing was changed.");
+	return st;
 }

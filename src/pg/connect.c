@@ -145,12 +145,46 @@ static void ignore_notice(void *arg, const PGresult *res)
 	(void)res;
 }
 
+/* A failed connection has no SQLSTATE; the words must do. */
+#define BUSY                                                                                   \
+	"Wait until connections are free, or raise max_connections (or the role's CONNECTION " \
+	"LIMIT)."
+#define PASSWORD                                                                               \
+	"Give the right password in ~/.pgpass or PGPASSWORD (or passfile=FILE in the "         \
+	"connection string), never on a command line."
+static const struct {
+	const char *word, *too; /* both are said */
+	const char *state, *hint;
+} refusals[] = {
+	{ "password authentication failed", NULL, "28P01", PASSWORD },
+	{ "no password", NULL, "28P01", PASSWORD },
+	{ "database \"", "does not exist", "3D000",
+	  "See the names of the databases with: psql -l" },
+	{ "role \"", "does not exist", "28000",
+	  "Name a user that is there: user=NAME in the connection string, or PGUSER; without "
+	  "one it is that of your system." },
+	{ "role \"", "not permitted to log in", "28000",
+	  "Name a user that may log in: user=NAME in the connection string, or PGUSER." },
+	{ "pg_hba.conf", NULL, "28000",
+	  "See which users, databases and methods the server's pg_hba.conf allows." },
+	{ "permission denied for database", NULL, "42501",
+	  "Let the owner GRANT CONNECT on the database, or name another user." },
+	{ "too many c", NULL, "53300", BUSY },
+	{ "remaining connection slots", NULL, "53300", BUSY },
+	{ "definition of service", NULL, "08001",
+	  "See the names in ~/.pg_service.conf, or in the file that PGSERVICEFILE names." },
+	{ "could not translate host name", NULL, "08001",
+	  "See whether the name of the host is written right." },
+	{ "SSL", NULL, "08001", "See sslmode, sslrootcert and what the server offers." },
+};
+
 /* Nothing but libpq's words, unless they may repeat a part of a password. */
 static enum kvf_status not_connected(const struct kvf_pg *pg, const PGconn *conn,
 				     struct kvf_err *err)
 {
 	const char *text = conn ? PQerrorMessage(conn) : "";
 	enum kvf_status st;
+	size_t i;
 
 	if (strstr(text, "invalid ") || strchr(text, '@')) {
 		st = kvf_fail(err, KVF_EUSAGE, "the connection string cannot be used");
@@ -159,16 +193,13 @@ static enum kvf_status not_connected(const struct kvf_pg *pg, const PGconn *conn
 		return st;
 	}
 	st = kvf_pg_fail(pg, conn, NULL, "connect", err);
-	/* A failed connection has no SQLSTATE; the words must do. */
-	if (err && conn &&
-	    (strstr(text, "password authentication failed") || strstr(text, "no password"))) {
-		snprintf(err->code, sizeof(err->code), "28P01");
-		kvf_err_hint(err, "Give the right password in ~/.pgpass or PGPASSWORD (or "
-				  "passfile=FILE in the connection string), never on a command "
-				  "line.");
-	} else if (err && strstr(text, "database \"") && strstr(text, "does not exist")) {
-		snprintf(err->code, sizeof(err->code), "3D000");
-		kvf_err_hint(err, "See the names of the databases with: psql -l");
+	for (i = 0; err && i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		if (!strstr(text, refusals[i].word) ||
+		    (refusals[i].too && !strstr(text, refusals[i].too)))
+			continue;
+		snprintf(err->code, sizeof(err->code), "%s", refusals[i].state);
+		kvf_err_hint(err, "%s", refusals[i].hint);
+		break;
 	}
 	if (pg->side == KVF_ETARGET)
 		kvf_err_detail(err, "Nothing was changed.");

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,14 +58,18 @@ static void one_line(const PGconn *conn, char *to, size_t size)
 	const char *from = PQerrorMessage(conn), *password = PQpass(conn);
 	size_t n = 0, secret = password ? strlen(password) : 0;
 
-	while (*from && n + 4 < size) {
+	while (*from && n + 5 < size) {
 		if (secret > 2 && strncmp(from, password, secret) == 0) {
 			memcpy(to + n, "***", 3);
 			n += 3;
 			from += secret;
 		} else if (*from == '\n' || *from == '\t') {
-			if (n && to[n - 1] != ' ' && from[1])
+			/* libpq puts what it supposes into a line of its own. */
+			if (n && to[n - 1] != ' ' && from[1]) {
+				if (isalnum((unsigned char)to[n - 1]))
+					to[n++] = '.';
 				to[n++] = ' ';
+			}
 			from++;
 		} else {
 			to[n++] = *from++;

@@ -422,11 +422,13 @@ static enum kvf_status check_server(struct kvf_pgr *p, struct kvf_err *err)
 		return kvf_fail(err, KVF_ETARGET,
 				"%s is a CockroachDB; tables are restored to PostgreSQL",
 				p->pg.name);
-	if (version < OLDEST)
-		return kvf_fail(err, KVF_ETARGET,
-				"%s runs PostgreSQL %d; 12 is the oldest that is written",
-				p->pg.name, version / 10000);
-	return KVF_OK;
+	if (version >= OLDEST)
+		return KVF_OK;
+	kvf_fail(err, KVF_ETARGET, "%s runs PostgreSQL %d; 12 is the oldest that is written",
+		 p->pg.name, version / 10000);
+	kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_hint(err, "Upgrade the server, or name another one.");
+	return KVF_ETARGET;
 }
 
 static enum kvf_status begin(struct kvf_pgr *p, struct kvf_err *err)

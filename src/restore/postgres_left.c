@@ -17,7 +17,8 @@ static const struct {
 	const char *kind, *why;
 } reasons[] = {
 	{ "privilege", ROLES },
-	{ "row-security", "until it is switched on, SELECT shows all rows to all who may read" },
+	{ "row-security",
+	  "until it is switched on, SELECT shows all rows to all who may read" },
 	{ "policy", HIDES },
 	{ "security-label", "labels belong to the server" },
 	{ "foreign-table", "it is an ordinary partition here, with the rows that it had" },

@@ -175,9 +175,12 @@ static enum kvf_status check_server(const struct kvf_postgres *s, struct kvf_err
 {
 	if (s->version >= OLDEST)
 		return KVF_OK;
-	return kvf_fail(err, KVF_ESOURCE,
-			"%s runs PostgreSQL %d; 12 is the oldest that is read", s->pg.name,
-			s->version / 10000);
+	kvf_fail(err, KVF_ESOURCE, "%s runs PostgreSQL %d; 12 is the oldest that is read",
+		 s->pg.name, s->version / 10000);
+	kvf_err_hint(err,
+		     "Upgrade the server first (pg_upgrade), or restore a pg_dump of it on "
+		     "a newer one and read that.");
+	return KVF_ESOURCE;
 }
 
 /* Not exported: no reason to stop, only to begin again and to read on one

@@ -20,7 +20,8 @@
 	"  d.deptype = 'e')"                                                                   \
 	" FROM pg_catalog.pg_class c"                                                          \
 	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                            \
-	" WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v') AND n.nspname !~ '^pg_'"                \
+	" WHERE c.relkind IN ('r', 'p', 'f', 'm', 'v')"                                        \
+	" AND (n.nspname !~ '^pg_' OR c.relpersistence = 't')"                                 \
 	" AND n.nspname NOT IN ('information_schema', 'kvferry_freeze', 'crdb_internal')"
 
 enum { OID, SCHEMA, NAME, KIND, PERSISTENCE, IS_PARTITION, IN_SCHEMA, VISIBLE, OF_EXTENSION };
@@ -152,7 +153,37 @@ static const char *left_out(const PGresult *res, int row, const struct own *own)
 	case 'm': return "a materialized view";
 	default: break;
 	}
-	return *PQgetvalue(res, row, PERSISTENCE) == 't' ? "a temporary table" : NULL;
+	return NULL;
+}
+
+static int is_temporary(const PGresult *res, int row)
+{
+	return *PQgetvalue(res, row, PERSISTENCE) == 't';
+}
+
+/* Those of other sessions, which nobody else can read: all names in one line. */
+static void tell_temporary(const struct kvf_postgres *s, const PGresult *res)
+{
+	char names[900] = "";
+	size_t at = 0;
+	int i, n = 0, told = 0;
+
+	for (i = 0; i < PQntuples(res); i++) {
+		const char *name = PQgetvalue(res, i, NAME);
+
+		if (!is_temporary(res, i) || *PQgetvalue(res, i, KIND) == 'v')
+			continue;
+		n++;
+		if (at + strlen(name) + 5 > sizeof(names))
+			continue;
+		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s\"%s\"",
+				       told ? ", " : "", name);
+		told++;
+	}
+	if (n)
+		kvf_source_log(&s->base, KVF_LOG_WARN,
+			       "temporary tables of other sessions are left out: %s%s", names,
+			       told < n ? ", ..." : "");
 }
 
 /* Is it in one of the schemas that are wanted? */
@@ -160,6 +191,8 @@ static int is_wanted(const struct kvf_postgres *s, const PGresult *res, int row)
 {
 	size_t i;
 
+	if (is_temporary(res, row))
+		return 0;
 	if (!s->nschemas)
 		return is_true(res, row, IN_SCHEMA);
 	for (i = 0; i < s->nschemas; i++)
@@ -205,8 +238,9 @@ static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res,
 	s->listed = kvf_arena_zalloc(&s->arena, ((size_t)n + 1) * sizeof(*s->listed));
 	if (!s->listed)
 		return kvf_fail_nomem(err);
+	tell_temporary(s, res);
 	for (i = 0; i < n && !st; i++) {
-		if (is_silent(res, i))
+		if (is_silent(res, i) || is_temporary(res, i))
 			continue;
 		if (!is_wanted(s, res, i)) {
 			if (!is_own(own, res, i))
@@ -229,6 +263,7 @@ static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res,
 static enum kvf_status no_schema(const struct kvf_postgres *s, struct kvf_err *err)
 {
 	kvf_fail(err, KVF_EUSAGE, "no schema with tables matches --schema '%s'", s->schemas[0]);
+	kvf_err_detail(err, "%s. Nothing was written.", s->pg.name);
 	kvf_err_hint(err, "'*' matches all; psql's \\dn lists them.");
 	return KVF_EUSAGE;
 }
@@ -338,6 +373,8 @@ static int find_relation(const PGresult *res, const char *name)
 	for (i = 0; i < PQntuples(res); i++) {
 		const char *schema = PQgetvalue(res, i, SCHEMA);
 
+		if (is_temporary(res, i))
+			continue;
 		if (is_true(res, i, VISIBLE) && strcmp(PQgetvalue(res, i, NAME), name) == 0)
 			return i;
 		len = strlen(schema);

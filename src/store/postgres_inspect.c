@@ -15,7 +15,8 @@ static enum kvf_status ask_text(struct kvf_pgs *s, const char *sql,
 				struct kvf_err *err)
 {
 	PGresult *res;
-	enum kvf_status st = kvf_pg_query(&s->pg, s->conn, sql, args, "read", &res, err);
+	enum kvf_status st =
+		kvf_pg_query(&s->pg, s->conn, sql, args, "see what the store is", &res, err);
 
 	buf[0] = '\0';
 	if (!st && PQntuples(res) > 0)
@@ -34,8 +35,11 @@ enum kvf_status kvf_pgs_find_read_only(struct kvf_pgs *s, char *buf, size_t size
 	return ask_text(
 		s,
 		"SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN"
-		" 'the server is a standby, which cannot be written' WHEN reset_val = 'on'"
-		" THEN 'the server is read-only (default_transaction_read_only)' END"
+		" 'the server is a standby, which cannot be written: name the primary server' "
+		"WHEN reset_val = 'on'"
+		" THEN 'the server is read-only (default_transaction_read_only): name one that "
+		"takes"
+		" writes, or end that' END"
 		" FROM pg_catalog.pg_settings WHERE name = 'default_transaction_read_only'",
 		&none, buf, size, err);
 }
@@ -95,7 +99,7 @@ static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, 
 
 	kvf_pg_number(&a, live);
 	kvf_pg_text(&a, s->schema);
-	st = kvf_pg_query(&s->pg, s->conn, privileges, &a, "read", &res, err);
+	st = kvf_pg_query(&s->pg, s->conn, privileges, &a, "see what is needed", &res, err);
 	if (!st && needs)
 		kvf_pg_get_text(res, 0, 0, needs, needs_size);
 	if (!st)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OLDEST 120000
+
 enum kvf_status kvf_pgs_ready(struct kvf_pgs *s, struct kvf_err *err)
 {
 	if (s->conn && PQstatus(s->conn) == CONNECTION_OK)
@@ -131,7 +133,7 @@ static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
 	if (!st && has > 0) {
 		st = kvf_pg_query(&s->pg, s->conn,
 				  "SELECT live_schema, live FROM kvferry.control WHERE id = 1",
-				  &none, "read", &res, err);
+				  &none, "look for a store", &res, err);
 		if (!st && PQntuples(res) == 1) {
 			kvf_pg_get_text(res, 0, 0, s->schema, sizeof(s->schema));
 			kvf_pg_get_text(res, 0, 1, s->table, sizeof(s->table));
@@ -140,8 +142,8 @@ static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
 	}
 	if (!st && !s->schema[0]) {
 		st = kvf_pg_query(&s->pg, s->conn,
-				  "SELECT coalesce(current_schema(), 'public')", &none, "read",
-				  &res, err);
+				  "SELECT coalesce(current_schema(), 'public')", &none,
+				  "look for a store", &res, err);
 		if (!st)
 			kvf_pg_get_text(res, 0, 0, s->schema, sizeof(s->schema));
 		PQclear(res);
@@ -152,6 +154,18 @@ static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
 	kvf_pg_quote(s->table, table);
 	snprintf(s->live, sizeof(s->live), "%s.%s", schema, table);
 	return st;
+}
+
+static enum kvf_status check_server(const struct kvf_pgs *s, struct kvf_err *err)
+{
+	int version = PQserverVersion(s->conn);
+
+	if (version >= OLDEST)
+		return KVF_OK;
+	kvf_fail(err, KVF_ETARGET, "%s runs PostgreSQL %d; 12 is the oldest that keeps a store",
+		 s->pg.name, version / 10000);
+	kvf_err_hint(err, "Upgrade the server, or name another one.");
+	return KVF_ETARGET;
 }
 
 enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
@@ -188,12 +202,16 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 		st = kvf_pgs_ready(s, err);
 	if (!st)
 		st = kvf_pg_settle(&s->pg, s->conn, err);
+	if (!st)
+		st = check_server(s, err);
 	s->quiet.dialect = s->worker.dialect = s->pg.dialect;
 	if (s->pg.dialect->pointed)
 		s->base.ops = &kvf_roach_ops;
 	if (!st)
 		st = find_table(s, err);
 	if (st) {
+		if (err && !*err->detail)
+			kvf_err_detail(err, "Nothing was changed.");
 		kvf_pgs_close(&s->base);
 		return st;
 	}

@@ -42,8 +42,9 @@ equal "$("$K" cat tables.kvf | jq -r .partition | sort -u)" o
 expect 0 export --schema '*' --overwrite dbname=shop tables.kvf
 equal "$("$K" cat tables.kvf | jq -r .partition | sort -u)" public.o
 pg_sql postgres "CREATE ROLE blind LOGIN" && pg_sql shop "GRANT SELECT ON o TO blind" || exit 1
-expect 4 export "dbname=shop user=blind" blind.kvf
+expect 13 export "dbname=shop user=blind" blind.kvf
 says 'its control row is not to be read'
+says 'SELECT on table kv'
 expect 0 export -t o "dbname=shop user=blind" blind.kvf
 # From one database of a server to another: what the store writes is no change of the source.
 pg_sql postgres "CREATE DATABASE beside" || exit 1
@@ -135,12 +136,14 @@ equal "$(pg_sql empty "SELECT count(*) FROM pg_namespace WHERE nspname = 'kvferr
 pg_sql postgres "ALTER DATABASE empty SET default_transaction_read_only = on" || exit 1
 expect 13 import big.kvf dbname=empty
 says "read-only"
+says "name one that takes writes"
 expect 5 import big.kvf dbname=nothere
 says "does not exist"
 pg_sql postgres "ALTER DATABASE empty RESET default_transaction_read_only" \
     "ALTER DATABASE empty SET statement_timeout = '3ms'" || exit 1
 expect 5 import big.kvf dbname=empty
 says "statement timeout"
+says "Nothing was changed"
 
 # --- a disk that fills up, where a small one can be had ----------------------------------
 mkdir "$PG_DIR/small"

@@ -38,6 +38,17 @@ says '"far" is left out: it is a foreign table'
 says '"kept" is left out: it is a materialized view'
 says 'the tables of schema "other" are not carried: name it with --schema'
 first=$(root)
+# Temporary ones are those of sessions: this one ends when it is told to.
+mkfifo session
+"$PG_BIN/psql" -Xq -d postgres <session & session=$!
+exec 8>session
+echo 'CREATE TEMP TABLE mine(a int); CREATE TEMP TABLE big(a int); SELECT pg_notify($$x$$, $$y$$);' >&8
+for i in 1 2 3 4 5 6 7 8 9; do [ "$(pg_sql postgres "SELECT count(*) FROM pg_class WHERE relname IN ('mine', 'big')")" = 3 ] && break; sleep 0.2; done
+expect 0 export -T bare --overwrite "$P" x.kvf
+says 'temporary tables of other sessions are left out: "big", "mine"'
+equal "$(root)" "$first" "beside temporary tables"
+exec 8>&-
+wait $session
 "$K" info --json x.kvf >info.json || die info
 counts=$("$K" cat x.kvf | jq -r .partition | sort | uniq -c | awk '{c = $1; $1 = ""; print $0 "=" c}' | tr -d '\n')
 equal "$counts" ' Odd "name" %s/.é=1 big=100000 child=1 dropped=1 made=1 parent=1 parted=120000 twice=120000 unlogged=1'
@@ -52,6 +63,9 @@ expect 0 verify -T bare "tables:$P" x.kvf
 expect 0 export --schema 'o*' "$P" other.kvf
 says other.t
 expect 2 export --schema nosuch "$P" no.kvf
+says 'Nothing was written'
+expect 2 export -t nosuch "$P" no.kvf
+says 'stands for any characters'
 legacy l.db 3
 expect 2 export --schema public sqlite:l.db no.kvf
 
@@ -142,9 +156,16 @@ later "pg_stop immediate"
 fails 'cannot read query' -f slow "$P"
 wait
 fails 'cannot connect' "$P"
+says 'See whether the server runs'
+says 'Nothing was written'
 pg_again
 expect 0 export -t empty "$P" again.kvf
 fails 'does not exist' dbname=nosuch
+says 'psql -l'
+fails 'role "nosuch" does not exist' 'dbname=postgres user=nosuch'
+says 'Name a user'
+fails 'service "nosuch" not found' service=nosuch
+says 'pg_service.conf'
 expect 2 export 'postgresql://[bad' no.kvf
 pg_sql postgres 'CREATE ROLE poor LOGIN' 'GRANT SELECT ON big TO poor' 'CREATE TABLE hidden(a int)' \
     'CREATE TABLE ruled(a int)' 'INSERT INTO ruled VALUES (1), (2)' 'GRANT SELECT ON ruled TO poor' \
@@ -162,12 +183,20 @@ pg_sql postgres "ALTER ROLE poor PASSWORD 'right'"
 { echo 'local all poor scram-sha-256'; cat "$PG_DIR/data/pg_hba.conf"; } >hba && cat hba >"$PG_DIR/data/pg_hba.conf"
 pg_sql postgres 'SELECT pg_reload_conf()' >/dev/null; sleep 0.5
 PGPASSWORD=wrong fails 'password authentication failed' -t big 'dbname=postgres user=poor'
+says 'pgpass'
 PGPASSWORD=right expect 0 export -t big --overwrite 'dbname=postgres user=poor' right.kvf
 
 # --- fewer connections than wanted: it says so, and the result is the same
 pg_sql postgres "ALTER ROLE poor CONNECTION LIMIT 2"
 PGPASSWORD=right expect 0 export -j 5 -t big --overwrite 'dbname=postgres user=poor' few.kvf
 says '2 connections only'
+pg_sql postgres 'ALTER ROLE poor CONNECTION LIMIT 0'
+PGPASSWORD=right fails 'too many connections' -t big 'dbname=postgres user=poor'
+says 'Wait until connections are free'
+pg_sql postgres 'ALTER ROLE poor NOLOGIN'
+PGPASSWORD=right fails 'not permitted to log in' -t big 'dbname=postgres user=poor'
+says 'may log in'
+pg_sql postgres 'ALTER ROLE poor LOGIN CONNECTION LIMIT 2'
 expect 0 verify -t big "tables:$P" few.kvf
 
 # --- texts of SQL_ASCII that are no UTF-8 are carried as bytes

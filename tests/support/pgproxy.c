@@ -241,10 +241,27 @@ static void from_client(struct pgproxy *p, struct link *l, const uint8_t *m, siz
 	append(out, m, n);
 }
 
-static void from_server(struct link *l, const uint8_t *m, size_t n)
+/* The version that the server says it has, where a rule says another. */
+static int pretend(struct buffer *out, const char *version, const uint8_t *m, size_t n)
+{
+	static const char name[] = "server_version"; /* with its NUL */
+	char body[64];
+
+	if (!version || m[0] != 'S' || n < 5 + sizeof(name) ||
+	    memcmp(m + 5, name, sizeof(name)) != 0)
+		return 0;
+	memcpy(body, name, sizeof(name));
+	snprintf(body + sizeof(name), sizeof(body) - sizeof(name), "%s", version);
+	append_message(out, 'S', body, sizeof(name) + strlen(version) + 1);
+	return 1;
+}
+
+static void from_server(const struct pgproxy *p, struct link *l, const uint8_t *m, size_t n)
 {
 	struct buffer *out = &l->half[PGPROXY_SERVER].out;
 
+	if (pretend(out, rules_version(&p->rules), m, n))
+		return;
 	/* COPY FROM STDIN: its answer comes when the client has sent the rows. */
 	if (l->answer == AS_IT_IS || m[0] == 'G') {
 		append(out, m, n);
@@ -321,7 +338,7 @@ static void pump(struct pgproxy *p, struct link *l, enum pgproxy_side side)
 		else if (side == PGPROXY_CLIENT)
 			from_client(p, l, rest.p, n);
 		else
-			from_server(l, rest.p, n);
+			from_server(p, l, rest.p, n);
 		at += n;
 	}
 	if (at)

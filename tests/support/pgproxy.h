@@ -33,6 +33,8 @@
  *                              before a byte of the answer has passed (of COPY FROM
  *                              STDIN, of that to the rows)
  *   refuse CODE N              the N-th connection is answered with the error
+ *   version NUMBER             the server says that it is of that version (13.4); it
+ *                              fires never
  *
  * CODE is an SQLSTATE.  57P01 and its like end the session: the error is followed
  * by the end of the connection.  TYPE is one character, the message's type; with

@@ -17,6 +17,7 @@ static const struct {
 	{ "fail-done", FAIL_DONE },
 	{ "lose-done", LOSE_DONE },
 	{ "refuse", REFUSE },
+	{ "version", VERSION },
 };
 
 /* The next word, and behind it; 0 where there is none. */
@@ -63,6 +64,8 @@ static int read_rule(const char *text, struct rule *r)
 	for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
 		if (strcmp(word, actions[i].word) == 0)
 			r->action = actions[i].action;
+	if (r->action == VERSION)
+		return next_word(&text, r->code, sizeof(r->code)) && !*text;
 	if (r->action >= CUT_BEFORE && r->action <= HOLD) {
 		if (!next_word(&text, word, sizeof(word)) || !read_side(word, r))
 			return 0;
@@ -152,5 +155,15 @@ const struct rule *rules_connection(struct rules *r)
 	for (i = 0; i < r->n; i++)
 		if (r->rule[i].action == REFUSE && fires(r, &r->rule[i]))
 			return &r->rule[i];
+	return NULL;
+}
+
+const char *rules_version(const struct rules *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->rule[i].action == VERSION)
+			return r->rule[i].code;
 	return NULL;
 }

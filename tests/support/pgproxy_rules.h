@@ -16,6 +16,7 @@ enum action {
 	FAIL_DONE,
 	LOSE_DONE,
 	REFUSE,
+	VERSION,
 };
 
 #define RULE_TEXT 120
@@ -23,7 +24,7 @@ struct rule {
 	enum action action;
 	enum pgproxy_side side; /* of cuts and holds */
 	char type;              /* of message; 0 = any */
-	char code[6];
+	char code[6];           /* or the version */
 	char text[RULE_TEXT];
 	uint64_t first, last; /* it fires from the first-th to the last-th */
 	uint64_t seen;        /* how many it could have fired at */
@@ -48,5 +49,7 @@ const struct rule *rules_message(struct rules *r, enum pgproxy_side side, char t
 				 uint32_t about);
 const struct rule *rules_statement(struct rules *r, const char *text);
 const struct rule *rules_connection(struct rules *r);
+/* What the server says that it is; NULL = what it is. */
+const char *rules_version(const struct rules *r);
 
 #endif
