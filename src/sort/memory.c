@@ -1,138 +1,263 @@
-/* memory - the run that is being filled: blocks of records. */
+/*
+ * memory - what is held of a run: the desk, and blocks of sorted records.
+ *
+ *   put -> desk (4 MiB, in the order of arrival) -> sorted -> block
+ *                                                             block ...
+ *
+ * A gigabyte of records in random order that is sorted as a whole is read record
+ * by record from all over the memory, which costs more than the sorting.  Blocks
+ * are sorted in the cache and then read from front to end.
+ */
 #include "sort/merge.h"
 
 #include <stdlib.h>
 
-#define AHEAD 8 /* records */
+#define RECORD_USUAL 64 /* bytes: a desk has slots for so small ones */
+#define LINE 64         /* bytes that the processor fetches at once ... */
+#define FETCH_MOST 1024 /* ... and it goes on by itself */
 
-static enum kvf_status add_block(struct memory *m, size_t size, struct kvf_err *err)
+/* ---- blocks -------------------------------------------------------------------- */
+
+static enum kvf_status grow(struct memory *m, struct kvf_err *err)
 {
+	size_t n = m->size ? m->size * 2 : 16;
 	struct block *blocks;
-	size_t n;
 
-	if (m->nblocks == m->size) {
-		n = m->size ? m->size * 2 : 16;
-		blocks = realloc(m->blocks, n * sizeof(*blocks));
-		if (!blocks)
-			return kvf_fail_nomem(err);
-		m->blocks = blocks;
-		m->size = n;
-	}
-	m->blocks[m->nblocks].ptr = malloc(size);
-	if (!m->blocks[m->nblocks].ptr)
+	if (m->nblocks + m->nkept < m->size)
+		return KVF_OK;
+	blocks = realloc(m->blocks, n * sizeof(*blocks));
+	if (!blocks)
 		return kvf_fail_nomem(err);
-	m->blocks[m->nblocks].size = size;
-	m->blocks[m->nblocks].used = 0;
-	m->blocks[m->nblocks].n = 0;
-	m->nblocks++;
+	m->blocks = blocks;
+	m->size = n;
 	return KVF_OK;
 }
 
-enum kvf_status kvf_memory_alloc(struct memory *m, size_t block, size_t size,
-				 struct record **out, uint64_t *used, struct kvf_err *err)
+/* A block of `size` bytes behind those that hold records; it does not count yet. */
+static enum kvf_status next_block(struct memory *m, size_t size, struct kvf_err *err)
 {
 	enum kvf_status st;
+	struct block b;
+
+	if (size == m->block && m->nkept > 0)
+		return KVF_OK;
+	st = grow(m, err);
+	if (st)
+		return st;
+	memset(&b, 0, sizeof(b));
+	b.size = size;
+	b.ptr = malloc(size);
+	if (!b.ptr)
+		return kvf_fail_nomem(err);
+	memmove(m->blocks + m->nblocks + 1, m->blocks + m->nblocks,
+		m->nkept * sizeof(*m->blocks));
+	m->blocks[m->nblocks] = b;
+	m->nkept++;
+	return KVF_OK;
+}
+
+/* From now on it counts. */
+static struct block *take_block(struct memory *m)
+{
+	struct block *b = &m->blocks[m->nblocks++];
+
+	m->nkept--;
+	m->held += b->size;
+	return b;
+}
+
+size_t kvf_memory_note(struct memory *m)
+{
+	struct block *b = &m->blocks[m->nblocks - 1];
+	const struct record *last;
+
+	b->joins = 0;
+	if (m->nblocks == 1)
+		return SIZE_MAX;
+	last = b[-1].last;
+	b->joins = record_cmp(last, b->first) <= 0;
+	return record_common(last, b->first);
+}
+
+enum kvf_status kvf_memory_large(struct memory *m, size_t size, struct record **out,
+				 struct kvf_err *err)
+{
+	enum kvf_status st = next_block(m, size, err);
 	struct block *b;
 
-	while (m->current < m->nblocks) {
-		b = &m->blocks[m->current];
-		if (size <= b->size - b->used)
-			break;
-		*used += b->size - b->used;
-		m->current++;
-	}
-	if (m->current == m->nblocks) {
-		st = add_block(m, size > block ? size : block, err);
-		if (st)
-			return st;
-	}
-	b = &m->blocks[m->current];
-	*out = (struct record *)(void *)(b->ptr + b->used);
-	b->used += size;
-	b->n++;
-	m->n++;
-	*used += size + sizeof(struct slot);
+	if (st)
+		return st;
+	b = take_block(m);
+	b->used = size;
+	b->first = b->last = *out = (struct record *)(void *)b->ptr;
 	return KVF_OK;
 }
 
-enum kvf_status kvf_memory_index(struct memory *m, struct kvf_err *err)
-{
-	struct walk w = { .mem = m };
-	struct slot *index = malloc(m->n * sizeof(*index));
-	struct record *r;
-	size_t i = 0;
-
-	if (!index)
-		return kvf_fail_nomem(err);
-	while ((r = kvf_walk_next(&w)))
-		index[i++].rec = r;
-	m->index = index;
-	return KVF_OK;
-}
-
-void kvf_memory_drop_first(struct memory *m, size_t block, uint64_t *used)
+void kvf_memory_drop_first(struct memory *m)
 {
 	struct block first = m->blocks[0];
 
-	*used -= first.size + first.n * sizeof(struct slot);
-	m->n -= first.n;
-	m->current--;
-	memmove(m->blocks, m->blocks + 1, (m->nblocks - 1) * sizeof(*m->blocks));
-	if (first.size > block) {
+	m->held -= first.size;
+	m->nblocks--;
+	memmove(m->blocks, m->blocks + 1, (m->nblocks + m->nkept) * sizeof(*m->blocks));
+	if (first.size != m->block)
 		free(first.ptr);
-		m->nblocks--;
-		return;
-	}
-	first.used = 0;
-	first.n = 0;
-	m->blocks[m->nblocks - 1] = first;
+	else
+		m->blocks[m->nblocks + m->nkept++] = first;
+	if (m->nblocks)
+		m->blocks[0].joins = 0;
 }
 
-void kvf_memory_reset(struct memory *m, size_t block, uint64_t most)
+void kvf_memory_drop_blocks(struct memory *m, uint64_t most)
 {
-	size_t i, kept = 0;
+	size_t n = m->nblocks + m->nkept, i;
 
-	free(m->index);
-	m->index = NULL;
-	for (i = 0; i < m->nblocks; i++) {
-		if (m->blocks[i].size > block || kept >= most / block) {
+	m->nblocks = m->nkept = 0;
+	for (i = 0; i < n; i++) {
+		if (m->blocks[i].size != m->block || m->nkept >= most / m->block)
 			free(m->blocks[i].ptr);
-			continue;
-		}
-		m->blocks[i].used = 0;
-		m->blocks[i].n = 0;
-		m->blocks[kept++] = m->blocks[i];
+		else
+			m->blocks[m->nkept++] = m->blocks[i];
 	}
-	m->nblocks = kept;
-	m->current = 0;
-	m->n = 0;
+	m->held = 0;
+}
+
+void kvf_memory_reset(struct memory *m, uint64_t most)
+{
+	kvf_memory_drop_blocks(m, most);
+	m->desk.used = m->desk.n = 0;
 }
 
 void kvf_memory_release(struct memory *m)
 {
-	kvf_memory_reset(m, 1, 0);
+	size_t i;
+
+	for (i = 0; i < m->nblocks + m->nkept; i++)
+		free(m->blocks[i].ptr);
 	free(m->blocks);
-	m->blocks = NULL;
-	m->size = 0;
+	free(m->desk.ptr);
+	free(m->desk.slots);
+	memset(m, 0, sizeof(*m));
+}
+
+/* ---- the desk ------------------------------------------------------------------- */
+
+int kvf_desk_has_room(const struct memory *m, size_t size)
+{
+	const struct desk *d = &m->desk;
+
+	return d->n == 0 ? size <= m->block : d->n < d->most && size <= m->block - d->used;
+}
+
+enum kvf_status kvf_desk_place(struct memory *m, size_t size, struct record **out,
+			       struct kvf_err *err)
+{
+	struct desk *d = &m->desk;
+
+	if (!d->ptr)
+		d->ptr = malloc(m->block);
+	if (!d->slots) {
+		d->most = m->block / RECORD_USUAL;
+		d->slots = malloc(d->most * sizeof(*d->slots));
+	}
+	if (!d->ptr || !d->slots)
+		return kvf_fail_nomem(err);
+	if (d->n == 0) {
+		d->shared = SIZE_MAX;
+		d->ascending = 1;
+	}
+	*out = d->slots[d->n++].rec = (struct record *)(void *)(d->ptr + d->used);
+	d->used += size;
+	return KVF_OK;
+}
+
+void kvf_desk_note(struct memory *m)
+{
+	struct desk *d = &m->desk;
+	const struct record *last, *r;
+	size_t common;
+
+	if (d->n < 2)
+		return;
+	last = d->slots[d->n - 2].rec;
+	r = d->slots[d->n - 1].rec;
+	common = record_common(last, r);
+	if (common < d->shared)
+		d->shared = common;
+	if (d->ascending && record_cmp_from(last, r, common) > 0)
+		d->ascending = 0;
+}
+
+/* Lay the records down in their order. */
+static void lay_down(const struct desk *d, struct block *b)
+{
+	uint8_t *to = b->ptr, *last = to;
+	size_t i, size;
+
+	for (i = 0; i < d->n; i++) {
+		size = record_padded(record_size(d->slots[i].rec));
+		memcpy(to, d->slots[i].rec, size);
+		last = to;
+		to += size;
+	}
+	b->last = (struct record *)(void *)last;
+}
+
+enum kvf_status kvf_desk_clear(struct memory *m, struct kvf_err *err)
+{
+	struct desk *d = &m->desk;
+	enum kvf_status st;
+	struct block *b;
+	uint8_t *ptr;
+
+	if (d->n == 0)
+		return KVF_OK;
+	st = next_block(m, m->block, err);
+	if (st)
+		return st;
+	b = take_block(m);
+	b->used = d->used;
+	if (d->ascending && d->used > m->block / 2) { /* they lie as they should */
+		b->last = d->slots[d->n - 1].rec;
+		ptr = b->ptr;
+		b->ptr = d->ptr;
+		d->ptr = ptr;
+	} else {
+		if (!d->ascending)
+			kvf_slots_sort(d->slots, d->n, d->shared);
+		lay_down(d, b);
+	}
+	b->first = (struct record *)(void *)b->ptr;
+	d->used = d->n = 0;
+	return KVF_OK;
+}
+
+/* ---- reading --------------------------------------------------------------------- */
+
+/* The record behind has its turn when those of the other blocks have had theirs: time
+ * to fetch it, as if it were as large as this one. */
+static void fetch_ahead(const uint8_t *p, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size && i < FETCH_MOST; i += LINE)
+		__builtin_prefetch(p + i);
 }
 
 struct record *kvf_walk_next(struct walk *w)
 {
-	const struct memory *m = w->mem;
+	const struct block *b = w->mem->blocks + w->i;
 	struct record *r;
 
-	if (m->index) {
-		if (w->i + AHEAD < m->n) /* they lie scattered: be early */
-			__builtin_prefetch(m->index[w->i + AHEAD].rec);
-		return w->i < m->n ? m->index[w->i++].rec : NULL;
-	}
-	while (w->i < m->nblocks && w->pos == m->blocks[w->i].used) {
+	while (w->i < w->end && w->pos == b->used) {
+		b++;
 		w->i++;
 		w->pos = 0;
 	}
-	if (w->i == m->nblocks)
+	if (w->i == w->end)
 		return NULL;
-	r = (struct record *)(void *)(m->blocks[w->i].ptr + w->pos);
+	r = (struct record *)(void *)(b->ptr + w->pos);
 	w->pos += record_padded(record_size(r));
+	fetch_ahead(b->ptr + w->pos, record_size(r));
 	return r;
 }

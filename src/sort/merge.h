@@ -8,45 +8,70 @@
 
 /* ---- records in memory ------------------------------------------------------ */
 
+/* Records one behind the other, in order. */
 struct block {
 	uint8_t *ptr;
 	size_t size, used;
-	size_t n; /* records */
+	struct record *first, *last;
+	int joins; /* its first record is not before the last one of the block before */
 };
 
-/* Blocks filled with records one behind the other, and perhaps their index. */
-struct memory {
-	struct block *blocks;
-	size_t nblocks, size; /* allocated; room in the array */
-	size_t current;       /* the block being filled */
-	size_t n;             /* records */
-	struct slot *index;   /* NULL: they are in order as they lie */
+/* Where records lie in the order of their arrival, until it is full. */
+struct desk {
+	uint8_t *ptr;
+	size_t used;
+	struct slot *slots;
+	size_t n, most;
+	size_t shared; /* ordering bytes that all of them share */
+	int ascending;
 };
 
 /*
- * Room for a record, which counts from now on.  *used grows by its size, by its
- * slot in an index that may have to be built, and by what is left unused.
+ * What is held of a run.  A desk that is full is sorted while the processor's
+ * caches hold it, and its records are laid down in a block, in order: whoever
+ * merges the blocks reads each from its front to its end.
  */
-KVF_MUST_CHECK enum kvf_status kvf_memory_alloc(struct memory *m, size_t block, size_t size,
-						struct record **out, uint64_t *used,
-						struct kvf_err *err);
+struct memory {
+	size_t block;          /* the size of a desk, and usually of a block */
+	struct block *blocks;  /* in the order of arrival */
+	size_t nblocks, nkept; /* with records; behind them, empty ones */
+	size_t size;           /* room in the array */
+	uint64_t held;         /* bytes of the blocks with records */
+	struct desk desk;
+};
 
-/* Build the index, in the order of arrival. */
-KVF_MUST_CHECK enum kvf_status kvf_memory_index(struct memory *m, struct kvf_err *err);
+/* Does a record of this padded size have room on the desk? */
+int kvf_desk_has_room(const struct memory *m, size_t size);
+/* The place for it, and a slot. */
+KVF_MUST_CHECK enum kvf_status kvf_desk_place(struct memory *m, size_t size,
+					      struct record **out, struct kvf_err *err);
+/* The record that was placed last is complete: how does it follow the one before? */
+void kvf_desk_note(struct memory *m);
+/* Sort what lies there, and put it down as a block. */
+KVF_MUST_CHECK enum kvf_status kvf_desk_clear(struct memory *m, struct kvf_err *err);
 
-/* Forget the records of the first block, which is not the one being filled. */
-void kvf_memory_drop_first(struct memory *m, size_t block, uint64_t *used);
+/* A block for one record that is larger than a desk; complete it, then call
+ * kvf_memory_note(). */
+KVF_MUST_CHECK enum kvf_status kvf_memory_large(struct memory *m, size_t size,
+						struct record **out, struct kvf_err *err);
+/* The last block is complete: how does it follow the one before?  Returns how many
+ * ordering bytes they share, SIZE_MAX if it is the only one. */
+size_t kvf_memory_note(struct memory *m);
 
-/* Forget the records; of the blocks of the usual size, `most` bytes are kept for the
- * next run. */
-void kvf_memory_reset(struct memory *m, size_t block, uint64_t most);
+/* Forget the records of the first block. */
+void kvf_memory_drop_first(struct memory *m);
+/* Forget those of all blocks, but not what lies on the desk.  Of the blocks of the usual
+ * size, `most` bytes are kept for what comes next. */
+void kvf_memory_drop_blocks(struct memory *m, uint64_t most);
+/* Forget the desk as well. */
+void kvf_memory_reset(struct memory *m, uint64_t most);
 void kvf_memory_release(struct memory *m);
 
-/* The records in their order: by index, or as they lie. */
+/* The records of some blocks that join each other. */
 struct walk {
 	const struct memory *mem;
-	size_t i;   /* of the index, or of the blocks */
-	size_t pos; /* in block i */
+	size_t i, end; /* of the blocks */
+	size_t pos;    /* in block i */
 };
 struct record *kvf_walk_next(struct walk *w);
 
@@ -67,15 +92,16 @@ void kvf_runs_release(struct runs *runs);
 
 struct merge;
 
-#define MERGE_FAN_IN 64 /* runs, the one in memory included */
+#define MERGE_FAN_IN 64 /* runs in the file: each has buffers */
 
 /*
- * Merge the spilled runs and what is in memory, which is the last run.  All is
- * borrowed until kvf_merge_free(); more than 64 runs are merged to fewer first.
+ * Merge the spilled runs (NULL = none) and what is in memory, which was put last.
+ * All records share their first `shared` ordering bytes.  All is borrowed until
+ * kvf_merge_free(); more than 64 runs are merged to fewer first.
  */
 KVF_MUST_CHECK enum kvf_status kvf_merge_new(struct runs *runs, struct spill *spill,
-					     const struct memory *mem, struct merge **out,
-					     struct kvf_err *err);
+					     const struct memory *mem, size_t shared,
+					     struct merge **out, struct kvf_err *err);
 
 /* The next record and its value, valid until the next call.  KVF_EOF. */
 KVF_MUST_CHECK enum kvf_status kvf_merge_next(struct merge *m, struct record **r,

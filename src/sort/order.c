@@ -10,8 +10,6 @@
  */
 #include "sort/record.h"
 
-#include "base/hash.h"
-
 #define SMALL 16           /* insertion sort up to here */
 #define EXHAUSTED SIZE_MAX /* `depth` of a range whose keys have no more bytes */
 
@@ -21,19 +19,6 @@ static void swap(struct slot *a, struct slot *b)
 
 	*a = *b;
 	*b = t;
-}
-
-/* Eight ordering bytes from `depth`, zeros behind the end. */
-static uint64_t prefix_at(const struct record *r, size_t depth)
-{
-	size_t len = record_order_len(r);
-	uint8_t bytes[8] = { 0 };
-
-	if (len >= depth + 8)
-		return kvf_get_be64(r->bytes + depth);
-	if (len > depth)
-		memcpy(bytes, r->bytes + depth, len - depth);
-	return kvf_get_be64(bytes);
 }
 
 /* The whole comparison: prefixes are of `depth`, what is before is equal. */
@@ -127,7 +112,7 @@ static size_t load_prefixes(struct slot *a, size_t n, size_t depth)
 	if (shared > depth)
 		depth = shared;
 	for (i = 0; i < n; i++)
-		a[i].prefix = prefix_at(a[i].rec, depth);
+		a[i].prefix = record_prefix(a[i].rec, depth);
 	return depth;
 }
 

@@ -13,7 +13,7 @@
 #ifndef KVF_SORT_RECORD_H
 #define KVF_SORT_RECORD_H
 
-#include <kvferry/base.h>
+#include "base/hash.h"
 
 #include <string.h>
 
@@ -80,6 +80,37 @@ static inline int record_cmp_from(const struct record *a, const struct record *b
 static inline int record_cmp(const struct record *a, const struct record *b)
 {
 	return record_cmp_from(a, b, 0);
+}
+
+/* How many ordering bytes two records have in common. */
+static inline size_t record_common(const struct record *a, const struct record *b)
+{
+	size_t la = record_order_len(a), lb = record_order_len(b);
+	size_t n = la < lb ? la : lb, i = 0;
+	uint64_t x, y;
+
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&x, a->bytes + i, 8);
+		memcpy(&y, b->bytes + i, 8);
+		if (x != y)
+			break;
+	}
+	while (i < n && a->bytes[i] == b->bytes[i])
+		i++;
+	return i;
+}
+
+/* Eight ordering bytes from `depth` on as a number, zeros behind the end. */
+static inline uint64_t record_prefix(const struct record *r, size_t depth)
+{
+	size_t len = record_order_len(r);
+	uint8_t bytes[8] = { 0 };
+
+	if (len >= depth + 8)
+		return kvf_get_be64(r->bytes + depth);
+	if (len > depth)
+		memcpy(bytes, r->bytes + depth, len - depth);
+	return kvf_get_be64(bytes);
 }
 
 /* ---- an index of records, and its order (order.c) --------------------------- */
