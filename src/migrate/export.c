@@ -196,6 +196,7 @@ static enum kvf_status export_package(const struct kvf_export_job *job, struct k
 	gather.rejects = job->rejects;
 	gather.writer = w;
 	gather.can_rewind = kvf_output_can_rewind(job->out);
+	gather.misguessed = job->misguessed;
 	while (!st && !(st = kvf_gather_next(&gather, &entry, err)))
 		st = kvf_writer_put(w, &entry, err);
 	if (st == KVF_EOF)

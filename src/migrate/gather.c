@@ -241,6 +241,29 @@ static int rewinds(const struct kvf_gather *g)
 }
 
 /*
+ * Where nothing can be taken back, but everything begun anew: is a guess at the order
+ * of the rows worth it?  What a wrong one costs has been read before; so that is to be
+ * less than the record itself.
+ */
+static int may_guess(const struct kvf_gather *g)
+{
+	const struct kvf_table *shape = g->bound->shapes[g->package][g->record];
+
+	return g->misguessed && g->meter && shape->bytes != UINT64_MAX &&
+	       g->meter->p.bytes <= shape->bytes;
+}
+
+static enum kvf_status misguess(struct kvf_gather *g, struct kvf_err *err)
+{
+	const struct kvf_table *shape = g->bound->shapes[g->package][g->record];
+
+	kvf_err_clear(err);
+	atomic_store(g->misguessed, 1);
+	return kvf_fail(err, KVF_ESOURCE, "the rows of %s do not lie in the order of their keys",
+			shape->name);
+}
+
+/*
  * Try to read the next record straight into the writer.  KVF_OK and *done = 0
  * when that is not possible, with everything as it was.
  */
@@ -248,13 +271,14 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 {
 	const struct kvf_package *pkg = g->bound->app->packages[g->package];
 	int declared = pkg->nrecords == 1 && pkg->records[g->record].ordered;
-	int rewind = rewinds(g), fits = 1;
+	int rewind = rewinds(g), guess = !rewind && may_guess(g), fits = 1;
 	uint64_t entries = 0, bytes = 0;
 	enum kvf_status st = KVF_OK;
 
 	*done = 0;
 	if (!declared)
-		st = rewind ? kvf_writer_mark(g->writer, err) : kvf_gather_peek(g, &fits, err);
+		st = rewind ? kvf_writer_mark(g->writer, err)
+			    : kvf_gather_peek(g, guess, &fits, err);
 	if (st || !fits)
 		return st;
 	if (g->meter) {
@@ -275,6 +299,8 @@ static enum kvf_status stream_record(struct kvf_gather *g, int *done, struct kvf
 			     "its rows in the order of their keys' bytes.");
 		return st;
 	}
+	if (guess)
+		return misguess(g, err);
 	if (!rewind && st != KVF_EREJECT) /* their order was looked at before */
 		return st ? st
 			  : kvf_fail(err, KVF_EINTERNAL, "rows changed their order meanwhile");

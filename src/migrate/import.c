@@ -374,12 +374,20 @@ static enum kvf_status take_store(struct kvf_import *im, int *done, struct kvf_e
 	return st;
 }
 
+/* Has the maker of the stream ended it to begin anew? */
+static int is_misguessed(const struct kvf_import *im)
+{
+	return im->job->misguessed && atomic_load(im->job->misguessed);
+}
+
 /* All chunks into the stage; from the beginning again where it held another stream. */
 static enum kvf_status load(struct kvf_import *im, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_import_load(im, err);
 	int again;
 
+	if (st == KVF_ETRUNC && is_misguessed(im))
+		return kvf_import_again(im, &again, err);
 	if (!im->another)
 		return st;
 	st = kvf_import_again(im, &again, err);
@@ -405,7 +413,9 @@ static void note_failure(struct kvf_import *im, enum kvf_status st, struct kvf_e
 		return;
 	if (st == KVF_EMISMATCH)
 		give_up_stage(im);
-	kvf_store_note_failure(im->store, err->message);
+	kvf_store_note_failure(im->store, err->message); /* lets go of it */
+	if (im->job->start_over && is_misguessed(im))
+		return;
 	kvf_ledger_failure(im->store, im->job->report, st, err);
 	if (!*err->detail)
 		kvf_err_detail(err, "Nothing was published; the live data are as they were.");

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PIPE_BYTES (24u << 20) /* so much comes in while a commit waits for the disk */
+#define PIPE_BYTES (16u << 20) /* so much comes in while a commit waits for the disk */
 
 struct migrate {
 	const struct kvf_options *o;
@@ -38,7 +38,9 @@ struct migrate {
 	const char *scratch;
 	char dir[4096];
 	int level;
-	int start_over;              /* the stage of an earlier run was of other data */
+	int start_over;              /* the stage of an earlier run was of other data, */
+	atomic_int misguessed;       /* or what we read lies in another order */
+	int sure;                    /* we do not guess again */
 	struct kvf_still still;      /* the source must not change */
 	char place[512];             /* of the source */
 	char live_run[64];           /* whose data are live; "" = nobody's */
@@ -236,6 +238,8 @@ static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
 				      .rejects = m->rejects };
 	enum kvf_status st;
 
+	if (kvf_output_has_parcels(m->out) && !m->sure)
+		job.misguessed = &m->misguessed;
 	kvf_rejects_clear(m->rejects); /* of an earlier reading */
 	st = kvf_export_run(&job, err);
 	return st ? st : kvf_output_commit(m->out, err);
@@ -320,6 +324,7 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 				      .made_of = m->place,
 				      .made = &m->exported,
 				      .ctx = &m->still,
+				      .misguessed = &m->misguessed,
 				      .cause = m->exporter ? find_cause : NULL,
 				      .cause_ctx = m };
 	enum kvf_status st;
@@ -394,15 +399,21 @@ out:
 }
 
 /*
- * The source has changed since the run whose stage was there: what is read is read
- * again, from the same snapshot, into a fresh stage.
+ * The source has changed since the run whose stage was there, or its rows lie in another
+ * order than their beginning: what is read is read again, from the same snapshot, into
+ * a fresh stage.
  */
 static enum kvf_status again(struct migrate *m, struct kvf_err *err)
 {
 	enum kvf_status st;
 
-	kvf_logf(m->env, KVF_LOG_NOTE,
-		 "starting over: the unfinished run read other data from the source");
+	if (atomic_load(&m->misguessed))
+		kvf_logf(m->env, KVF_LOG_INFO, "starting over: %s", err->message);
+	else
+		kvf_logf(m->env, KVF_LOG_NOTE,
+			 "starting over: the unfinished run read other data from the source");
+	atomic_store(&m->misguessed, 0);
+	m->sure = 1;
 	kvf_err_clear(err);
 	kvf_serial_go_on(m->serial);
 	kvf_report_free(&m->exported);
@@ -484,7 +495,7 @@ static enum kvf_status run(struct migrate *m, struct kvf_err *err)
 		st = through_scratch(m, err);
 	else
 		st = through_pipe(m, err);
-	if (st && m->start_over)
+	if (m->start_over || (st == KVF_ESOURCE && atomic_load(&m->misguessed)))
 		st = again(m, err);
 	return st;
 }

@@ -34,6 +34,8 @@
 #include "sort/sort.h"
 #include "value/sink.h"
 
+#include <stdatomic.h>
+
 /* ---- report.c ------------------------------------------------------------ */
 
 KVF_MUST_CHECK enum kvf_status kvf_report_init(struct kvf_report *r, struct kvf_err *err);
@@ -199,6 +201,7 @@ struct kvf_gather {
 	struct kvf_writer *writer;   /* set by the caller: entries that come in order
 				      may go there at once */
 	int can_rewind;              /* ... and what went there can be taken back */
+	atomic_int *misguessed;      /* or all can begin anew, once this is set; or NULL */
 	int straight, disorder;      /* under way; and it did not ascend */
 	size_t record;               /* next record to read */
 	struct kvf_sorter *sorter;   /* NULL: read before going on */
@@ -255,8 +258,9 @@ KVF_MUST_CHECK enum kvf_status kvf_gather_join(struct kvf_gather *g, struct kvf_
 KVF_MUST_CHECK enum kvf_status kvf_gather_window(struct kvf_gather *g, unsigned at_once,
 						 unsigned parts, struct kvf_err *err);
 
-/* Would it, and with certainty?  For tables that are carried as they are. */
-KVF_MUST_CHECK enum kvf_status kvf_gather_peek(struct kvf_gather *g, int *fits,
+/* Would it, and with certainty?  For tables that are carried as they are.  With
+ * `guess` the first parts speak for all. */
+KVF_MUST_CHECK enum kvf_status kvf_gather_peek(struct kvf_gather *g, int guess, int *fits,
 					       struct kvf_err *err);
 
 /* ---- units.c: the head, begin and end units that a store keeps ---------------- */
@@ -361,6 +365,9 @@ struct kvf_export_job {
 	unsigned step, steps;        /* for progress */
 	struct kvf_report *report;   /* packages, records, tail */
 	struct kvf_rejects *rejects; /* or NULL */
+	/* Whoever reads the output can begin anew: the order of rows may be guessed.  Set
+	 * before the failure of a wrong guess.  Or NULL. */
+	atomic_int *misguessed;
 };
 /* sides.c: opened before anything is read, so that a file that may not be
  * replaced is known early; written with the end of package `n` of the selection
@@ -463,9 +470,11 @@ struct kvf_import_job {
 	 * failure in the place of *err where it is the cause.  May be NULL. */
 	enum kvf_status (*cause)(void *ctx, enum kvf_status st, struct kvf_err *err);
 	void *cause_ctx;
+	/* The maker of the stream has guessed wrong, and ends it to begin anew; or NULL. */
+	const atomic_int *misguessed;
 	/* Out: the chunks of the unfinished run are of another stream, which cannot be
-	 * read again from its beginning.  Nothing was published; the same job once
-	 * more starts over. */
+	 * read again from its beginning, or its maker has guessed wrong.  Nothing was
+	 * published; the same job once more starts over. */
 	int start_over;
 };
 KVF_MUST_CHECK enum kvf_status kvf_import_run(struct kvf_import_job *job, struct kvf_err *err);

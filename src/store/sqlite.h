@@ -33,9 +33,10 @@
 #define KVF_LITE_COMMIT_S 1.0
 /* A key is kept as a sample every so many bytes. */
 #define KVF_LITE_SAMPLE_BYTES (16u << 20)
-/* Cache of a connection that writes, so that a small commit does not spill, and
- * of one that reads. */
+/* Cache of a connection that writes, so that a small commit does not spill, of one
+ * that may spill, and of one that reads. */
 #define KVF_LITE_WRITE_CACHE_KIB 32768
+#define KVF_LITE_ALONE_CACHE_KIB 16384
 #define KVF_LITE_READ_CACHE_KIB 2048
 /* Sample keys longer than this are not kept. */
 #define KVF_LITE_SAMPLE_MAX 4096

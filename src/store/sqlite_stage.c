@@ -413,7 +413,10 @@ static enum kvf_status choose_commit(struct kvf_lite *s, struct kvf_err *err)
 			     " + (SELECT count(*) FROM pragma_journal_mode WHERE"
 			     " journal_mode = 'wal')");
 	s->commit_bytes = st || others ? KVF_LITE_COMMIT_BYTES : KVF_LITE_COMMIT_BYTES_ALONE;
-	return st;
+	if (st)
+		return st;
+	return kvf_lite_exec(s, s->db, err, "PRAGMA cache_size=-%d",
+			     others ? KVF_LITE_WRITE_CACHE_KIB : KVF_LITE_ALONE_CACHE_KIB);
 }
 
 /* A stage that is gone on with has samples already. */

@@ -2,7 +2,7 @@
 # order, in order but for one, in no order, and with rows that cannot be carried.
 . "$TOP/tests/support/integration.sh"
 . "$TOP/tests/support/pgtmp.sh"
-pg_start
+pg_start "autovacuum = off" # rows stay where they are put
 pg_sql postgres "CREATE DATABASE s" || exit 1
 
 make() { # TABLE ORDER-BY: 60,000 rows of some 500 bytes, of which some are shorter
@@ -40,6 +40,23 @@ make "i"
 pg_sql s "UPDATE rows SET v = v WHERE a = 1000 AND b = 'xxx0'" || exit 1
 same_everywhere "in order but for one"
 equal "$whole" "$ordered" "the same rows"
+
+# --- a migration guesses by the beginning of a table, and begins anew where that was wrong ------
+pg_sql s "DELETE FROM rows WHERE a = 1000" "INSERT INTO rows SELECT i / 1000, lpad((i % 1000)::text, 4, 'x'), repeat(md5(i::text), 14)
+    FROM generate_series(1060000, 1129999) i" || exit 1
+guess() { # STORE HOW-OFTEN-IT-BEGINS-ANEW
+    expect 0 export --overwrite dbname=s out.kvf
+    expect 0 migrate -v dbname=s "$1"
+    equal "$(grep -c "starting over: the rows of rows do not lie in the order of their keys" err)" "$2" "$1: begun anew"
+    expect 0 verify out.kvf "$1"
+    expect 0 history --json "$1"
+    equal "$(jq -c '[.result.runs[] | .event + " " + .outcome]' out)" '["publish ok"]' "$1: one run, and no failure"
+}
+guess sqlite:guessed.db 0
+pg_sql s "INSERT INTO rows VALUES (1001, 'aaa', 'first of all, and last in the table')" || exit 1
+pg_sql postgres "CREATE DATABASE t" || exit 1
+guess sqlite:wrong.db 1
+guess dbname=t 1
 
 # --- keys that need all rows; rows that cannot be carried ------------------------------------
 pg_sql s "ALTER TABLE rows DROP CONSTRAINT rows_pkey" "INSERT INTO rows SELECT * FROM rows WHERE a < 1002" || exit 1
