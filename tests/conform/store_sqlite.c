@@ -556,6 +556,85 @@ static void a_snapshot_keeps_its_lock_whatever_else_looks_at_the_file(void **sta
 	kvf_store_close(s);
 }
 
+/* Goes on with the stage of "run", and puts more than the cache holds; 0 = ok. */
+static int put_much(struct place *p)
+{
+	static char value[16384];
+	struct kvf_store *s = NULL;
+	struct kvf_control c;
+	struct kvf_claim *cl = claim("run");
+	struct kvf_entry e;
+	char key[32];
+	int i, failed;
+
+	cl->resume = 1;
+	memset(value, 'x', sizeof(value));
+	failed = p->driver->open(p, KVF_STORE_WRITE, &s, &test_err) ||
+		 kvf_store_control(s, &c, &test_err) ||
+		 kvf_store_acquire(s, c.epoch, cl, &c, &test_err) ||
+		 kvf_store_stage(s, 0, &test_err);
+	for (i = 0; i < 3000 && !failed; i++) {
+		snprintf(key, sizeof(key), "b/%06d", i);
+		e = entry("resources", key, "");
+		e.value = (struct kvf_bytes){ (const uint8_t *)value, sizeof(value) };
+		failed = kvf_store_put(s, &e, &test_err) != KVF_OK;
+	}
+	return failed;
+}
+
+/* Where nobody can read, a commit is larger than the cache, and pages go to the file
+ * before it: a journal that a dead process leaves takes them back. */
+static void what_was_written_before_a_commit_is_taken_back_after_a_death(void **state)
+{
+	struct place *p = *state;
+	struct kvf_totals sum, t;
+	struct kvf_store *s = open_store(p);
+	struct kvf_claim *cl;
+	struct kvf_control c;
+	struct stat st;
+	char journal[128];
+	uint64_t chunks;
+	sqlite3 *db;
+	pid_t child;
+	int status;
+
+	memset(&sum, 0, sizeof(sum));
+	acquire(s, "run", &c);
+	ok(kvf_store_stage(s, 0, &test_err));
+	put_chunk(s, 0, "resources", "a/", 10, "v", &sum);
+	ok(kvf_store_flush(s, &test_err));
+	kvf_store_close(s);
+	child = fork();
+	if (child == 0)
+		_exit(put_much(p));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	snprintf(journal, sizeof(journal), "%s-journal", p->path);
+	assert_int_equal(stat(journal, &st), 0);
+	assert_int_equal(stat(p->path, &st), 0);
+	assert_true(st.st_size > 20 << 20);
+
+	s = open_store(p);
+	ok(kvf_store_control(s, &c, &test_err));
+	assert_int_equal(c.state, KVF_RUN_STAGING);
+	cl = claim("run");
+	cl->resume = 1;
+	ok(kvf_store_acquire(s, c.epoch, cl, &c, &test_err));
+	ok(kvf_store_stage(s, 0, &test_err));
+	ok(kvf_store_applied(s, &chunks, &t, &test_err));
+	assert_int_equal(chunks, 1);
+	assert_int_equal(t.entries, sum.entries);
+	put_chunk(s, 1, "resources", "b/", 50, "v", &sum); /* none of them is there */
+	ok(kvf_store_flush(s, &test_err));
+	memset(&t, 0, sizeof(t));
+	ok(kvf_store_totals(s, KVF_SCAN_STAGE, &t, &test_err));
+	assert_true(kvf_totals_equal(&t, &sum));
+	kvf_store_close(s);
+	db = application(p);
+	assert_string_equal(ask(db, "PRAGMA integrity_check"), "ok");
+	sqlite3_close(db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -576,6 +655,7 @@ int main(void)
 		STORE_TEST(another_live_table_has_its_own_name),
 		STORE_TEST(totals_are_the_same_for_any_number_of_threads),
 		STORE_TEST(a_snapshot_keeps_its_lock_whatever_else_looks_at_the_file),
+		STORE_TEST(what_was_written_before_a_commit_is_taken_back_after_a_death),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
