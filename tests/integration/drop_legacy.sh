@@ -66,6 +66,23 @@ for store in sqlite:shop.db sqlite:store.db; do
     says 'the legacy tables have been dropped'
 done
 
+# Views, and what older releases left behind, on demand; SQLite has no functions.
+rm -f shop.db store.db
+sh "$TOP/samples/catalog/make-shop.sh" shop.db
+sql shop.db "CREATE TABLE old(a); INSERT INTO old VALUES(1); CREATE VIEW old_v AS SELECT a FROM old; CREATE VIEW slugs AS SELECT slug FROM products"
+cp -r "$f" mine
+sed -i 's/^drop: \(.*\)$/drop:\n  tables: \1\n  views: [slugs]\n  functions: [none]\n  leftovers: {tables: [old, older], views: [old_v]}/' mine/application.yaml
+grep -q '^  leftovers:' mine/application.yaml || die "the definitions are as they were"
+expect 0 migrate -f mine sqlite:shop.db sqlite:store.db
+mine="-f mine sqlite:shop.db sqlite:store.db --confirm $("$K" history --json sqlite:store.db | jq -r '.result.runs[-1].run')"
+expect 0 drop-legacy $mine
+equal "$(left)" 0
+equal "$(sql shop.db "SELECT group_concat(name) FROM (SELECT name FROM sqlite_schema WHERE name LIKE 'old%' OR name = 'slugs' ORDER BY 1)")" old,old_v
+expect 0 drop-legacy $mine --leftovers
+equal "$(sql shop.db "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'")" 0
+expect 0 drop-legacy $mine --leftovers
+says 'nothing to do'
+
 # --- killed at each write: the same command again finishes --------------------------------
 command -v strace >/dev/null || { echo "no strace: nothing was killed"; exit 77; }
 rm -f shop.db store.db
