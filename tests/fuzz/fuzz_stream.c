@@ -140,7 +140,7 @@ static size_t repair_chunk(struct bytes *out, struct chains *c, uint8_t *p, size
 	struct kvf_endc_record e;
 	struct kvf_mp m = kvf_mp_over(p + at, end - at);
 	struct kvf_chunk_record rec;
-	struct kvf_chunk_info info;
+	struct kvf_unit made;
 	uint8_t endc[KVF_ENDC_RECORD_MAX];
 	struct kvf_bytes bytes;
 	struct bytes unit = { NULL, 0 };
@@ -152,7 +152,7 @@ static size_t repair_chunk(struct bytes *out, struct chains *c, uint8_t *p, size
 	if (!unit.p)
 		abort();
 	unit.n = kvf_write_chunk_record(unit.p, &rec);
-	memset(&info, 0, sizeof(info));
+	memset(&made, 0, sizeof(made));
 	begin = unit.n;
 	for (at = end; at < n && (p[at] & 0xf0) == 0x90; at = next) {
 		next = object_end(p, n, at);
@@ -162,16 +162,16 @@ static size_t repair_chunk(struct bytes *out, struct chains *c, uint8_t *p, size
 	}
 	bytes.ptr = unit.p;
 	bytes.len = unit.n;
-	kvf_unit_digest(bytes, begin, &info);
-	e.b = info.totals.bytes;
-	e.c = info.totals.entries;
-	memcpy(e.d, info.d, 32);
-	memcpy(e.m, info.totals.m, 16);
+	kvf_unit_digest(bytes, begin, &made);
+	e.b = made.info.totals.bytes;
+	e.c = made.info.totals.entries;
+	memcpy(e.d, made.info.d, 32);
+	memcpy(e.m, made.info.totals.m, 16);
 	add(&unit, endc, kvf_write_endc_record(endc, &e));
 	add_native(out, unit.p, unit.n);
 	free(unit.p);
-	chain(c->r, info.d);
-	kvf_totals_merge(&c->package, &info.totals);
+	chain(c->r, made.info.d);
+	kvf_totals_merge(&c->package, &made.info.totals);
 	c->chunks++;
 	next = object_end(p, n, at); /* the endc of the input, if there is one */
 	return next ? next : n;
