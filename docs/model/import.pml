@@ -10,7 +10,7 @@
  *   Network        requests whose sender does not wait any more: they take effect
  *                  later, or never
  *   Application    the new one: writes to what is live.  Legacy: the old one
- *   Operator       abort, rollback, drop-legacy
+ *   Operator       abort, rollback, cleanup, drop-legacy
  *
  * A request whose sender waits for the answer is one step: nobody can tell the
  * ways to and from the store apart from the sender's own slowness.  What faults
@@ -22,7 +22,9 @@
  *   NSTORE         no transactions (Cassandra); else with them (SQLite, PostgreSQL)
  *   RESTORE        data are live already, and are replaced
  *   FREEZE         runs freeze the source and export it themselves
- *   ABORT ROLLBACK DROPLEGACY    what the operator may do
+ *   ABORT ROLLBACK CLEANUP DROPLEGACY    what the operator may do, COMMANDS (1) times
+ *   LOST           so many of his commands get no answer: they take effect later, at
+ *                  once, or never, while he goes on
  *   FRESH          every acquire begins a fresh generation; else the same stream
  *                  goes on with the one that it finds
  *   WEAKID         different streams cannot be told apart by their identity
@@ -44,6 +46,8 @@
  *   LIFTANY        ... lift any freeze, not only the one that they saw
  *   DISCARDANY     rollback does not compare the number of later writes
  *   DROPFIRST      drop-legacy drops before the way back is forgotten
+ *   CLEANUPANY     cleanup does not check the epoch
+ *   ROLLBACKANY    nor does rollback
  */
 
 #ifdef NSTORE
@@ -75,6 +79,7 @@ hidden byte I1_one_whole_stream, I1_source_moved;
 hidden byte I2_application_write_changed, I2_application_write_lost;
 hidden byte I3_legacy_gone, I3_two_applications;
 hidden byte I4_commit_of_another_stage, I4_plan_is_outdated, I4_discards_unseen_writes;
+hidden byte I4_rolls_another_commit_back;
 hidden byte I5_live_data_mixed;
 hidden byte I6_needed_generation_dropped;
 hidden byte bound_reached; /* of the model, not of the protocol */
@@ -149,6 +154,10 @@ byte runs; /* run ids handed out, for the freeze */
 #define SEAL     5
 #define COMMIT   6
 #define GC       7
+#define GIVEUP   8 /* a9 */
+#define GOBACK   9 /* a10 */
+#define TIDY    10 /* cleanup */
+#define FORGET  11 /* a8, the store's part */
 
 byte net_kind[2], net_epoch[2], net_gen[2], net_chunk[2], net_value[2], net_saw[2];
 #define room (net_kind[0] == 0 || net_kind[1] == 0)
@@ -334,6 +343,104 @@ inline do_gc(re)
 	fi
 }
 
+/* ---- what the operator's commands do --- */
+
+/* What an abort can end: a run, or a freeze that nobody needs. */
+#define given_up (state == STAGING || state == SEALED || (state == IDLE && frozen))
+
+inline next_epoch()
+{
+	if
+	:: epoch == GENS - 1 -> at_the_bound
+	:: else
+	fi;
+	epoch++
+}
+
+/* a9 */
+inline do_abort(re)
+{
+	if
+	:: epoch == re && given_up ->
+		next_epoch();
+		state = (current -> LIVE : IDLE);
+		x = stage;
+		stage = 0;
+		if
+		:: x && there[x] && TSTORE -> drop(x)
+		:: else
+		fi;
+		x = 0;
+		ack = 1
+	:: else -> ack = 0
+	fi
+}
+
+#define way_back (state == LIVE && (prev || prev_legacy))
+
+/* a10.  `rwrites`: the later writes that were counted. */
+inline do_rollback(re, rwrites)
+{
+	if
+#if defined(DISCARDANY)
+	:: epoch == re && way_back ->
+#elif defined(ROLLBACKANY)
+	:: way_back && discard == rwrites ->
+#else
+	:: epoch == re && way_back && discard == rwrites ->
+#endif
+		must(discard == rwrites, I4_discards_unseen_writes);
+		must(epoch == re, I4_rolls_another_commit_back);
+		must(prev || legacy, I3_legacy_gone);
+		next_epoch();
+		current = prev;
+		if
+		:: prev
+		:: else -> state = IDLE; ver = 0
+		fi;
+		prev = 0;
+		prev_legacy = 0;
+		discard = 0;
+		ack = 1
+	:: else -> ack = 0
+	fi
+}
+
+/* cleanup: the way back is forgotten, and what is not live dropped. */
+inline do_cleanup(re)
+{
+	if
+#ifdef CLEANUPANY
+	:: state == LIVE || state == IDLE || re ->
+#else
+	:: epoch == re && (state == LIVE || state == IDLE) ->
+#endif
+#ifdef CLEANUPANY
+		x = stage;
+		if
+		:: x && there[x] -> drop(x)
+		:: else
+		fi;
+		x = 0;
+#endif
+		next_epoch();
+		prev = 0;
+		prev_legacy = 0;
+		collect(GENS);
+		ack = 1
+	:: else -> ack = 0
+	fi
+}
+
+/* a8: first there is no way back any more. */
+inline do_forget(re)
+{
+	if
+	:: epoch == re && state == LIVE && prev_legacy -> prev_legacy = 0; ack = 1
+	:: else -> ack = 0
+	fi
+}
+
 /* Whatever is under way takes effect, or never does. */
 inline deliver(slot)
 {
@@ -347,6 +454,12 @@ inline deliver(slot)
 	:: net_kind[slot] == COMMIT -> do_commit(net_epoch[slot], net_gen[slot])
 	:: net_kind[slot] == GC && TSTORE -> do_gc(net_epoch[slot])
 	:: net_kind[slot] == GC && !TSTORE && there[net_gen[slot]] -> drop(net_gen[slot])
+#ifdef LOST
+	:: net_kind[slot] == GIVEUP -> do_abort(net_epoch[slot])
+	:: net_kind[slot] == GOBACK -> do_rollback(net_epoch[slot], net_gen[slot])
+	:: net_kind[slot] == TIDY -> do_cleanup(net_epoch[slot])
+	:: net_kind[slot] == FORGET -> do_forget(net_epoch[slot])
+#endif
 	:: else
 	fi;
 	ack = 0
@@ -632,11 +745,19 @@ end:	do
 
 /* ---- the operator ------------------------------------------------------------------ */
 
-#if defined(ABORT) || defined(ROLLBACK) || defined(DROPLEGACY)
+#if defined(ABORT) || defined(ROLLBACK) || defined(CLEANUP) || defined(DROPLEGACY)
 #ifndef COMMANDS
 #define COMMANDS 1
 #endif
 byte commands = COMMANDS;
+#ifdef LOST
+byte lost = LOST;
+/* No answer: he does not know, looks again some day, and lifts no freeze. */
+#define UNANSWERED(kind, writes) \
+	:: lost > 0 && room -> lost--; orphan(kind, seen, writes, 0, 0, 0); goto again
+#else
+#define UNANSWERED(kind, writes)
+#endif
 
 inline lift(stamp)
 {
@@ -650,13 +771,11 @@ inline lift(stamp)
 	fi
 }
 
-/* What an abort can end: a run, or a freeze that nobody needs. */
-#define given_up (state == STAGING || state == SEALED || (state == IDLE && frozen))
-
 active proctype Operator()
 {
 	byte seen, freeze, writes;
 
+again:	atomic { seen = 0; freeze = 0; writes = 0; ack = 0 };
 end:	do
 #ifdef ABORT
 	:: atomic { commands > 0 && given_up ->
@@ -664,23 +783,14 @@ end:	do
 #ifdef LIFTFIRST
 		atomic { lift(freeze) };
 #endif
-		atomic { /* a9 */
+		atomic {
 			if
-			:: epoch == seen && given_up ->
+			:: do_abort(seen);
 				if
-				:: epoch == GENS - 1 -> at_the_bound
-				:: else
-				fi;
-				epoch++;
-				state = (current -> LIVE : IDLE);
-				x = stage;
-				stage = 0;
-				if
-				:: x && there[x] && TSTORE -> drop(x)
-				:: else
-				fi;
-				x = 0
-			:: else -> freeze = 0; goto end
+				:: ack -> ack = 0
+				:: else -> goto again
+				fi
+			UNANSWERED(GIVEUP, 0)
 			fi
 		};
 		atomic {
@@ -688,53 +798,50 @@ end:	do
 			:: lift(freeze)
 			:: crashes > 0 -> crashes-- /* abort again, some day */
 			fi;
+			seen = 0;
 			freeze = 0
 		}
 #endif
 #ifdef ROLLBACK
-	:: atomic { commands > 0 && state == LIVE && (prev || prev_legacy) ->
-		commands--; seen = epoch; writes = discard; freeze = frozen };
+	:: atomic { commands > 0 && way_back ->
+		commands--; seen = epoch; writes = discard; freeze = (prev -> 0 : frozen) };
 #ifdef LIFTFIRST
 		atomic {
 			if
-			:: !prev -> lift(freeze)
+			:: freeze -> lift(freeze)
 			:: else
 			fi
 		};
 #endif
-		atomic { /* a10 */
+		atomic {
 			if
-#ifdef DISCARDANY
-			:: epoch == seen && state == LIVE && (prev || prev_legacy) ->
-#else
-			:: epoch == seen && state == LIVE && (prev || prev_legacy) && discard == writes ->
-#endif
-				must(discard == writes, I4_discards_unseen_writes);
-				must(prev || legacy, I3_legacy_gone);
+			:: do_rollback(seen, writes);
 				if
-				:: epoch == GENS - 1 -> at_the_bound
-				:: else
-				fi;
-				epoch++;
-				current = prev;
-				if
-				:: prev -> freeze = 0
-				:: else -> state = IDLE; ver = 0
-				fi;
-				prev = 0;
-				prev_legacy = 0;
-				discard = 0
-			:: else -> freeze = 0
-			fi;
-			seen = 0;
-			writes = 0
+				:: ack -> ack = 0
+				:: else -> goto again
+				fi
+			UNANSWERED(GOBACK, writes)
+			fi
 		};
 		atomic {
 			if
 			:: freeze -> lift(freeze)
 			:: else
 			fi;
+			seen = 0;
+			writes = 0;
 			freeze = 0
+		}
+#endif
+#ifdef CLEANUP
+	:: atomic { commands > 0 && (state == LIVE || state == IDLE) && (prev || prev_legacy) ->
+		commands--; seen = epoch };
+		atomic {
+			if
+			:: do_cleanup(seen); ack = 0
+			UNANSWERED(TIDY, 0)
+			fi;
+			seen = 0
 		}
 #endif
 #ifdef DROPLEGACY
@@ -745,21 +852,24 @@ end:	do
 			must(ver == 1, I3_legacy_gone);
 			if
 			:: true
-			:: crashes > 0 -> crashes--; seen = 0; goto end
+			:: crashes > 0 -> crashes--; goto again
 			fi
 		};
 #endif
-		atomic { /* a8: first there is no way back any more */
+		atomic {
 			if
-			:: epoch == seen && state == LIVE && prev_legacy -> prev_legacy = 0
-			:: else -> seen = 0
+			:: do_forget(seen);
+				if
+				:: ack -> ack = 0
+				:: else -> goto again
+				fi
+			UNANSWERED(FORGET, 0)
 			fi
 		};
 		atomic {
 			if
-			:: seen -> legacy = 0; must(ver == 1, I3_legacy_gone)
-			:: seen && crashes > 0 -> crashes-- /* again, some day */
-			:: else
+			:: legacy = 0; must(ver == 1, I3_legacy_gone)
+			:: crashes > 0 -> crashes-- /* again, some day */
 			fi;
 			seen = 0
 		}
