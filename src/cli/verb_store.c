@@ -83,7 +83,7 @@ struct standing {
 
 static void untouched(struct standing *s, const struct kvf_report *r, const char *place)
 {
-	char number[32];
+	char number[32], source[600];
 
 	s->code = KVF_PENDING;
 	snprintf(s->old, sizeof(s->old),
@@ -100,8 +100,18 @@ static void untouched(struct standing *s, const struct kvf_report *r, const char
 		snprintf(s->next, sizeof(s->next), "kvferry backup %s FILE.kvf", place);
 	} else {
 		s->word = "empty";
-		snprintf(s->now, sizeof(s->now), "%s: nothing was published here yet", place);
+		snprintf(s->now, sizeof(s->now), "%s: nothing %s", place,
+			 r->has_control ? "is live here; kvferry history tells why"
+					: "was published here yet");
 	}
+	if (r->has_control)
+		snprintf(s->old, sizeof(s->old),
+			 "the old application may run: its own data are what counts");
+	if (*r->control.frozen)
+		snprintf(s->next, sizeof(s->next),
+			 "kvferry abort %s lifts the freeze; kvferry migrate %s %s goes on "
+			 "behind it",
+			 place, cli_typed(r->control.frozen, source, sizeof(source)), place);
 }
 
 static void unfinished(struct standing *s, const struct kvf_report *r, const char *place)
