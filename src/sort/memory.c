@@ -11,10 +11,12 @@
 #include "sort/merge.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #define RECORD_USUAL 64 /* bytes: a desk has slots for so small ones */
 #define LINE 64         /* bytes that the processor fetches at once ... */
 #define FETCH_MOST 1024 /* ... and it goes on by itself */
+#define PAGE 4096u
 
 /* ---- blocks -------------------------------------------------------------------- */
 
@@ -33,8 +35,26 @@ static enum kvf_status grow(struct memory *m, struct kvf_err *err)
 	return KVF_OK;
 }
 
-/* A block of `size` bytes behind those that hold records; it does not count yet. */
-static enum kvf_status next_block(struct memory *m, size_t size, struct kvf_err *err)
+/* Have the kernel give all pages at once that will be written, which takes two thirds of
+ * what it takes one by one.  Only a wish. */
+static void populate(uint8_t *p, size_t used)
+{
+#ifdef MADV_POPULATE_WRITE
+	uintptr_t begin = ((uintptr_t)p + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+	uintptr_t end = ((uintptr_t)p + used) & ~(uintptr_t)(PAGE - 1);
+
+	if (begin < end)
+		(void)madvise(p + (begin - (uintptr_t)p), end - begin, MADV_POPULATE_WRITE);
+#else
+	(void)p;
+	(void)used;
+#endif
+}
+
+/* A block of `size` bytes behind those that hold records, of which `used` will be; it
+ * does not count yet. */
+static enum kvf_status next_block(struct memory *m, size_t size, size_t used,
+				  struct kvf_err *err)
 {
 	enum kvf_status st;
 	struct block b;
@@ -49,6 +69,7 @@ static enum kvf_status next_block(struct memory *m, size_t size, struct kvf_err 
 	b.ptr = malloc(size);
 	if (!b.ptr)
 		return kvf_fail_nomem(err);
+	populate(b.ptr, used);
 	memmove(m->blocks + m->nblocks + 1, m->blocks + m->nblocks,
 		m->nkept * sizeof(*m->blocks));
 	m->blocks[m->nblocks] = b;
@@ -82,7 +103,7 @@ size_t kvf_memory_note(struct memory *m)
 enum kvf_status kvf_memory_large(struct memory *m, size_t size, struct record **out,
 				 struct kvf_err *err)
 {
-	enum kvf_status st = next_block(m, size, err);
+	enum kvf_status st = next_block(m, size, size, err);
 	struct block *b;
 
 	if (st)
@@ -212,7 +233,7 @@ enum kvf_status kvf_desk_clear(struct memory *m, struct kvf_err *err)
 
 	if (d->n == 0)
 		return KVF_OK;
-	st = next_block(m, m->block, err);
+	st = next_block(m, m->block, d->used, err);
 	if (st)
 		return st;
 	b = take_block(m);
