@@ -51,19 +51,21 @@ KVF_API const char *kvf_store_place(const struct kvf_store *s);
 /* ---- looking ------------------------------------------------------------ */
 
 struct kvf_store_facts {
-	int exists;        /* there is a database at the place */
-	int has_table;     /* the kv table is there */
-	int table_fits;    /* ... and has the layout that we publish */
-	int has_control;   /* kvferry's own objects are there */
-	char table[136];   /* its name; with its schema, where there are any */
-	uint64_t entries;  /* live entries, counted without the version record */
-	uint64_t size;     /* bytes on disk, or 0 */
-	uint64_t free;     /* bytes free where it lies, UINT64_MAX = unknown ... */
-	char where[192];   /* ... and then where to look: "tablespace pg_default", or "" */
-	int writable;      /* permissions allow writing */
-	char needs[640];   /* what a run must be allowed to do here, for people, or "" */
-	char blocker[768]; /* why a publication would be refused (triggers,
+	int exists;         /* there is a database at the place */
+	int has_table;      /* the kv table is there */
+	int table_fits;     /* ... and has the layout that we publish */
+	int has_control;    /* kvferry's own objects are there */
+	char table[136];    /* its name; with its schema, where there are any */
+	uint64_t entries;   /* live entries, counted without the version record */
+	uint64_t size;      /* bytes on disk, or 0 */
+	uint64_t free;      /* bytes free where it lies, UINT64_MAX = unknown ... */
+	char where[192];    /* ... and then where to look: "tablespace pg_default", or "" */
+	int writable;       /* permissions allow writing */
+	char needs[640];    /* what a run must be allowed to do here, for people, or "" */
+	char blocker[768];  /* why a publication would be refused (triggers,
 				    foreign layout ...), or "" */
+	char intruder[512]; /* what others have written into the table before anything
+				    was published in it (kvf_control.early), or "" */
 };
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_inspect(struct kvf_store *s, struct kvf_store_facts *facts, struct kvf_err *err);
@@ -86,6 +88,16 @@ enum kvf_prev_legacy {
 	KVF_PREV_NOTHING = 1, /* yes: there was no live table */
 	KVF_PREV_EMPTY = 2    /* yes: the live table was empty */
 };
+/*
+ * The live table before anything is live, from the acquire of a first upgrade on, and after its
+ * rollback: it holds the application's own version record alone, with the value of a migration
+ * that is not done, so that nobody takes the store for a new one.
+ */
+enum kvf_early {
+	KVF_EARLY_NONE = 0,
+	KVF_EARLY_TABLE = 1, /* there was no live table: this one is ours */
+	KVF_EARLY_RECORD = 2 /* there was one, and it was empty */
+};
 enum kvf_legacy { KVF_LEGACY_KEPT = 0, KVF_LEGACY_DROPPING = 1, KVF_LEGACY_DROPPED = 2 };
 
 /* The control row (stream.md 2.1).  Texts are NUL-terminated and cut to fit. */
@@ -95,6 +107,7 @@ struct kvf_control {
 	uint64_t ver;                     /* live schema version; 0 = none yet */
 	uint64_t active, stage, prev;     /* generations; 0 = none */
 	enum kvf_prev_legacy prev_legacy; /* is the way back the legacy tables? */
+	enum kvf_early early;             /* `active` is our record and nothing else */
 	enum kvf_legacy legacy;           /* what became of them */
 	char run[64];                     /* the owner, "" = none */
 	char host[256];
@@ -160,6 +173,8 @@ struct kvf_generation {
 	struct kvf_totals totals; /* as sealed; an application may have written since */
 	uint8_t version_part[256], version_key[256];
 	size_t version_part_len, version_key_len;
+	uint8_t version_started[256]; /* the record's value while it is not done */
+	size_t version_started_len;
 	int exact_packages;
 };
 /* KVF_ENOTFOUND when there is none, or kvferry never touched this store. */
@@ -239,7 +254,7 @@ struct kvf_claim {
 /*
  * a1 Acquire: compare-and-set on the epoch that the caller has seen (0 and no
  * control row at first: then kvferry's objects are created).  Sets STAGING and
- * the owner, and writes claim->row, in one transaction; the epoch rises by one.  KVF_EBUSY if the epoch has moved; the
+ * the owner, and writes claim->row, in one transaction; the epoch rises.  KVF_EBUSY if the epoch has moved; the
  * holder is named.  Also if another generation is live than the claim says: a
  * commit leaves the epoch as it is, and a run that was believed dead may have
  * made one since the caller looked.  On KVF_OK *c is the new control row and `s` writes under
@@ -252,8 +267,11 @@ struct kvf_claim {
  * compares their digests (kvf_store_progress()) with those of his stream, and
  * acquires again without `resume` when they differ.
  *
- * `version_started` is for stores that cannot publish in one transaction; where
- * they can, the application's record moves once, in kvf_store_commit().
+ * Where nothing is live and the claim has `version_started`, the live table is there from
+ * now on, in the layout that it will have, with that record alone (enum kvf_early); it is
+ * generation `active`, and takes a number of its own.  A later acquire keeps it, or makes it
+ * again where it is gone.  KVF_EPREFLIGHT if somebody else has written into it, or if there
+ * is a table with rows where nothing should be live.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_store_acquire(struct kvf_store *s, uint64_t seen_epoch, const struct kvf_claim *claim,
@@ -343,7 +361,7 @@ kvf_store_seal(struct kvf_store *s, const uint8_t root[32], const struct kvf_tot
  * a6 Commit: the only commit point.  In one transaction: CAS epoch and SEALED;
  * the live entries are those that the acquire saw (else KVF_EPREFLIGHT: what was
  * written since would be lost);
- * live table -> previous generation, stage -> live; version record and
+ * live table -> previous generation, unless it is an early one, stage -> live; version record and
  * user_version := schema (left alone when the claim's app is ""), the record
  * only where the claim names one and version_done is not empty; state LIVE;
  * the ledger row.  KVF_EBUSY when superseded.  The result is durable on
@@ -397,8 +415,10 @@ kvf_store_note_frozen(struct kvf_store *s, const char *place, struct kvf_err *er
  * a9 Abort: compare-and-set on the epoch that the caller has seen, while the
  * state is STAGING or SEALED, or a source is noted as frozen.  In one transaction:
  * epoch + 1, the state LIVE or IDLE as it was before the run, no owner, the stage
- * dropped, the ledger row.  KVF_EBUSY if the epoch has moved or there is nothing to
- * give up.  Like every call of this
+ * dropped, the ledger row.  An early live table goes as well, or where it was there before
+ * us, or a view names it, its record (KVF_EPREFLIGHT if others have written into it); that
+ * can also be all there is to give up.  KVF_EBUSY if the epoch has moved or there is nothing
+ * to give up.  Like every call of this
  * part it ends what the handle itself may have under way, and when the answer to
  * its commit was lost it finds out.
  */
@@ -433,7 +453,8 @@ kvf_marks_next(struct kvf_bytes marks, size_t *at, struct kvf_mark *mark, struct
  * back is known.  In one transaction: the live table to its generation's name,
  * the previous one to the live name with its own version record, version and
  * user_version as before the commit, epoch + 1, LIVE, or IDLE where kvferry had
- * not published what was there before; no way back from here; the ledger row.
+ * not published what was there before; no way back from here; the ledger row.  To the
+ * legacy tables: the live table is an early one again, if the application has a record.
  * Writers are kept out, and then `live` must be what the live entries amount to:
  * KVF_EPREFLIGHT if somebody has written since the caller looked.  KVF_EPREFLIGHT too
  * without a way back, KVF_EBUSY if the epoch has moved.  What was live is dropped by

@@ -251,6 +251,10 @@ enum kvf_status cli_run_abort(struct cli *c)
 			 "aborted run %s: what was staged is gone, the live data are as they "
 			 "were",
 			 c->report.control.run);
+	else if (c->report.control.early)
+		snprintf(text, sizeof(text),
+			 "no run was unfinished; the version record that kept the new "
+			 "application from starting is gone");
 	else
 		snprintf(text, sizeof(text),
 			 "the freeze of the source was given up; no run was unfinished");

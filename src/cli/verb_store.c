@@ -38,10 +38,13 @@ static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
 	cli_json_set(c, o, "writable", json_boolean(f->writable));
 	cli_json_set(c, o, "needs", cli_json_text(c, f->needs));
 	cli_json_set(c, o, "blocker", cli_json_text(c, f->blocker));
+	cli_json_set(c, o, "intruder", cli_json_text(c, f->intruder));
 	return o;
 }
 
 static const char *const legacy_names[] = { "kept", "dropping", "dropped" };
+
+static const char *const early_names[] = { "none", "table", "record" };
 
 static json_t *control_json(struct cli *c, const struct kvf_control *k)
 {
@@ -66,6 +69,7 @@ static json_t *control_json(struct cli *c, const struct kvf_control *k)
 	cli_json_set(c, o, "way_back",
 		     json_boolean(k->state == KVF_RUN_LIVE && (k->prev || k->prev_legacy)));
 	cli_json_set(c, o, "legacy", cli_json_text(c, legacy_names[k->legacy]));
+	cli_json_set(c, o, "early", cli_json_text(c, early_names[k->early]));
 	cli_json_set(c, o, "frozen", *k->frozen ? cli_json_text(c, k->frozen) : json_null());
 	return o;
 }
@@ -92,6 +96,12 @@ static void untouched(struct standing *s, const struct kvf_report *r, const char
 	if (!r->facts.exists) {
 		s->word = "absent";
 		snprintf(s->now, sizeof(s->now), "%s: there is no database", place);
+	} else if (r->has_control && r->control.early && !*r->facts.intruder) {
+		s->word = "empty";
+		snprintf(s->now, sizeof(s->now),
+			 "%s: nothing is published; its version record keeps the new "
+			 "application from starting ('kvferry abort %s' takes it away)",
+			 place, place);
 	} else if (r->facts.has_table && r->facts.entries) {
 		s->word = "foreign";
 		snprintf(s->now, sizeof(s->now), "%s: holds %s %s that kvferry did not write",
@@ -136,14 +146,17 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 		snprintf(s->now + n, sizeof(s->now) - (size_t)n, "; %s %s in its stage",
 			 cli_number(r->resumed, number),
 			 cli_plural(r->resumed, "chunk is", "chunks are"));
-	if (k->active)
+	if (k->active && !k->early)
 		snprintf(s->old, sizeof(s->old),
 			 "readers still see what was live before, schema %llu",
 			 (unsigned long long)k->ver);
 	else
 		snprintf(s->old, sizeof(s->old),
 			 "the old application must not write until the run is finished or "
-			 "aborted; its data are unchanged");
+			 "aborted; its data are unchanged%s",
+			 k->early ? "; the version record in the store keeps the new one from "
+				    "starting"
+				  : "");
 	if (alive)
 		snprintf(s->next, sizeof(s->next), "wait for it; kvferry status %s", place);
 	else if (*r->staged_of)
@@ -193,6 +206,21 @@ static void live(struct standing *s, const struct kvf_report *r, const char *pla
 		 "kvferry drop-legacy -f FORMATS SOURCE %s --confirm %s", place, r->confirm);
 }
 
+/* Somebody did not mind the record that keeps everybody away. */
+static void add_intruder(struct standing *s, const struct kvf_report *r, const char *place)
+{
+	size_t n = strlen(s->now);
+
+	if (!*r->facts.intruder)
+		return;
+	snprintf(s->now + n, sizeof(s->now) - n, "; somebody has written to the store: %s",
+		 r->facts.intruder);
+	snprintf(s->next, sizeof(s->next),
+		 "stop that program; kvferry backup %s FILE.kvf; then delete all rows of the "
+		 "table, and give the same command again, or kvferry abort %s",
+		 place, place);
+}
+
 /* Then it does not matter whether it may run. */
 static void add_frozen(struct standing *s, const struct kvf_control *k)
 {
@@ -232,10 +260,11 @@ static void assess(struct cli *c, struct standing *s)
 	}
 	switch (r->control.state) {
 	case KVF_RUN_STAGING:
-	case KVF_RUN_SEALED: unfinished(s, r, place); return;
-	case KVF_RUN_LIVE: live(s, r, place); return;
-	case KVF_RUN_IDLE: untouched(s, r, place); return;
+	case KVF_RUN_SEALED: unfinished(s, r, place); break;
+	case KVF_RUN_LIVE: live(s, r, place); break;
+	case KVF_RUN_IDLE: untouched(s, r, place); break;
 	}
+	add_intruder(s, r, place);
 }
 
 /* "OLD" ... "DONE" */
@@ -462,6 +491,8 @@ static enum kvf_status plan_text(struct cli *c)
 		 *r->target ? r->target : cli_place(c->operands.list[1], place, sizeof(place)));
 	if (!r->facts.exists)
 		fputs(" (will be created)", c->out);
+	else if (r->has_control && r->control.early)
+		fputs(" (nothing is live in it yet)", c->out);
 	else
 		fprintf(c->out, " (holds %s %s)", cli_number(r->facts.entries, number),
 			cli_plural(r->facts.entries, "entry", "entries"));

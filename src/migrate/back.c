@@ -211,8 +211,7 @@ static enum kvf_status lift(const struct seen *seen, const struct kvf_options *o
 	enum kvf_status st = seen->st;
 
 	if (seen->other) {
-		kvf_report_warn(r,
-				"the source stays frozen, by run %s for another store: %s",
+		kvf_report_warn(r, "the source stays frozen, by run %s for another store: %s",
 				seen->freeze.run, seen->freeze.store);
 		return KVF_OK;
 	}
@@ -264,12 +263,24 @@ static enum kvf_status refuse_other(const struct seen *seen, struct kvf_err *err
 	kvf_fail(err, KVF_EPREFLIGHT, "the source is frozen for another store, by run %s",
 		 seen->freeze.run);
 	kvf_err_detail(err, "Its data move to %s. Nothing was changed.", seen->freeze.store);
-	kvf_err_hint(err, "Give the run up where it belongs: kvferry abort \"%s\" --source \"%s\"",
+	kvf_err_hint(err,
+		     "Give the run up where it belongs: kvferry abort \"%s\" --source \"%s\"",
 		     seen->freeze.store, seen->freeze.place);
 	return KVF_EPREFLIGHT;
 }
 
 /* ---- abort ---------------------------------------------------------------------- */
+
+/* The live table was to go, and a view names it. */
+static void tell_what_stays(struct kvf_store *store, struct kvf_report *r, struct kvf_err *err)
+{
+	struct kvf_store_facts now;
+
+	if (r->control.early == KVF_EARLY_TABLE && !kvf_store_inspect(store, &now, err) &&
+	    now.has_table)
+		kvf_report_warn(r, "table %s stays, without rows: a view names it", now.table);
+	kvf_err_clear(err);
+}
 
 enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env,
 			  struct kvf_report *r, struct kvf_err *err)
@@ -305,13 +316,14 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		goto out;
 	}
 	lifts = *seen.place && !is_kept(store, &seen);
-	r->already = !kvf_is_unfinished(&r->control) && (!lifts || (o->source && seen.st));
+	r->already = !kvf_is_unfinished(&r->control) && !r->control.early &&
+		     (!lifts || (o->source && seen.st));
 	if (r->already && lifts && !o->dry_run)
 		(void)lift(&seen, o, env, r, err); /* says why there is nothing to lift */
 	if (r->already || o->dry_run)
 		goto out;
 	/* Also where only a freeze is given up: the epoch fences off who looked before. */
-	if (!kvf_is_unfinished(&r->control) && !*r->control.frozen)
+	if (!kvf_is_unfinished(&r->control) && !*r->control.frozen && !r->control.early)
 		st = kvf_store_note_frozen(store, seen.freeze.place, err);
 	KVF_FAILPOINT(st, err, "abort.looked");
 	if (!st)
@@ -320,6 +332,8 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		st = kvf_store_abort(store, r->control.epoch, &line.row, err);
 		kvf_ledger_line_release(&line);
 	}
+	if (!st && r->control.early)
+		tell_what_stays(store, r, err);
 	if (!st && lifts)
 		thaw(store, &seen, o, env, r, err);
 out:
@@ -446,14 +460,14 @@ static enum kvf_status finish_rollback(struct kvf_store *store, struct kvf_repor
 	if (!r->already || o->dry_run)
 		return KVF_OK;
 	sweep(store, r, err);
-	if (r->control.active || !*r->control.frozen)
+	if ((r->control.active && !r->control.early) || !*r->control.frozen)
 		return KVF_OK;
 	see_freeze(store, o, r, env, &seen);
 	/* The epoch fences off who looked at the store before. */
 	st = kvf_ledger_event(&line, r, "rollback", "ok", facts, 2, err);
 	if (st)
 		return st;
-	st = kvf_store_abort(store, r->control.epoch, &line.row, err);
+	st = kvf_store_cleanup(store, r->control.epoch, &line.row, err);
 	kvf_ledger_line_release(&line);
 	if (!st)
 		thaw(store, &seen, o, env, r, err);

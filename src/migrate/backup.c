@@ -72,9 +72,11 @@ static enum kvf_status open_store(struct backup *b, struct kvf_err *err)
 		st = kvf_store_control(b->store, &r->control, err);
 	if (st && st != KVF_ENOTFOUND)
 		return st;
-	if (!r->facts.has_table || !r->facts.table_fits) {
+	if (!r->facts.has_table || !r->facts.table_fits ||
+	    (r->control.early && !r->facts.entries)) {
 		kvf_fail(err, KVF_ESOURCE, "there is no key-value store to back up");
-		kvf_err_detail(err, "%s", r->source);
+		kvf_err_detail(err, "%s%s", r->source,
+			       r->control.early ? ": nothing is live in it yet" : "");
 		kvf_err_hint(err, "For its tables, use 'kvferry export'.");
 		return KVF_ESOURCE;
 	}

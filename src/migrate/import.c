@@ -329,7 +329,8 @@ static enum kvf_status look(struct kvf_import *im, int *done, struct kvf_err *er
 		st = already_live(im, done, err);
 		return st || *done ? st : kvf_refuse_not_empty(r, im->job->place, err);
 	}
-	im->merge = o->existing == KVF_EXISTING_MERGE && r->facts.has_table;
+	im->merge = o->existing == KVF_EXISTING_MERGE && r->facts.has_table &&
+		    !(r->has_control && r->control.early);
 	*done = o->dry_run;
 	return kvf_import_unfinished(im, err);
 }

@@ -22,6 +22,24 @@ enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r, const char *pla
 	return KVF_EPREFLIGHT;
 }
 
+static enum kvf_status refuse_intruder(const struct kvf_report *r, const char *place,
+				       struct kvf_err *err)
+{
+	char store[600];
+
+	snprintf(store, sizeof(store), "%s", place);
+	kvf_text_redact(store);
+	kvf_fail(err, KVF_EPREFLIGHT,
+		 "somebody has written to the store before anything was published in it");
+	kvf_err_detail(err, "%s: %s. Nothing was changed.", r->target, r->facts.intruder);
+	kvf_err_hint(err,
+		     "A program has taken the store for its own: stop it. 'kvferry backup %s "
+		     "FILE.kvf' saves its rows; delete all rows of the table, and run the same "
+		     "command again.",
+		     store);
+	return KVF_EPREFLIGHT;
+}
+
 enum kvf_status kvf_preflight_new(const struct kvf_options *o, const struct kvf_env *env,
 				  struct kvf_report *report, struct kvf_err *err)
 {
@@ -83,6 +101,8 @@ static enum kvf_status look(struct kvf_store *store, const struct kvf_options *o
 	report->live = report->has_control ? report->control.ver : 0;
 	if (*report->facts.blocker)
 		return refuse_blocked(store, report, err);
+	if (*report->facts.intruder)
+		return refuse_intruder(report, o->target, err);
 	if (report->facts.exists && !report->facts.writable) {
 		kvf_fail(err, KVF_EPREFLIGHT, "the store cannot be written");
 		kvf_err_detail(err, "%s is read-only. Nothing was changed.", report->target);

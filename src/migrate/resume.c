@@ -78,7 +78,9 @@ void kvf_import_claim(struct kvf_import *im)
 	c->source = im->job->made_of;
 	c->version_part = im->head->version_part;
 	c->version_key = im->head->version_key;
-	c->version_started = im->head->version_started;
+	/* Never what says that it is done: definitions cannot say so, a stream could. */
+	if (kvf_bytes_cmp(im->head->version_started, im->head->version_done) != 0)
+		c->version_started = im->head->version_started;
 }
 
 struct kvf_work kvf_import_work(const struct kvf_import *im)

@@ -84,6 +84,9 @@ enum kvf_status kvf_roach_beat(struct kvf_store *base, const char *step, struct 
 /* KVF_EBUSY if the store, in that state, is no longer this run's. */
 KVF_MUST_CHECK enum kvf_status kvf_roach_still_ours(struct kvf_pgs *s, enum kvf_run_state state,
 						    struct kvf_err *err);
+/* Its schema and its table, where they are not there. */
+enum kvf_status kvf_roach_create_generation(struct kvf_pgs *s, uint64_t gen,
+					    struct kvf_err *err);
 enum kvf_status kvf_roach_stage(struct kvf_store *base, int copy_live, struct kvf_err *err);
 enum kvf_status kvf_roach_keep_unit(struct kvf_store *base, const char *name, uint64_t n,
 				    struct kvf_bytes unit, struct kvf_err *err);

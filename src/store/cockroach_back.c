@@ -18,6 +18,7 @@ struct change {
 	int must_live;   /* what is live has to be kvferry's */
 	int way_back;    /* and there has to be something before it */
 	const char *sql; /* statements without arguments */
+	const struct kvf_generation *was; /* ... that was live, by a rollback */
 	const struct kvf_ledger_row *row;
 };
 
@@ -41,6 +42,10 @@ static enum kvf_status make(struct kvf_pgs *s, PGconn *conn, void *ctx, struct k
 	    (ch->way_back && !c.prev && !c.prev_legacy))
 		return kvf_store_no_way_back(&c, err);
 	st = kvf_pg_exec(&s->pg, conn, "write", err, "%s", ch->sql);
+	if (!st && ch->aborts && c.early)
+		st = kvf_pgs_early_end(s, &c, err);
+	if (!st && ch->was)
+		st = kvf_pgs_early_again(s, &c, ch->was, err);
 	return st ? st : kvf_pgs_insert_ledger(s, ch->row, err);
 }
 
@@ -128,11 +133,21 @@ enum kvf_status kvf_roach_rollback(struct kvf_store *base, uint64_t seen,
 				    " WHERE id = 1;" KVF_PGS_LET_GO,
 			     .row = row };
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_generation g = { 0 };
+	struct kvf_control c;
 	struct kvf_totals now;
 	enum kvf_status st = kvf_store_totals(base, KVF_SCAN_LIVE, &now, err);
 
 	if (!st && !kvf_totals_equal(&now, live))
 		st = kvf_store_written(live, &now, err);
+	if (!st)
+		st = kvf_pgs_control(base, &c, err);
+	if (!st && c.active && c.epoch == seen) {
+		st = kvf_pgs_read_generation(s, s->conn, c.active, &g, err);
+		ch.was = &g;
+	}
+	if (!st && ch.was && kvf_early_after(&c, &g) == KVF_EARLY_TABLE)
+		st = kvf_roach_create_generation(s, seen + 1, err);
 	return st ? st : change(s, &ch, err);
 }
 

@@ -60,8 +60,8 @@ static enum kvf_status find_previous(struct kvf_pgs *s, const struct kvf_control
 		snprintf(sql, sizeof(sql), "SELECT EXISTS (SELECT 1 FROM %s)", live);
 		st = kvf_pg_ask(&s->pg, s->conn, &filled, sql, NULL, err);
 	}
-	*had = *live != '\0';
-	*prev = filled ? c->active : 0;
+	*had = *live && c->early != KVF_EARLY_TABLE;
+	*prev = filled && !c->early ? c->active : 0;
 	return st;
 }
 
@@ -77,6 +77,9 @@ static enum kvf_status publish(struct kvf_pgs *s, PGconn *conn, void *ctx, struc
 		st = kvf_pgs_live_check(s, err);
 	if (!st)
 		st = find_previous(s, &c, &prev, &had, err);
+	/* A table that was there keeps its name, and is not live any more. */
+	if (!st && c.early == KVF_EARLY_RECORD)
+		st = kvf_pgs_early_end(s, &c, err);
 	if (!st)
 		st = kvf_pgs_set_version(s, s->staged, &c, p->done, err);
 	if (!st)

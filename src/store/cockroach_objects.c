@@ -199,6 +199,8 @@ static enum kvf_status measure(struct kvf_pgs *s, struct kvf_store_facts *f,
 	if (!st && s->pg.dialect->size)
 		st = kvf_pg_ask(&s->pg, s->conn, &n, s->pg.dialect->size, NULL, err);
 	f->size = (uint64_t)n;
+	if (!st)
+		st = kvf_pgs_early_intruder(s, f->intruder, sizeof(f->intruder), err);
 	return st ? st : kvf_pgs_leave_record_out(&s->base, &f->entries, err);
 }
 

@@ -30,7 +30,8 @@ enum kvf_status kvf_roach_give_up(struct kvf_pgs *s, enum kvf_status st)
 static const char live_view[] =
 	"CREATE OR REPLACE VIEW kvferry.live AS SELECT c.ver AS version, c.active AS "
 	"generation,"
-	" CASE g.run WHEN '' THEN c.live_schema ELSE 'kvferry_g' || c.active::text END AS"
+	" CASE WHEN g.run = '' AND c.early <> 1 THEN c.live_schema ELSE 'kvferry_g' ||"
+	" c.active::text END AS"
 	" table_schema, c.live AS table_name FROM kvferry.control c JOIN kvferry.generations g"
 	" ON g.gen = c.active";
 
@@ -46,6 +47,41 @@ static enum kvf_status have_tables(struct kvf_pgs *s, struct kvf_err *err)
 		st = kvf_pg_exec(&s->pg, s->conn, "create kvferry's view", err, "%s",
 				 live_view);
 	return st;
+}
+
+enum kvf_status kvf_roach_create_generation(struct kvf_pgs *s, uint64_t gen,
+					    struct kvf_err *err)
+{
+	char table[KVF_PG_QUOTED + 32];
+	enum kvf_status st = kvf_roach_ddl(s, "create the table", err,
+					   "CREATE SCHEMA IF NOT EXISTS kvferry_g%llu",
+					   (unsigned long long)gen);
+
+	kvf_pgs_generation_table(s, gen, table, sizeof(table));
+	return st ? st
+		  : kvf_roach_ddl(s, "create the table", err,
+				  "CREATE TABLE IF NOT EXISTS %s (partition_key bytea NOT NULL,"
+				  " key bytea NOT NULL, value bytea NOT NULL,"
+				  " PRIMARY KEY (partition_key, key))",
+				  table);
+}
+
+/* The table of an early generation, empty; whoever is overtaken leaves it to the next. */
+static enum kvf_status have_early(struct kvf_pgs *s, uint64_t seen,
+				  const struct kvf_claim *claim, struct kvf_err *err)
+{
+	struct kvf_control c;
+	int64_t live = 0;
+	enum kvf_status st = kvf_pgs_read_control(s, s->conn, &c, err);
+
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		memset(&c, 0, sizeof(c));
+		st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &live, err);
+	}
+	if (st || live || c.epoch != seen || !kvf_pgs_early_wants(&c, claim))
+		return st;
+	return kvf_roach_create_generation(s, c.early ? c.active : seen + 1, err);
 }
 
 /* Is it our claim that stands in the control row? */
@@ -79,6 +115,8 @@ enum kvf_status kvf_roach_acquire(struct kvf_store *base, uint64_t seen_epoch,
 			}
 			st = st == KVF_ENOTFOUND ? KVF_OK : st;
 		}
+		if (!st)
+			st = have_early(s, seen_epoch, claim, err);
 		if (!st)
 			st = kvf_pgs_acquire(base, seen_epoch, claim, err);
 		/* Two that begin at once with an empty store: the other was first. */
@@ -142,16 +180,7 @@ enum kvf_status kvf_roach_stage(struct kvf_store *base, int copy, struct kvf_err
 	if (!st)
 		st = kvf_roach_drop_orphans(s, err);
 	if (!st)
-		st = kvf_roach_ddl(s, "create the stage", err,
-				   "CREATE SCHEMA IF NOT EXISTS kvferry_g%llu",
-				   (unsigned long long)s->stage);
-	if (!st)
-		st = kvf_roach_ddl(
-			s, "create the stage", err,
-			"CREATE TABLE IF NOT EXISTS %s (partition_key bytea NOT NULL,"
-			" key bytea NOT NULL, value bytea NOT NULL,"
-			" PRIMARY KEY (partition_key, key))",
-			s->staged);
+		st = kvf_roach_create_generation(s, s->stage, err);
 	s->copy_live = copy;
 	s->loaders = s->pg.dialect->loaders < threads ? s->pg.dialect->loaders : threads;
 	s->last.len = 0;

@@ -36,7 +36,7 @@ enum kvf_store_phase {
 struct kvf_store_ops;
 
 /* Layout of the control tables, in the control row. */
-#define KVF_CONTROL_FORMAT 3
+#define KVF_CONTROL_FORMAT 4
 
 /* The part that all drivers share; the wrappers alone change it. */
 struct kvf_store {
@@ -155,7 +155,8 @@ enum kvf_status kvf_pgs_open(const char *place, enum kvf_store_mode mode,
 
 /* ---- shared by drivers (shared.c, store.c) ----------------------------------------- */
 
-/* Is there something that an abort gives up: a run, or the freeze of a source? */
+/* Is there something that an abort gives up: a run, the freeze of a source, or the record
+ * that a rollback left? */
 int kvf_store_gives_up(const struct kvf_control *c);
 
 /* KVF_EBUSY: "superseded by run ..." or "run ... holds the store". */
@@ -186,6 +187,40 @@ uint64_t kvf_control_gen(const struct kvf_control *c, enum kvf_scan which);
 /* Is this the record at (vpart, vkey)?  Never, where there is none. */
 int kvf_is_record(struct kvf_bytes part, struct kvf_bytes key, struct kvf_bytes vpart,
 		  struct kvf_bytes vkey);
+
+/* ---- early.c: the live table before anything is live ----------------------------------- */
+
+/* The record of an early live table, and whose it is; borrowed. */
+struct kvf_early_record {
+	struct kvf_bytes part, key, value;
+	const char *app, *tool;
+	enum kvf_early kind;
+};
+/* What the claim says of it; value.len = 0: there is to be no early table. */
+struct kvf_early_record kvf_early_of_claim(const struct kvf_claim *claim, enum kvf_early kind);
+struct kvf_early_record kvf_early_of_generation(const struct kvf_generation *g,
+						enum kvf_early kind);
+/* The one that a rollback of generation `g` to the legacy tables leaves. */
+enum kvf_early kvf_early_after(const struct kvf_control *c, const struct kvf_generation *g);
+/* Is that the record of generation `g`? */
+int kvf_early_is(const struct kvf_early_record *r, const struct kvf_generation *g);
+
+/* What a driver has found in the table. */
+struct kvf_early_look {
+	uint64_t others; /* rows that are not the record */
+	char first[300]; /* the first of them, for people */
+	int has_record, same;
+	char value[100]; /* of the record, if it is not the same */
+};
+/* "PARTITION KEY" for `first`. */
+void kvf_early_name(struct kvf_early_look *l, struct kvf_bytes part, struct kvf_bytes key);
+/* Say what others have written; "" if nothing. */
+void kvf_early_describe(const struct kvf_early_look *l, const struct kvf_generation *g,
+			const char *table, char *buf, size_t size);
+/* KVF_EPREFLIGHT: `what` they have written.  `kept` ends the detail. */
+enum kvf_status kvf_early_refuse(const char *what, const char *kept, struct kvf_err *err);
+/* KVF_EPREFLIGHT: a table with rows, and we know of nothing live. */
+enum kvf_status kvf_early_unknown(const char *place, const char *table, struct kvf_err *err);
 
 /* In the transaction of a commit, when it keeps all others out: does the caller
  * still want it?  Any status but KVF_OK gives the transaction up. */

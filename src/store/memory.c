@@ -205,18 +205,27 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 {
 	struct memory *s = (struct memory *)base;
 	struct kvf_mem_data *d = s->data;
+	const struct kvf_control before = d->c;
 	struct kvf_mem_table *t = NULL;
 	struct kvf_mem_line *line = NULL;
+	uint64_t epoch = seen + 1;
+	enum kvf_status st;
 
 	if (d->c.epoch != seen || (seen && d->c.active != claim->active))
 		return kvf_store_held(&d->c, err);
+	st = kvf_mem_early_begin(d, claim, &epoch, err);
+	if (st)
+		return st;
 	if (claim->resume && (d->c.state == KVF_RUN_STAGING || d->c.state == KVF_RUN_SEALED))
 		t = kvf_mem_table_for(d, KVF_SCAN_STAGE);
-	if (claim->row && !(line = kvf_mem_line_new(claim->row)))
+	if (claim->row && !(line = kvf_mem_line_new(claim->row))) {
+		d->c = before;
 		return kvf_fail_nomem(err);
+	}
 	if (!t || !kvf_claim_continues(claim, &t->g))
-		t = kvf_mem_stage_new(d, claim, seen + 1);
+		t = kvf_mem_stage_new(d, claim, epoch);
 	if (!t) {
+		d->c = before;
 		if (line)
 			kvf_mem_line_free(line);
 		return kvf_fail_nomem(err);
@@ -226,7 +235,7 @@ static enum kvf_status acquire(struct kvf_store *base, uint64_t seen,
 	forget_pending(s);
 	memset(&s->merge, 0, sizeof(s->merge));
 	d->has_control = 1;
-	d->c.epoch = base->epoch = seen + 1;
+	d->c.epoch = base->epoch = epoch;
 	d->c.stage = t->g.gen;
 	d->c.state = KVF_RUN_STAGING;
 	d->c.lease = claim->lease;
@@ -445,8 +454,11 @@ static enum kvf_status commit(struct kvf_store *base, uint64_t schema, struct kv
 			return st;
 		}
 	}
-	d->c.prev = live && live->len ? d->c.active : 0;
-	d->c.prev_legacy = d->c.prev ? KVF_PREV_KEPT : live ? KVF_PREV_EMPTY : KVF_PREV_NOTHING;
+	d->c.prev = live && live->len && !d->c.early ? d->c.active : 0;
+	d->c.prev_legacy = d->c.prev             ? KVF_PREV_KEPT
+			   : live && !d->c.early ? KVF_PREV_EMPTY
+						 : KVF_PREV_NOTHING;
+	d->c.early = KVF_EARLY_NONE;
 	d->c.active = t->g.gen;
 	d->c.stage = 0;
 	d->c.ver = t->g.ver = schema;

@@ -41,6 +41,9 @@ enum kvf_status kvf_mem_abort(struct kvf_store *base, uint64_t seen,
 	if (!line)
 		return kvf_fail_nomem(err);
 	d->c.stage = 0;
+	if (d->c.early)
+		d->c.active = 0;
+	d->c.early = KVF_EARLY_NONE;
 	d->c.state = state_of(d);
 	kvf_mem_drop_orphans(d);
 	settle(base, line);
@@ -69,7 +72,8 @@ enum kvf_status kvf_mem_rollback(struct kvf_store *base, uint64_t seen,
 				 const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_mem_data *d = kvf_mem_data_of(base);
-	struct kvf_mem_table *to;
+	struct kvf_mem_table *to, *was;
+	struct kvf_early_record record;
 	struct kvf_mem_line *line;
 	struct kvf_totals now;
 	enum kvf_status st = settled(d, seen, err);
@@ -87,7 +91,17 @@ enum kvf_status kvf_mem_rollback(struct kvf_store *base, uint64_t seen,
 	line = kvf_mem_line_new(row);
 	if (!line)
 		return kvf_fail_nomem(err);
-	d->c.active = to ? to->g.gen : 0;
+	was = kvf_mem_table_for(d, KVF_SCAN_LIVE);
+	record = kvf_early_of_generation(&was->g, kvf_early_after(&d->c, &was->g));
+	if (record.kind) {
+		st = kvf_mem_early_set(d, &record, d->c.epoch + 1, err);
+		if (st) {
+			kvf_mem_line_free(line);
+			return st;
+		}
+	} else {
+		d->c.active = to ? to->g.gen : 0;
+	}
 	d->c.ver = to ? to->g.ver : 0;
 	d->c.prev = 0;
 	d->c.prev_legacy = KVF_PREV_KEPT;

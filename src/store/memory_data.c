@@ -145,9 +145,51 @@ struct kvf_mem_table *kvf_mem_stage_new(struct kvf_mem_data *d, const struct kvf
 		memcpy(t->g.version_part, claim->version_part.ptr, claim->version_part.len);
 	if (claim->version_key.len)
 		memcpy(t->g.version_key, claim->version_key.ptr, claim->version_key.len);
+	t->g.version_started_len = claim->version_started.len;
+	if (claim->version_started.len)
+		memcpy(t->g.version_started, claim->version_started.ptr,
+		       claim->version_started.len);
 	t->next = d->tables;
 	d->tables = t;
 	return t;
+}
+
+enum kvf_status kvf_mem_early_set(struct kvf_mem_data *d, const struct kvf_early_record *r,
+				  uint64_t gen, struct kvf_err *err)
+{
+	const struct kvf_claim claim = { .app = r->app,
+					 .mode = "",
+					 .version_part = r->part,
+					 .version_key = r->key,
+					 .version_started = r->value };
+	const struct kvf_entry e = { r->part, r->key, r->value };
+	struct kvf_mem_item *it = kvf_mem_item_new(&e);
+	struct kvf_mem_table *t = it ? kvf_mem_stage_new(d, &claim, gen) : NULL;
+	enum kvf_status st = t ? kvf_mem_insert(t, 0, it, err) : kvf_fail_nomem(err);
+
+	if (st) {
+		free(it);
+		return st;
+	}
+	d->c.active = gen;
+	d->c.early = KVF_EARLY_TABLE;
+	return KVF_OK;
+}
+
+/* Nobody but us writes to live data in memory: the one that is there is as we made it. */
+enum kvf_status kvf_mem_early_begin(struct kvf_mem_data *d, const struct kvf_claim *claim,
+				    uint64_t *next, struct kvf_err *err)
+{
+	const struct kvf_early_record r = kvf_early_of_claim(claim, KVF_EARLY_TABLE);
+	const struct kvf_mem_table *live = kvf_mem_table_for(d, KVF_SCAN_LIVE);
+
+	if (d->c.active && (!d->c.early || (live && kvf_early_is(&r, &live->g))))
+		return KVF_OK;
+	if (r.value.len)
+		return kvf_mem_early_set(d, &r, (*next)++, err);
+	d->c.active = 0;
+	d->c.early = KVF_EARLY_NONE;
+	return KVF_OK;
 }
 
 void kvf_mem_drop_orphans(struct kvf_mem_data *d)

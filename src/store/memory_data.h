@@ -95,6 +95,12 @@ struct kvf_mem_table *kvf_mem_table_of(const struct kvf_mem_data *d, uint64_t ge
 /* A fresh stage for a claim; NULL if there is no memory. */
 struct kvf_mem_table *kvf_mem_stage_new(struct kvf_mem_data *d, const struct kvf_claim *claim,
 					uint64_t gen);
+/* An early live table (early.c) as generation `gen`; at the acquire, where there is to be
+ * one, with number (*next)++. */
+enum kvf_status kvf_mem_early_set(struct kvf_mem_data *d, const struct kvf_early_record *r,
+				  uint64_t gen, struct kvf_err *err);
+enum kvf_status kvf_mem_early_begin(struct kvf_mem_data *d, const struct kvf_claim *claim,
+				    uint64_t *next, struct kvf_err *err);
 /* Drop what is neither staged, active nor previous. */
 void kvf_mem_drop_orphans(struct kvf_mem_data *d);
 

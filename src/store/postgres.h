@@ -10,6 +10,7 @@
  *   postgres_stage.c    acquire, stage, put, chunk
  *   postgres_load.c     batches into the stage, by COPY, on other connections
  *   postgres_merge.c    batches whose keys may be there already
+ *   postgres_early.c    the live table before anything is live
  *   postgres_live.c     were the live data changed meanwhile?
  *   postgres_commit.c   seal, commit, gc
  *   postgres_back.c     abort, rollback, cleanup
@@ -93,6 +94,7 @@ struct kvf_pgs {
 	atomic_ullong conflicts, unknown, lost; /* since we last told */
 	struct kvf_merge_stats merge;
 	struct kvf_pgs_live live_before;
+	enum kvf_early early;    /* of the control row, since our acquire */
 	struct kvf_buf value;    /* of get and unit */
 	struct kvf_arena ledger; /* texts of the last ledger row */
 };
@@ -126,6 +128,12 @@ void kvf_pgs_generation_table(const struct kvf_pgs *s, uint64_t gen, char *to, s
 /* Create schema and table of the stage where they are not there yet, in the open
  * transaction. */
 enum kvf_status kvf_pgs_create_stage(struct kvf_pgs *s, struct kvf_err *err);
+/* The live table's name in that schema (quoted): plain, or with `n` partitions; `with` is for
+ * each table that holds rows. */
+enum kvf_status kvf_pgs_create_table(struct kvf_pgs *s, const char *schema, unsigned n,
+				     const char *with, struct kvf_err *err);
+enum kvf_status kvf_pgs_count_partitions(struct kvf_pgs *s, int64_t oid, unsigned *n,
+					 struct kvf_err *err);
 /* Drop every generation that nobody needs, in the open transaction. */
 enum kvf_status kvf_pgs_drop_orphans(struct kvf_pgs *s, struct kvf_err *err);
 /* Move a table and its partitions into another schema. */
@@ -141,8 +149,10 @@ enum kvf_status kvf_pgs_run_made(struct kvf_pgs *s, const char *sql,
 /* What a publication would break or be broken by; "" if nothing. */
 enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
 				struct kvf_err *err);
-/* Two parts of it: can this server and session write at all; is the live table the
+/* Parts of it: what hangs on the live table (oid); can this server and session write at all; is the live table the
  * one that was asked for? */
+enum kvf_status kvf_pgs_find_attached(struct kvf_pgs *s, int64_t oid, char *buf, size_t size,
+				      struct kvf_err *err);
 enum kvf_status kvf_pgs_find_read_only(struct kvf_pgs *s, char *buf, size_t size,
 				       struct kvf_err *err);
 enum kvf_status kvf_pgs_check_live_name(struct kvf_pgs *s, char *buf, size_t size,
@@ -259,6 +269,29 @@ enum kvf_status kvf_pgs_copy_live(struct kvf_pgs *s, struct kvf_err *err);
 	"UPDATE kvferry.control c SET epoch = epoch + 1, run = '', why = '', lease = 0,"       \
 	" step = '', state = CASE WHEN EXISTS (SELECT 1 FROM kvferry.generations g WHERE"      \
 	" g.gen = c.active AND g.published > 0) THEN 'LIVE' ELSE 'IDLE' END WHERE id = 1;"
+
+/* ---- postgres_early.c ------------------------------------------------------ */
+
+/*
+ * In the transaction of the acquire, which has seen `epoch` and *active: keep others from
+ * the control row, and have the early live table where there is to be one.  Takes number
+ * *next for it, if it needs one; *active is then what it was made.
+ */
+enum kvf_status kvf_pgs_early_begin(struct kvf_pgs *s, const struct kvf_claim *claim,
+				    uint64_t epoch, uint64_t *active, uint64_t *next,
+				    struct kvf_err *err);
+/* Would it make a table?  By the rules of CockroachDB that comes before. */
+int kvf_pgs_early_wants(const struct kvf_control *c, const struct kvf_claim *claim);
+/* What others have written into it; "" if nothing. */
+enum kvf_status kvf_pgs_early_intruder(struct kvf_pgs *s, char *buf, size_t size,
+				       struct kvf_err *err);
+/* In the transaction of an abort: take it away. */
+enum kvf_status kvf_pgs_early_end(struct kvf_pgs *s, const struct kvf_control *c,
+				  struct kvf_err *err);
+/* In the transaction of a rollback, when it has changed the control row: leave one with the
+ * record of `g`, which was live; its table is there, and empty. */
+enum kvf_status kvf_pgs_early_again(struct kvf_pgs *s, const struct kvf_control *before,
+				    const struct kvf_generation *g, struct kvf_err *err);
 
 /* ---- postgres_stage.c ------------------------------------------------------ */
 

@@ -142,6 +142,8 @@ enum kvf_status kvf_pgs_abort(struct kvf_store *base, uint64_t seen,
 		return st;
 	st = kvf_pg_exec(&s->pg, s->conn, "write", err,
 			 KVF_PGS_LET_GO "UPDATE kvferry.control SET stage = 0 WHERE id = 1");
+	if (!st && c.early)
+		st = kvf_pgs_early_end(s, &c, err);
 	if (!st)
 		st = kvf_pgs_drop_orphans(s, err);
 	return end(s, row, seen, st, err);
@@ -215,14 +217,15 @@ static enum kvf_status check_way_back(struct kvf_pgs *s, const struct kvf_contro
 
 /*
  * What comes under the live name: the previous generation, or an empty table
- * where there was one, or where views need one.
+ * where there was one, or where views or a record need one.
  */
-static enum kvf_status put_back(struct kvf_pgs *s, const struct kvf_control *c, int views,
+static enum kvf_status put_back(struct kvf_pgs *s, const struct kvf_control *c, int needed,
 				struct kvf_err *err)
 {
-	char schema[32], away[KVF_PG_QUOTED + 32];
+	char schema[KVF_PG_QUOTED];
 	enum kvf_status st;
 	int64_t oid;
+	unsigned n;
 
 	if (c->prev) {
 		snprintf(schema, sizeof(schema), "kvferry_g%llu", (unsigned long long)c->prev);
@@ -233,27 +236,30 @@ static enum kvf_status put_back(struct kvf_pgs *s, const struct kvf_control *c, 
 				      (unsigned long long)c->prev);
 		return st ? st : kvf_pgs_move(s, oid, s->schema, err);
 	}
-	if (c->prev_legacy != KVF_PREV_EMPTY && !views)
+	if (!needed)
 		return KVF_OK;
-	kvf_pgs_generation_table(s, c->active, away, sizeof(away));
-	return kvf_pg_exec(&s->pg, s->conn, "make an empty table", err,
-			   "CREATE TABLE %s (LIKE %s INCLUDING ALL)", s->live, away);
+	snprintf(schema, sizeof(schema), "kvferry_g%llu", (unsigned long long)c->active);
+	st = kvf_pgs_oid(s, s->conn, schema, s->table, &oid, err);
+	if (!st)
+		st = kvf_pgs_count_partitions(s, oid, &n, err);
+	kvf_pg_quote(s->schema, schema);
+	return st ? st : kvf_pgs_create_table(s, schema, n, "", err);
 }
 
 /* The live table gives its name back. */
 static enum kvf_status exchange(struct kvf_pgs *s, const struct kvf_control *c, int64_t oid,
-				struct kvf_err *err)
+				enum kvf_early early, struct kvf_err *err)
 {
 	PGresult *statements = NULL;
 	enum kvf_status st = KVF_OK;
+	int needed = early || c->prev_legacy == KVF_PREV_EMPTY;
 	char schema[32];
-	int views = 0;
 
 	if (oid) {
 		snprintf(schema, sizeof(schema), "kvferry_g%llu",
 			 (unsigned long long)c->active);
 		st = kvf_pgs_remember(s, oid, &statements, err);
-		views = !st && PQntuples(statements) > 0;
+		needed |= !st && PQntuples(statements) > 0;
 		if (!st)
 			st = kvf_pg_exec(&s->pg, s->conn, "put the live table away", err,
 					 "CREATE SCHEMA IF NOT EXISTS %s", schema);
@@ -261,8 +267,8 @@ static enum kvf_status exchange(struct kvf_pgs *s, const struct kvf_control *c, 
 			st = kvf_pgs_move(s, oid, schema, err);
 	}
 	if (!st)
-		st = put_back(s, c, views, err);
-	if (!st && (c->prev || c->prev_legacy == KVF_PREV_EMPTY || views))
+		st = put_back(s, c, needed, err);
+	if (!st && (c->prev || needed))
 		st = kvf_pgs_recall(s, statements, err);
 	PQclear(statements);
 	return st;
@@ -274,6 +280,7 @@ enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t se
 					     struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	struct kvf_generation g = { 0 };
 	struct kvf_control c;
 	int64_t oid;
 	enum kvf_status st = begin(s, seen, 0, &c, err);
@@ -284,13 +291,17 @@ enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t se
 	if (!st)
 		st = check_way_back(s, &c, oid, live, err);
 	if (!st)
-		st = exchange(s, &c, oid, err);
+		st = kvf_pgs_read_generation(s, s->conn, c.active, &g, err);
+	if (!st)
+		st = exchange(s, &c, oid, kvf_early_after(&c, &g), err);
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
 				 "UPDATE kvferry.control SET active = prev, prev = 0,"
 				 " prev_legacy = 0, ver = coalesce((SELECT g.ver FROM"
 				 " kvferry.generations g WHERE g.gen = prev), 0)"
 				 " WHERE id = 1;" KVF_PGS_LET_GO);
+	if (!st)
+		st = kvf_pgs_early_again(s, &c, &g, err);
 	return end(s, row, seen, st, err);
 }
 

@@ -241,7 +241,8 @@ enum kvf_status kvf_pgs_recall(struct kvf_pgs *s, const PGresult *statements,
 
 /*
  * Make room for the stage under the live name.  Sets *prev to the generation
- * that was live; 0 if there was none, or it was empty and is not worth keeping.
+ * that was live; 0 if there was none, or it was empty or an early one, and is not worth
+ * keeping.
  */
 static enum kvf_status retire_live(struct kvf_pgs *s, const struct kvf_control *c, int64_t oid,
 				   uint64_t *prev, struct kvf_err *err)
@@ -269,7 +270,7 @@ static enum kvf_status retire_live(struct kvf_pgs *s, const struct kvf_control *
 		return kvf_fail(err, KVF_ETARGET,
 				"%s: table %s was filled by another program during this run",
 				s->pg.name, s->live);
-	*prev = filled ? c->active : 0;
+	*prev = filled && !c->early ? c->active : 0;
 	/* An empty one goes to generation 0, which is dropped at the end. */
 	snprintf(schema, sizeof(schema), "kvferry_g%llu", (unsigned long long)*prev);
 	st = kvf_pg_exec(&s->pg, s->conn, "keep the previous generation", err,
@@ -329,7 +330,7 @@ static enum kvf_status swap(struct kvf_pgs *s, const struct kvf_control *c, uint
 	enum kvf_status st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
 
 	*prev = 0;
-	*had = !st && oid;
+	*had = !st && oid && c->early != KVF_EARLY_TABLE;
 	if (!st && oid)
 		st = kvf_pgs_remember(s, oid, &statements, err);
 	if (!st && oid)
@@ -359,7 +360,7 @@ enum kvf_status kvf_pgs_point(struct kvf_pgs *s, uint64_t schema, uint64_t prev,
 		kvf_pg_exec(&s->pg, s->conn, "write", err,
 			    "UPDATE kvferry.control SET state = 'LIVE', ver = %lld,"
 			    " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
-			    " run = '', why = '', lease = 0, step = '' WHERE id = 1;"
+			    " early = 0, run = '', why = '', lease = 0, step = '' WHERE id = 1;"
 			    "UPDATE kvferry.generations SET ver = %lld, published = %lld"
 			    " WHERE gen = %lld",
 			    (long long)schema, (long long)prev,

@@ -163,8 +163,8 @@ static enum kvf_status has_our_layout(struct kvf_pgs *s, int64_t oid, int *fits,
 
 /* What hangs on the live table, and would stay behind with the old one.  Views
  * are not among it: a commit makes them name the new one. */
-static enum kvf_status find_attached(struct kvf_pgs *s, int64_t oid, char *buf, size_t size,
-				     struct kvf_err *err)
+enum kvf_status kvf_pgs_find_attached(struct kvf_pgs *s, int64_t oid, char *buf, size_t size,
+				      struct kvf_err *err)
 {
 	static const char sql[] =
 		"WITH r AS (SELECT $1::int8::oid AS oid UNION ALL SELECT inhrelid FROM"
@@ -271,7 +271,7 @@ enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *bu
 			"HASH (partition_key)",
 			s->live);
 	else
-		st = find_attached(s, oid, buf, size, err);
+		st = kvf_pgs_find_attached(s, oid, buf, size, err);
 	return st;
 }
 
@@ -349,6 +349,8 @@ static enum kvf_status measure(struct kvf_pgs *s, int64_t live, struct kvf_store
 				"SELECT pg_catalog.pg_database_size(current_database())", NULL,
 				err);
 	f->size = (uint64_t)n;
+	if (!st)
+		st = kvf_pgs_early_intruder(s, f->intruder, sizeof(f->intruder), err);
 	return st ? st : kvf_pgs_leave_record_out(&s->base, &f->entries, err);
 }
 

@@ -64,7 +64,7 @@ enum kvf_status kvf_pgs_live_begin(struct kvf_pgs *s, struct kvf_err *err)
 	enum kvf_status st = kvf_pgs_find_live(s, s->conn, table, sizeof(table), err);
 
 	kvf_pgs_live_release(l);
-	if (st || (!*table && own))
+	if (st || s->early || (!*table && own)) /* an early one is known row by row */
 		return st;
 	return read_mark(s, own ? own : *table ? mark : no_table, table, l, err);
 }
@@ -130,8 +130,19 @@ enum kvf_status kvf_pgs_live_check(struct kvf_pgs *s, struct kvf_err *err)
 	uint64_t rows = 0, written = 0;
 	struct kvf_pgs_live now = { 0 };
 	char table[2 * KVF_PG_QUOTED];
-	enum kvf_status st = kvf_pgs_find_live(s, s->conn, table, sizeof(table), err);
+	char what[512] = "";
+	enum kvf_status st;
 
+	if (s->early) {
+		st = kvf_pgs_early_intruder(s, what, sizeof(what), err);
+		return st || !what[0] ? st
+				      : kvf_early_refuse(
+						what,
+						"Nothing was published; the table is as it was "
+						"written.",
+						err);
+	}
+	st = kvf_pgs_find_live(s, s->conn, table, sizeof(table), err);
 	if (!st && *table && own) {
 		st = read_mark(s, own, table, &now, err);
 		rows = now.rows;

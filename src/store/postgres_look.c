@@ -52,8 +52,8 @@ static size_t short_bytes(const PGresult *res, int column, uint8_t *to, size_t s
 
 #define GENERATION                                                                             \
 	"g.gen, g.ver, g.published, g.run, g.app, g.tool, g.stream, g.root, g.entries,"        \
-	" g.bytes, g.m, g.version_part, g.version_key, g.exact_packages, g.mode, g.promised," \
-	" g.source"
+	" g.bytes, g.m, g.version_part, g.version_key, g.exact_packages, g.mode, g.promised,"  \
+	" g.source, g.version_started"
 
 /* Columns GENERATION of the only row, from column `at` on. */
 static void take_generation(const PGresult *res, int at, struct kvf_generation *g)
@@ -76,6 +76,8 @@ static void take_generation(const PGresult *res, int at, struct kvf_generation *
 	kvf_pg_get_text(res, 0, at + 14, g->mode, sizeof(g->mode));
 	g->has_promised = fixed(res, at + 15, g->promised, sizeof(g->promised));
 	kvf_pg_get_text(res, 0, at + 16, g->source, sizeof(g->source));
+	g->version_started_len =
+		short_bytes(res, at + 17, g->version_started, sizeof(g->version_started));
 }
 
 enum kvf_status kvf_pgs_read_generation(struct kvf_pgs *s, PGconn *conn, uint64_t gen,
@@ -134,6 +136,7 @@ static enum kvf_status take_control(struct kvf_pgs *s, const PGresult *res,
 	kvf_pg_get_text(res, 0, 17, c->step, sizeof(c->step));
 	c->legacy = (enum kvf_legacy)number(res, 18);
 	kvf_pg_get_text(res, 0, 19, c->frozen, sizeof(c->frozen));
+	c->early = (enum kvf_early)number(res, 20);
 	return KVF_OK;
 }
 
@@ -153,7 +156,7 @@ enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf
 		&s->pg, conn,
 		"SELECT c.format, c.epoch, c.state, c.ver, c.active, c.stage, c.prev,"
 		" c.prev_legacy, c.run, c.host, c.pid, c.pid_start, c.started, c.beat, c.tool,"
-		" c.why, c.lease, c.step, c.legacy, c.frozen, " GENERATION
+		" c.why, c.lease, c.step, c.legacy, c.frozen, c.early, " GENERATION
 		" FROM kvferry.control c LEFT JOIN kvferry.generations g"
 		" ON g.gen = CASE WHEN c.state IN ('STAGING', 'SEALED') THEN c.stage ELSE"
 		" c.active END WHERE c.id = 1",
@@ -161,9 +164,9 @@ enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf
 	if (st)
 		return st;
 	st = take_control(s, res, c, err);
-	if (!st && !PQgetisnull(res, 0, 20)) {
+	if (!st && !PQgetisnull(res, 0, 21)) {
 		memset(&g, 0, sizeof(g));
-		take_generation(res, 20, &g);
+		take_generation(res, 21, &g);
 		kvf_control_of(c, &g);
 	}
 	PQclear(res);

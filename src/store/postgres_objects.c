@@ -13,7 +13,7 @@ static const char tables_sql[] =
 	"CREATE SCHEMA IF NOT EXISTS kvferry;"
 	"CREATE TABLE kvferry.control("
 	" id int8 PRIMARY KEY CHECK (id = 1),"
-	" format int8 NOT NULL CHECK (format = 3),"
+	" format int8 NOT NULL CHECK (format = 4),"
 	" live_schema text NOT NULL, live text NOT NULL,"
 	" epoch int8 NOT NULL CHECK (epoch >= 1),"
 	" state text NOT NULL CHECK (state IN ('IDLE', 'STAGING', 'SEALED', 'LIVE')),"
@@ -21,6 +21,7 @@ static const char tables_sql[] =
 	" active int8 NOT NULL DEFAULT 0, stage int8 NOT NULL DEFAULT 0,"
 	" prev int8 NOT NULL DEFAULT 0,"
 	" prev_legacy int8 NOT NULL DEFAULT 0 CHECK (prev_legacy IN (0, 1, 2)),"
+	" early int8 NOT NULL DEFAULT 0 CHECK (early IN (0, 1, 2)),"
 	" run text NOT NULL DEFAULT '', host text NOT NULL DEFAULT '',"
 	" pid int8 NOT NULL DEFAULT 0, pid_start int8 NOT NULL DEFAULT 0,"
 	" started int8 NOT NULL DEFAULT 0, beat int8 NOT NULL DEFAULT 0,"
@@ -36,7 +37,7 @@ static const char tables_sql[] =
 	" entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
 	" version_part bytea NOT NULL, version_key bytea NOT NULL,"
 	" exact_packages int8 NOT NULL, mode text NOT NULL, promised bytea,"
-	" source text NOT NULL);"
+	" source text NOT NULL, version_started bytea NOT NULL);"
 	"CREATE TABLE kvferry.progress("
 	" gen int8 NOT NULL, package int8 NOT NULL, chunk int8 NOT NULL,"
 	" d bytea NOT NULL, entries int8 NOT NULL, bytes int8 NOT NULL, m bytea NOT NULL,"
@@ -117,7 +118,7 @@ static enum kvf_status find_pointed(struct kvf_pgs *s, PGconn *conn, char *table
 		st = kvf_pgs_read_generation(s, conn, c.active, &g, err);
 	if (st || !c.active)
 		return st;
-	if (g.run[0])
+	if (g.run[0] || c.early == KVF_EARLY_TABLE)
 		kvf_pgs_generation_table(s, c.active, table, size);
 	else
 		snprintf(table, size, "%s", s->live);
@@ -164,7 +165,7 @@ enum kvf_status kvf_pgs_create_objects(struct kvf_pgs *s, int *has_live, struct 
 			&s->pg, s->conn, "write", err,
 			"INSERT INTO kvferry.generations VALUES"
 			" (1, 0, 0, '', '', '', '', NULL, 0, 0, '', '', '', 0, '', NULL,"
-			" '')");
+			" '', '')");
 	kvf_pg_text(&a, s->schema);
 	kvf_pg_text(&a, s->table);
 	kvf_pg_number(&a, oid != 0);
@@ -225,24 +226,56 @@ void kvf_pgs_generation_table(const struct kvf_pgs *s, uint64_t gen, char *to, s
 	snprintf(to, size, "kvferry_g%llu.%s", (unsigned long long)gen, table);
 }
 
-/* How many partitions: as asked for, else as the live table has. */
-static enum kvf_status count_partitions(struct kvf_pgs *s, unsigned *n, struct kvf_err *err)
+enum kvf_status kvf_pgs_count_partitions(struct kvf_pgs *s, int64_t oid, unsigned *n,
+					 struct kvf_err *err)
 {
 	struct kvf_pg_args a = { 0 };
-	int64_t oid = 0, children = 0;
-	enum kvf_status st = KVF_OK;
+	int64_t children = 0;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, oid);
+	st = kvf_pg_ask(&s->pg, s->conn, &children,
+			"SELECT count(*) FROM pg_catalog.pg_inherits WHERE"
+			" inhparent = $1::int8::oid",
+			&a, err);
+	*n = (unsigned)children;
+	return st;
+}
+
+/* How many partitions: as asked for, else as the live table has. */
+static enum kvf_status choose_partitions(struct kvf_pgs *s, unsigned *n, struct kvf_err *err)
+{
+	int64_t oid = 0;
+	enum kvf_status st;
 
 	*n = s->partitions;
 	if (*n)
 		return KVF_OK;
 	st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
-	kvf_pg_number(&a, oid);
-	if (!st && oid)
-		st = kvf_pg_ask(&s->pg, s->conn, &children,
-				"SELECT count(*) FROM pg_catalog.pg_inherits WHERE"
-				" inhparent = $1::int8::oid",
-				&a, err);
-	*n = (unsigned)children;
+	return st || !oid ? st : kvf_pgs_count_partitions(s, oid, n, err);
+}
+
+enum kvf_status kvf_pgs_create_table(struct kvf_pgs *s, const char *schema, unsigned n,
+				     const char *with, struct kvf_err *err)
+{
+	char child[sizeof(s->table) + 16], quoted[KVF_PG_QUOTED], table[KVF_PG_QUOTED];
+	enum kvf_status st;
+	unsigned i;
+
+	kvf_pg_quote(s->table, table);
+	st = kvf_pg_exec(&s->pg, s->conn, "create the table", err,
+			 "CREATE TABLE %s.%s (partition_key bytea NOT NULL,"
+			 " key bytea NOT NULL, value bytea NOT NULL,"
+			 " PRIMARY KEY (partition_key, key)) %s",
+			 schema, table, n ? "PARTITION BY HASH (partition_key)" : with);
+	for (i = 0; i < n && !st; i++) {
+		snprintf(child, sizeof(child), "%s_%u", s->table, i);
+		kvf_pg_quote(child, quoted);
+		st = kvf_pg_exec(&s->pg, s->conn, "create the table", err,
+				 "CREATE TABLE %s.%s PARTITION OF %s.%s FOR VALUES WITH"
+				 " (MODULUS %u, REMAINDER %u) %s",
+				 schema, quoted, schema, table, n, i, with);
+	}
 	return st;
 }
 
@@ -273,34 +306,22 @@ static enum kvf_status find_stage(struct kvf_pgs *s, int *found, struct kvf_err 
  */
 enum kvf_status kvf_pgs_create_stage(struct kvf_pgs *s, struct kvf_err *err)
 {
-	char child[sizeof(s->table) + 16], quoted[KVF_PG_QUOTED];
-	unsigned i, n;
+	char schema[32];
+	unsigned n;
 	int found;
 	enum kvf_status st = find_stage(s, &found, err);
 
 	kvf_pgs_generation_table(s, s->stage, s->staged, sizeof(s->staged));
 	if (st || found)
 		return st;
-	st = count_partitions(s, &n, err);
+	st = choose_partitions(s, &n, err);
 	s->partitioned = n > 0;
+	snprintf(schema, sizeof(schema), "kvferry_g%llu", (unsigned long long)s->stage);
 	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conn, "create the stage", err,
-				 "CREATE SCHEMA kvferry_g%llu;"
-				 "CREATE TABLE %s (partition_key bytea NOT NULL,"
-				 " key bytea NOT NULL, value bytea NOT NULL,"
-				 " PRIMARY KEY (partition_key, key)) %s",
-				 (unsigned long long)s->stage, s->staged,
-				 n ? "PARTITION BY HASH (partition_key)"
-				   : "WITH (autovacuum_enabled = off)");
-	for (i = 0; i < n && !st; i++) {
-		snprintf(child, sizeof(child), "%s_%u", s->table, i);
-		kvf_pg_quote(child, quoted);
-		st = kvf_pg_exec(&s->pg, s->conn, "create the stage", err,
-				 "CREATE TABLE kvferry_g%llu.%s PARTITION OF %s FOR VALUES WITH"
-				 " (MODULUS %u, REMAINDER %u) WITH (autovacuum_enabled = off)",
-				 (unsigned long long)s->stage, quoted, s->staged, n, i);
-	}
-	return st;
+		st = kvf_pg_exec(&s->pg, s->conn, "create the stage", err, "CREATE SCHEMA %s",
+				 schema);
+	return st ? st
+		  : kvf_pgs_create_table(s, schema, n, "WITH (autovacuum_enabled = off)", err);
 }
 
 enum kvf_status kvf_pgs_drop_orphans(struct kvf_pgs *s, struct kvf_err *err)

@@ -140,9 +140,10 @@ static enum kvf_status write_generation(struct kvf_pgs *s, const struct kvf_clai
 	kvf_pg_bytes(&g, (struct kvf_bytes){ claim->root,
 					     claim->has_root ? sizeof(claim->root) : 0 });
 	kvf_pg_text(&g, claim->source);
+	kvf_pg_bytes(&g, claim->version_started);
 	return kvf_pg_query(&s->pg, s->conn,
 			    "INSERT INTO kvferry.generations VALUES ($1, 0, 0, $2, $3, $4, $5,"
-			    " NULL, 0, 0, '', $6, $7, 0, $8, nullif($9::bytea, ''), $10)",
+			    " NULL, 0, 0, '', $6, $7, 0, $8, nullif($9::bytea, ''), $10, $11)",
 			    &g, "write", NULL, err);
 }
 
@@ -253,6 +254,8 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 			st = end_sessions(s, err);
 		*epoch = seen + 1;
 	}
+	if (!st)
+		st = kvf_pgs_early_begin(s, claim, seen, &active, epoch, err);
 	if (!st)
 		st = *stage ? adopt(s, claim, *stage, err)
 			    : write_generation(s, claim, *epoch, err);

@@ -24,7 +24,8 @@ int kvf_run_state_parse(const char *name)
 
 int kvf_store_gives_up(const struct kvf_control *c)
 {
-	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED || *c->frozen;
+	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED || *c->frozen ||
+	       c->early;
 }
 
 enum kvf_outside kvf_outside_state(const struct kvf_control *c, int frozen, int legacy_dropped)

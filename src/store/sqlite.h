@@ -10,6 +10,7 @@
  *   sqlite_batch.c    many entries into a table with one statement
  *   sqlite_acquire.c  acquire, and the owner's signs of life
  *   sqlite_stage.c    stage, put, chunk: transactions that can be lost
+ *   sqlite_early.c    the live table before anything is live
  *   sqlite_live.c     were the live data changed meanwhile?
  *   sqlite_commit.c   seal, commit, gc: those that cannot
  *   sqlite_back.c     abort, rollback, cleanup
@@ -84,7 +85,7 @@ struct kvf_lite {
 	double tx_begun;
 	uint64_t unsampled; /* bytes since the last sample */
 	uint64_t samples;   /* keys kept as samples of this stage */
-	int hasty;         /* do not wait for locks */
+	int hasty;          /* do not wait for locks */
 	struct kvf_lite_batch batch;
 	struct kvf_merge_stats merge;
 	int64_t data_version;    /* when the store was acquired */
@@ -239,6 +240,28 @@ enum kvf_status kvf_lite_keep_unit(struct kvf_store *base, const char *name, uin
 				   struct kvf_bytes unit, struct kvf_err *err);
 enum kvf_status kvf_lite_flush(struct kvf_store *base, struct kvf_err *err);
 void kvf_lite_merge_stats(const struct kvf_store *base, struct kvf_merge_stats *m);
+
+/* ---- sqlite_early.c -------------------------------------------------------- */
+
+/* Make the live table, empty, in the open transaction. */
+enum kvf_status kvf_lite_create_live(struct kvf_lite *s, struct kvf_err *err);
+/* In the transaction of the acquire: have the early table where there is to be one, or
+ * none where not.  Takes number *next for it, if it needs one. */
+enum kvf_status kvf_lite_early_begin(struct kvf_lite *s, const struct kvf_control *c,
+				     const struct kvf_claim *claim, uint64_t *next,
+				     struct kvf_err *err);
+/* KVF_EPREFLIGHT if there is one, and others have written into it. */
+enum kvf_status kvf_lite_early_check(struct kvf_lite *s, const char *kept, struct kvf_err *err);
+/* What they have written; "" if nothing. */
+enum kvf_status kvf_lite_early_intruder(struct kvf_lite *s, char *buf, size_t size,
+					struct kvf_err *err);
+/* In the transaction of an abort: take it away. */
+enum kvf_status kvf_lite_early_end(struct kvf_lite *s, const struct kvf_control *c,
+				   struct kvf_err *err);
+/* In the transaction of a rollback, when the tables have been exchanged; `c` is the row
+ * before it. */
+enum kvf_status kvf_lite_early_again(struct kvf_lite *s, const struct kvf_control *c,
+				     struct kvf_err *err);
 
 /* ---- sqlite_live.c --------------------------------------------------------- */
 

@@ -17,19 +17,13 @@ static enum kvf_status write_owner(struct kvf_lite *s, const struct kvf_claim *c
 				   uint64_t epoch, uint64_t stage, struct kvf_err *err)
 {
 	sqlite3_stmt *stmt;
-	enum kvf_status st = kvf_lite_exec(
-		s, s->db, err,
-		"INSERT OR IGNORE INTO kvferry_control (id, format, live, epoch, state)"
-		" VALUES (1, %d, %Q, %llu, 'IDLE')",
-		KVF_CONTROL_FORMAT, s->table, (unsigned long long)epoch);
+	enum kvf_status st = kvf_lite_prepare(
+		s, s->db, &stmt, err,
+		"UPDATE kvferry_control SET live = ?1, epoch = ?2, state = 'STAGING',"
+		" stage = ?3, run = ?4, host = ?5, pid = ?6, pid_start = ?7,"
+		" started = ?8, beat = ?8, lease = ?9, step = 'load', tool = ?10,"
+		" why = '', frozen = coalesce(?11, frozen) WHERE id = 1");
 
-	if (!st)
-		st = kvf_lite_prepare(
-			s, s->db, &stmt, err,
-			"UPDATE kvferry_control SET live = ?1, epoch = ?2, state = 'STAGING',"
-			" stage = ?3, run = ?4, host = ?5, pid = ?6, pid_start = ?7,"
-			" started = ?8, beat = ?8, lease = ?9, step = 'load', tool = ?10,"
-			" why = '', frozen = coalesce(?11, frozen) WHERE id = 1");
 	if (st)
 		return st;
 	sqlite3_bind_text(stmt, 1, s->table, -1, SQLITE_STATIC);
@@ -60,7 +54,7 @@ static enum kvf_status write_generation(struct kvf_lite *s, const struct kvf_cla
 
 	st = kvf_lite_prepare(s, s->db, &stmt, err,
 			      "INSERT INTO kvferry_generations VALUES (?1, 0, 0, ?2, ?3, ?4,"
-			      " ?5, NULL, 0, 0, x'', ?6, ?7, 0, ?8, ?9, ?10)");
+			      " ?5, NULL, 0, 0, x'', ?6, ?7, 0, ?8, ?9, ?10, ?11)");
 	if (st)
 		return st;
 	sqlite3_bind_int64(stmt, 1, (int64_t)gen);
@@ -74,6 +68,7 @@ static enum kvf_status write_generation(struct kvf_lite *s, const struct kvf_cla
 	if (claim->has_root)
 		kvf_lite_bind(stmt, 9, root);
 	sqlite3_bind_text(stmt, 10, claim->source, -1, SQLITE_STATIC);
+	kvf_lite_bind(stmt, 11, claim->version_started);
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
 	return st;
@@ -145,29 +140,26 @@ static enum kvf_status take(struct kvf_lite *s, uint64_t seen, const struct kvf_
 {
 	struct kvf_control c;
 	enum kvf_status st = check_blocker(s, err);
-	int touched = 1, has_live = 0;
+	int touched = 1, fresh;
 
 	*stage = 0;
 	if (!st && seen == 0)
 		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &touched, err);
+	fresh = !touched;
+	if (!st && fresh)
+		st = kvf_lite_create_objects(s, err);
 	if (st)
 		return st;
-	if (!touched) {
-		st = kvf_lite_create_objects(s, err);
-		if (!st)
-			st = kvf_lite_has(s, s->db, "table", s->table, &has_live, err);
-		*epoch = has_live ? 2 : 1;
-	} else {
-		st = kvf_lite_read_control(s, s->db, &c, err);
-		if (st == KVF_ENOTFOUND)
-			return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone",
-					s->path);
-		if (!st && (c.epoch != seen || c.active != claim->active))
-			return kvf_store_held(&c, err);
-		if (!st)
-			st = find_stage(s, &c, claim, stage, err);
-		*epoch = seen + 1;
-	}
+	st = kvf_lite_read_control(s, s->db, &c, err);
+	if (st == KVF_ENOTFOUND)
+		return kvf_fail(err, KVF_EBUSY, "%s: kvferry's control row is gone", s->path);
+	if (!st && !fresh && (c.epoch != seen || c.active != claim->active))
+		return kvf_store_held(&c, err);
+	if (!st)
+		st = find_stage(s, &c, claim, stage, err);
+	*epoch = fresh && !c.active ? 1 : c.epoch + 1;
+	if (!st)
+		st = kvf_lite_early_begin(s, &c, claim, epoch, err);
 	if (!st)
 		st = *stage ? adopt(s, claim, *stage, err)
 			    : write_generation(s, claim, *epoch, err);

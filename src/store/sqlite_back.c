@@ -93,6 +93,8 @@ enum kvf_status kvf_lite_abort(struct kvf_store *base, uint64_t seen,
 	if (st)
 		return st;
 	st = kvf_lite_exec(s, s->db, err, LET_GO "UPDATE kvferry_control SET stage = 0");
+	if (!st && c.early)
+		st = kvf_lite_early_end(s, &c, err);
 	if (!st)
 		st = kvf_lite_drop_orphans(s, err);
 	return end(s, row, seen, st, err);
@@ -178,11 +180,7 @@ static enum kvf_status exchange(struct kvf_lite *s, const struct kvf_control *c,
 		st = kvf_lite_exec(s, s->db, err, "ALTER TABLE kvferry_g%llu RENAME TO \"%w\"",
 				   (unsigned long long)c->prev, s->table);
 	if (!st && c->prev_legacy == KVF_PREV_EMPTY)
-		st = kvf_lite_exec(s, s->db, err,
-				   "CREATE TABLE \"%w\" (partition_key BLOB NOT NULL,"
-				   " key BLOB NOT NULL, value BLOB NOT NULL,"
-				   " PRIMARY KEY (partition_key, key)) WITHOUT ROWID",
-				   s->table);
+		st = kvf_lite_create_live(s, err);
 	return st;
 }
 
@@ -223,6 +221,8 @@ enum kvf_status kvf_lite_rollback_to_previous(struct kvf_store *base, uint64_t s
 				   "UPDATE kvferry_control SET active = prev, prev = 0,"
 				   " prev_legacy = 0, ver = coalesce((SELECT ver FROM"
 				   " kvferry_generations WHERE gen = prev), 0);" LET_GO);
+	if (!st)
+		st = kvf_lite_early_again(s, &c, err);
 	return end(s, row, seen, st, err);
 }
 

@@ -207,7 +207,8 @@ void kvf_lite_note_failure(struct kvf_store *base, const char *why)
 
 /*
  * Make room for the stage under the live name.  Sets *prev to the generation
- * that was live; 0 if there was none, or it was empty and is not worth keeping.
+ * that was live; 0 if there was none, or it was empty, or an early one (as the look
+ * before has found it).
  */
 static enum kvf_status retire_live(struct kvf_lite *s, const struct kvf_control *c,
 				   uint64_t *prev, struct kvf_err *err)
@@ -231,7 +232,7 @@ static enum kvf_status retire_live(struct kvf_lite *s, const struct kvf_control 
 				     "SELECT EXISTS (SELECT 1 FROM \"%w\")", s->table);
 	if (st)
 		return st;
-	if (!filled)
+	if (!filled || c->early)
 		return kvf_lite_exec(s, s->db, err, "DROP TABLE \"%w\"", s->table);
 	if (!c->active)
 		return kvf_fail(err, KVF_ETARGET,
@@ -298,14 +299,14 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 		st = kvf_lite_exec(s, s->db, err,
 				   "UPDATE kvferry_control SET state = 'LIVE', ver = %lld,"
 				   " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
-				   " run = '', why = '', lease = 0, step = '',"
+				   " early = 0, run = '', why = '', lease = 0, step = '',"
 				   " user_version = %lld;"
 				   "UPDATE kvferry_generations SET ver = %lld, published = %lld"
 				   " WHERE gen = %lld",
 				   (long long)schema, (long long)prev,
-				   prev  ? KVF_PREV_KEPT
-				   : had ? KVF_PREV_EMPTY
-					 : KVF_PREV_NOTHING,
+				   prev                                ? KVF_PREV_KEPT
+				   : had && c.early != KVF_EARLY_TABLE ? KVF_PREV_EMPTY
+								       : KVF_PREV_NOTHING,
 				   (long long)before, (long long)schema,
 				   (long long)kvf_now_us(), (long long)s->stage);
 	return st ? st : kvf_lite_insert_ledger(s, row, err);

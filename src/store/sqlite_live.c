@@ -69,6 +69,10 @@ enum kvf_status kvf_lite_live_check(struct kvf_lite *s, struct kvf_err *err)
 	int has;
 	enum kvf_status st = data_version(s, &now, err);
 
+	if (!st && now != s->data_version)
+		st = kvf_lite_early_check(
+			s, "Nothing was published; the table is as it was written.", err);
+
 	if (st || now == s->data_version)
 		return st;
 	st = kvf_lite_has(s, s->db, "table", s->table, &has, err);

@@ -65,7 +65,7 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 		s, db, &stmt, err,
 		"SELECT gen, ver, published, run, app, tool, stream, root, entries,"
 		" bytes, m, version_part, version_key, exact_packages, mode, promised,"
-		" source FROM kvferry_generations WHERE gen = %lld",
+		" source, version_started FROM kvferry_generations WHERE gen = %lld",
 		(long long)gen);
 	if (st)
 		return st;
@@ -88,6 +88,8 @@ enum kvf_status kvf_lite_read_generation(struct kvf_lite *s, sqlite3 *db, uint64
 		kvf_lite_text(stmt, 14, g->mode, sizeof(g->mode));
 		g->has_promised = kvf_lite_fixed(stmt, 15, g->promised, sizeof(g->promised));
 		kvf_lite_text(stmt, 16, g->source, sizeof(g->source));
+		g->version_started_len =
+			short_blob(stmt, 17, g->version_started, sizeof(g->version_started));
 	} else if (rc == SQLITE_DONE) {
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds no generation %llu", s->path,
 			      (unsigned long long)gen);
@@ -139,6 +141,7 @@ static enum kvf_status read_row(struct kvf_lite *s, sqlite3_stmt *stmt, struct k
 	kvf_lite_text(stmt, 17, c->step, sizeof(c->step));
 	c->legacy = (enum kvf_legacy)sqlite3_column_int(stmt, 18);
 	kvf_lite_text(stmt, 19, c->frozen, sizeof(c->frozen));
+	c->early = (enum kvf_early)sqlite3_column_int(stmt, 20);
 	return KVF_OK;
 }
 
@@ -180,7 +183,7 @@ enum kvf_status kvf_lite_read_control(struct kvf_lite *s, sqlite3 *db, struct kv
 		s, db, &stmt, err,
 		"SELECT format, epoch, state, ver, active, stage, prev, prev_legacy,"
 		" run, host, pid, pid_start, started, beat, tool, why, lease, step,"
-		" legacy, frozen FROM kvferry_control WHERE id = 1");
+		" legacy, frozen, early FROM kvferry_control WHERE id = 1");
 	if (st)
 		return sqlite3_errcode(db) == SQLITE_ERROR ? strange(s, db, err) : st;
 	st = kvf_lite_finish(s, stmt, read_row(s, stmt, c, err), err);
@@ -295,10 +298,10 @@ enum kvf_status kvf_lite_get(struct kvf_store *base, struct kvf_bytes part,
 {
 	struct kvf_lite *s = (struct kvf_lite *)base;
 	sqlite3_stmt **stmt = &s->stmt[KVF_LITE_GET];
-	enum kvf_status st = KVF_OK;
-	int has = *stmt != NULL;
+	enum kvf_status st = kvf_lite_look_again(s, err);
+	int has = 0;
 
-	if (s->db && !has)
+	if (!st && s->db) /* it may be gone again */
 		st = kvf_lite_has(s, s->db, "table", s->table, &has, err);
 	if (!st && !has)
 		return kvf_fail(err, KVF_ENOTFOUND, "not found");

@@ -20,7 +20,7 @@
 static const char objects_sql[] =
 	"CREATE TABLE kvferry_control("
 	" id INTEGER PRIMARY KEY CHECK (id = 1),"
-	" format INTEGER NOT NULL CHECK (format = 3),"
+	" format INTEGER NOT NULL CHECK (format = 4),"
 	" live TEXT NOT NULL,"
 	" epoch INTEGER NOT NULL CHECK (epoch >= 1),"
 	" state TEXT NOT NULL CHECK (state IN ('IDLE', 'STAGING', 'SEALED', 'LIVE')),"
@@ -28,6 +28,7 @@ static const char objects_sql[] =
 	" active INTEGER NOT NULL DEFAULT 0, stage INTEGER NOT NULL DEFAULT 0,"
 	" prev INTEGER NOT NULL DEFAULT 0,"
 	" prev_legacy INTEGER NOT NULL DEFAULT 0 CHECK (prev_legacy IN (0, 1, 2)),"
+	" early INTEGER NOT NULL DEFAULT 0 CHECK (early IN (0, 1, 2)),"
 	" run TEXT NOT NULL DEFAULT '', host TEXT NOT NULL DEFAULT '',"
 	" pid INTEGER NOT NULL DEFAULT 0, pid_start INTEGER NOT NULL DEFAULT 0,"
 	" started INTEGER NOT NULL DEFAULT 0, beat INTEGER NOT NULL DEFAULT 0,"
@@ -44,7 +45,7 @@ static const char objects_sql[] =
 	" entries INTEGER NOT NULL, bytes INTEGER NOT NULL, m BLOB NOT NULL,"
 	" version_part BLOB NOT NULL, version_key BLOB NOT NULL,"
 	" exact_packages INTEGER NOT NULL, mode TEXT NOT NULL, promised BLOB,"
-	" source TEXT NOT NULL);"
+	" source TEXT NOT NULL, version_started BLOB NOT NULL);"
 	"CREATE TABLE kvferry_progress("
 	" gen INTEGER NOT NULL, package INTEGER NOT NULL, chunk INTEGER NOT NULL,"
 	" d BLOB NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL, m BLOB NOT NULL,"
@@ -76,13 +77,13 @@ enum kvf_status kvf_lite_create_objects(struct kvf_lite *s, struct kvf_err *err)
 		st = kvf_lite_exec(s, s->db, err,
 				   "INSERT INTO kvferry_generations VALUES"
 				   " (1, 0, 0, '', '', '', x'', NULL, 0, 0, x'', x'', x'', 0,"
-				   " '', NULL, '')");
-	if (!st && has_live)
+				   " '', NULL, '', x'')");
+	if (!st)
 		st = kvf_lite_exec(
 			s, s->db, err,
 			"INSERT INTO kvferry_control (id, format, live, epoch, state,"
-			" active) VALUES (1, %d, %Q, 1, 'IDLE', 1)",
-			KVF_CONTROL_FORMAT, s->table);
+			" active) VALUES (1, %d, %Q, 1, 'IDLE', %d)",
+			KVF_CONTROL_FORMAT, s->table, has_live);
 	return st;
 }
 
@@ -303,6 +304,9 @@ enum kvf_status kvf_lite_inspect(struct kvf_store *base, struct kvf_store_facts 
 	if (st)
 		return st;
 	f->entries = (uint64_t)n;
+	st = kvf_lite_early_intruder(s, f->intruder, sizeof(f->intruder), err);
+	if (st)
+		return st;
 	st = kvf_lite_generation(base, KVF_SCAN_LIVE, &g, err);
 	if (!st && g.version_key_len) {
 		struct kvf_bytes value, part = { g.version_part, g.version_part_len };

@@ -409,7 +409,8 @@ static enum kvf_status choose_commit(struct kvf_lite *s, struct kvf_err *err)
 
 	st = kvf_lite_number(s, s->db, &others, err,
 			     "SELECT (SELECT count(*) FROM sqlite_master WHERE"
-			     " name NOT GLOB 'kvferry_*' AND name NOT GLOB 'sqlite_*')"
+			     " name NOT GLOB 'kvferry_*' AND name NOT GLOB 'sqlite_*' AND NOT"
+			     " (tbl_name = (SELECT live FROM kvferry_control WHERE early)))"
 			     " + (SELECT count(*) FROM pragma_journal_mode WHERE"
 			     " journal_mode = 'wal')");
 	s->commit_bytes = st || others ? KVF_LITE_COMMIT_BYTES : KVF_LITE_COMMIT_BYTES_ALONE;

@@ -215,6 +215,10 @@ static enum kvf_status check_claim(const struct kvf_claim *claim, struct kvf_err
 				"partition and key of the version record have at "
 				"most %zu bytes each",
 				sizeof(c->version_key));
+	if (claim->version_started.len > sizeof(g->version_started))
+		return kvf_fail(err, KVF_EUSAGE,
+				"a value of the version record has at most %zu bytes",
+				sizeof(g->version_started));
 	if (claim->mode && strlen(claim->mode) >= sizeof(g->mode))
 		return kvf_fail(err, KVF_EUSAGE, "a mode has at most %zu bytes",
 				sizeof(g->mode) - 1);

@@ -182,14 +182,21 @@ static void a_rollback_restores_the_previous_generation(void **state)
 
 static void a_first_upgrade_goes_back_to_nothing(void **state)
 {
+	struct kvf_claim *mine = claim("first");
 	struct kvf_store *s = open_store(*state);
+	struct kvf_totals t = { 0, 0, { 0 } };
 	struct kvf_store_facts f;
 	struct kvf_control c;
 	struct kvf_bytes v;
 
-	ok(publish_on(s, "first", 20, "old", 7, "1", &test_err));
+	mine->version_key.len = mine->version_started.len = 0; /* it has no record */
+	ok(kvf_store_acquire(s, 0, mine, &c, &test_err));
+	ok(kvf_store_stage(s, 0, &test_err));
+	put_chunk(s, 0, "resources", "a/", 20, "old", &t);
+	ok(kvf_store_seal(s, test_root, &t, 1, &test_err));
+	ok(kvf_store_commit(s, 7, bytes("1"), line("first"), &test_err));
 	ok(kvf_store_control(s, &c, &test_err));
-	assert_int_not_equal(c.prev_legacy, KVF_PREV_KEPT);
+	assert_int_equal(c.prev_legacy, KVF_PREV_NOTHING);
 	ok(roll_back(s, c.epoch));
 	ok(kvf_store_control(s, &c, &test_err));
 	assert_int_equal(c.state, KVF_RUN_IDLE);

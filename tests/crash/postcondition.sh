@@ -58,6 +58,42 @@ close_ledger="CREATE TRIGGER kvferry_ledger_no_update BEFORE UPDATE ON kvferry_l
 RAISE(ABORT, 'append-only'); END; CREATE TRIGGER kvferry_ledger_no_delete BEFORE DELETE ON
 kvferry_ledger BEGIN SELECT RAISE(ABORT, 'append-only'); END;"
 neither='neither the old ones nor exactly one stream'
+# A first upgrade: until the commit the live table is the version record alone.
+first() { # KVFERRY-PLACE CHECK-PLACE COPY-COMMAND PREFIX
+    check snapshot "$2" >"$4.before" || die "snapshot of $2"
+    expect 6 import cut.kvf "$1"
+    equal "$(check check --want STAGED "$2" "$4.before" new.kvf)" STAGED
+    $3 "$4.staged" || die "copy"
+    expect 0 import new.kvf "$1"
+    equal "$(check check --settled --want NEW "$2" "$4.before" new.kvf)" NEW
+    run=$("$K" rollback --dry-run --json "$1" | jq -r .result.confirm)
+    expect 0 rollback "$1" --confirm "$run"
+    equal "$(check check --settled --want OLD "$2" "$4.before" new.kvf)" OLD
+    expect 0 abort "$1"
+    equal "$(check check --settled --want OLD "$2" "$4.before" new.kvf)" OLD
+}
+mv store.db store.kept
+sqlite3 store.db "CREATE TABLE legacy(a PRIMARY KEY, b); INSERT INTO legacy VALUES (1, 'x'), (2, 'y')"
+first sqlite:store.db store.db copy_lite early
+mv store.kept store.db
+early() { # WHAT-IT-SAYS SQL
+    cp early.staged.db planted.db
+    sql planted.db "PRAGMA ignore_check_constraints = ON; $2" >/dev/null
+    finds planted.db early "$1"
+}
+just='not just the version record'
+early "$just" "INSERT INTO kv VALUES (x'61', x'62', x'63')"
+early "$just" "UPDATE kv SET value = x'38'"
+early "$just" "DELETE FROM kv"
+early "$just" "DROP TABLE kv"
+early 'the live data are not what was live before' \
+    "UPDATE kvferry_control SET early = 0, active = 0"
+early 'early in an unknown way' "UPDATE kvferry_control SET early = 3"
+early 'without a generation' "UPDATE kvferry_control SET active = 0"
+early 'something was published' "UPDATE kvferry_control SET prev_legacy = 1"
+early 'is of no stream' "UPDATE kv SET value = x'39'; UPDATE kvferry_generations SET
+    version_started = x'39' WHERE gen = 1"
+
 lite new "$neither" "DELETE FROM kv WHERE key = (SELECT min(key) FROM kv)"
 lite new "$neither" "UPDATE kv SET value = value || x'00' WHERE key = (SELECT max(key) FROM kv)"
 lite new "$neither" "INSERT INTO kv SELECT * FROM kvferry_g1 LIMIT 1"

@@ -78,7 +78,8 @@ refused() {
 	rc=0; (cd bad && "$KVFERRY" migrate -q -f "$f" sqlite:shop.db sqlite:store.db) 2>err || rc=$?
 	[ "$rc" -eq "$1" ] || { cat err; fail "status $rc instead of $1: $3"; }
 	grep -q -- "$2" err || { cat err; fail "not named ($2): $3"; }
-	[ ! -e bad/store.db ] || [ "$(sqlite3 bad/store.db "SELECT count(*) FROM sqlite_schema WHERE name = 'kv'")" = 0 ] ||
+	# "7": the version record of a migration that is not done, and nothing else
+	[ ! -e bad/store.db ] || [ "$(sqlite3 bad/store.db "SELECT value FROM kv")" = 7 ] ||
 		fail "a refused run published something: $3"
 }
 n=0

@@ -13,7 +13,7 @@ equal "$(wc -l <rejects.ndjson)" 10
 for what in 'for ever' caesar far 'no list' number nested 'null parent'; do
     grep -q "\"$what\"" rejects.ndjson || { cat rejects.ndjson >&2; die "'$what' is not among the rejects"; }
 done
-[ ! -e lake.db ] || equal "$(sqlite3 lake.db "SELECT count(*) FROM sqlite_master WHERE name = 'kv'")" 0
+equal "$(sqlite3 lake.db "SELECT value FROM kv")" 0 # the version record of a migration that is not done
 digest=$(sha256sum rejects.ndjson | cut -d' ' -f1)
 expect 64 migrate -f "$F" --sides . --overwrite --max-rejects 20 --rejects rejects.ndjson --accept-rejects "$(echo "$digest" | tr 0-9a-f 1-9a-f0)" dbname=lake sqlite:lake.db
 expect 0 migrate -f "$F" --sides . --overwrite --max-rejects 20 --rejects rejects.ndjson --accept-rejects "$digest" dbname=lake sqlite:lake.db

@@ -297,8 +297,10 @@ class Check:
     def __init__(self, store, before, streams, args):
         self.store, self.before, self.streams, self.args = store, before, streams, args
         self.wrong = []
-        self.was = before["control"] or {"epoch": 0, "ver": 0, "prev": 0,
+        self.was = before["control"] or {"epoch": 0, "ver": 0, "prev": 0, "early": 0,
                                          "active": 1 if before["live"] else 0}
+        # A live table with our record alone is nothing that was live.
+        self.nothing = not before["entries"] or bool(self.was["early"])
 
     def must(self, holds, what):
         if not holds:
@@ -356,6 +358,10 @@ class Check:
             self.state, c["run"].decode()))
         self.must(self.state != "LIVE" or c["active"], "LIVE without anything live")
         self.must(self.state != "IDLE" or not c["ver"], "IDLE with a schema version")
+        self.must(c["early"] in (0, 1, 2), "the live table is early in an unknown way")
+        self.must(not c["early"] or c["active"], "an early live table without a generation")
+        self.must(not (c["early"] and (c["prev"] or c["prev_legacy"] or self.state == "LIVE")),
+                  "the live table is early, and something was published")
         self.must(self.store.guards(), "the ledger is not append-only any more")
 
     def live(self):
@@ -365,9 +371,11 @@ class Check:
         rows = s.entries(name)
         now = None if rows is None else contents(rows)
         self.must(rows is None or s.shape(name), "the live table has another layout")
-        old = c["active"] == self.was["active"] or (not c["active"] and not self.was["active"])
+        if c["early"]:
+            return self.early(rows)
+        old = c["active"] == self.was["active"] or (not c["active"] and self.nothing)
         if old:
-            empty = now in (None, contents([])) and not self.before["entries"]
+            empty = now in (None, contents([])) and self.nothing
             self.must(now == self.before["live"] or empty,
                       "the live data are not what was live before")
             self.must(c["ver"] == self.was["ver"], "ver moved from %d to %d, the data did not" % (
@@ -392,6 +400,26 @@ class Check:
         if match[0].app and s.version() is not None:
             self.must(s.version() == c["ver"], "user_version is not the schema version")
         return "NEW"
+
+    def early(self, rows):
+        """Nothing is live, and the version record says that the migration is not done."""
+        c = self.c
+        meta = self.rows.get(c["active"])
+        if not self.must(meta is not None, "nothing is known of the live generation"):
+            return "OLD"
+        record = (meta["version_part"], meta["version_key"], meta["version_started"])
+        self.must(rows is not None and contents(rows) == contents([record]),
+                  "the live table is not just the version record of an unfinished migration")
+        known = [tuple(t.record[:3]) for t in self.streams if t.record]
+        self.must(record in known or contents([record]) == self.before["live"],
+                  "that record is of no stream")
+        self.must(not meta["published"], "it was published")
+        self.must(self.nothing or any(not o["entries"] for o in self.args.others),
+                  "what was live is gone")
+        self.must(not c["ver"], "ver is %d, and nothing is live" % c["ver"])
+        self.must(self.store.version() in [self.before["version"]] + [
+            o["version"] for o in self.args.others], "user_version moved, the data did not")
+        return "OLD"
 
     def generations(self):
         s, c = self.store, self.c
