@@ -169,13 +169,40 @@ static enum kvf_status write_package(struct backup *b, size_t n, struct kvf_err 
 	return KVF_OK;
 }
 
+/*
+ * Rows that were missing in what was published, which was accepted: the stream's note
+ * tells whoever restores it.  Its packages do not: they are the entries that are live now.
+ */
+static enum kvf_status find_rejects(struct backup *b, char *buf, size_t size,
+				    struct kvf_err *err)
+{
+	struct kvf_report *r = b->report;
+	enum kvf_status st = kvf_ledger_rejects(b->store, r, err);
+
+	buf[0] = '\0';
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_clear(err);
+		st = KVF_OK;
+	}
+	if (!st && r->has_rejects) {
+		snprintf(buf, size, "%.64s", r->rejects_by_reason);
+		kvf_report_warn(r,
+				"the store lacks rows that were rejected, as accepted (%s): so "
+				"does this stream, and only its note says so",
+				buf);
+	}
+	r->has_rejects = r->rejects_accepted = 0; /* none of this run */
+	return st;
+}
+
 static enum kvf_status write_all(struct backup *b, struct kvf_output *out, struct kvf_err *err)
 {
-	char when[32], host[256] = "";
+	char when[32], host[256] = "", rejects[65];
 	const struct kvf_pair notes[] = { { "created", when },
 					  { "host", host },
 					  { "source", b->report->source },
-					  { "tool", "kvferry " KVF_VERSION } };
+					  { "tool", "kvferry " KVF_VERSION },
+					  { "rejects", rejects } };
 	struct kvf_writer_options wo = { .level = b->o->level_set ? b->o->level : 1,
 					 .level_set = 1,
 					 .notes = notes,
@@ -186,7 +213,11 @@ static enum kvf_status write_all(struct backup *b, struct kvf_output *out, struc
 	kvf_time_text(kvf_now_us(), when, sizeof(when));
 	if (gethostname(host, sizeof(host) - 1))
 		host[0] = '\0';
-	st = b->head.npackages > 1 ? collect(b, err) : KVF_OK;
+	st = find_rejects(b, rejects, sizeof(rejects), err);
+	if (*rejects)
+		wo.nnotes++;
+	if (!st && b->head.npackages > 1)
+		st = collect(b, err);
 	if (!st)
 		st = kvf_writer_open(out, &b->head, &wo, b->env, &b->writer, err);
 	for (n = 0; !st && n < b->head.npackages; n++)

@@ -50,6 +50,9 @@ expect 2 import a.kvf sqlite:s.db --accept-rejects abc
 expect 0 import a.kvf sqlite:s.db --accept-rejects "$digest"
 expect 0 history sqlite:s.db
 says 'rejected rows accepted'
+expect 0 backup --overwrite sqlite:s.db lacks.kvf
+says 'the store lacks rows that were rejected'
+"$K" info lacks.kvf | grep -q "$digest" || die "a backup's note does not tell what is missing"
 "$K" history --json sqlite:s.db | jq -e ".result.runs[-1].document.rejects | .accepted and .digest == \"$digest\"" >x || die "history"
 expect 0 status sqlite:s.db
 says 'rejected rows are missing, as accepted'
