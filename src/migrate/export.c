@@ -258,8 +258,7 @@ static void say_kept(const char *name, struct kvf_err *err)
 enum kvf_status kvf_export_run(const struct kvf_export_job *job, struct kvf_err *err)
 {
 	struct kvf_limits limits = kvf_options_limits(job->options);
-	struct kvf_writer_options wo = { .level = job->level,
-					 .level_set = 1 };
+	struct kvf_writer_options wo = { .level = job->level, .level_set = 1 };
 	struct kvf_pair notes[8];
 	struct kvf_sides *sides = NULL;
 	struct kvf_writer *w = NULL;

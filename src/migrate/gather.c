@@ -259,8 +259,8 @@ static enum kvf_status misguess(struct kvf_gather *g, struct kvf_err *err)
 
 	kvf_err_clear(err);
 	atomic_store(g->misguessed, 1);
-	return kvf_fail(err, KVF_ESOURCE, "the rows of %s do not lie in the order of their keys",
-			shape->name);
+	return kvf_fail(err, KVF_ESOURCE,
+			"the rows of %s do not lie in the order of their keys", shape->name);
 }
 
 /*

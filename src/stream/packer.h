@@ -29,9 +29,9 @@
 
 /* One chunk on its way out. */
 struct kvf_packer_job {
-	struct kvf_buf unit;        /* chunk record and entries; endc is added */
-	size_t head;                /* length of the chunk record */
-	struct kvf_unit chunk;      /* n, i and h are the submitter's */
+	struct kvf_buf unit;   /* chunk record and entries; endc is added */
+	size_t head;           /* length of the chunk record */
+	struct kvf_unit chunk; /* n, i and h are the submitter's */
 	size_t flying;
 	const struct kvf_earlier_unit *expected; /* what an earlier run wrote here, or NULL */
 	int same;                                /* ... and it is this: not compressed */
