@@ -377,7 +377,7 @@ static void true_conflicts_change_nothing_but_the_time(void **state)
 	ok(publish_on(s, "base", ENTRIES, "base", 7, "base", &test_err));
 	kvf_store_close(s);
 	/* Whether they meet is chance: on a busy machine not every time. */
-	for (i = 0; i < 10 && !conflicts; i++)
+	for (i = 0; i < 40 && !conflicts; i++)
 		conflicts = load_disturbed(i, value);
 	assert_true(conflicts > 0);
 	free(value);
