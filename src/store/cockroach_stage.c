@@ -13,7 +13,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UNIQUE_VIOLATION "23505"
+/* Two that begin at once with an empty store: the other made a table first, or has
+ * published and dropped it already.  A next look says who was quicker. */
+static int is_race(const struct kvf_err *err)
+{
+	static const char *const codes[] = { "23505", "42P01", "42P06", "42P07", "3F000" };
+	size_t i;
+
+	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strcmp(err->code, codes[i]) == 0)
+			return 1;
+	return 0;
+}
 
 enum kvf_status kvf_roach_give_up(struct kvf_pgs *s, enum kvf_status st)
 {
@@ -119,8 +130,7 @@ enum kvf_status kvf_roach_acquire(struct kvf_store *base, uint64_t seen_epoch,
 			st = have_early(s, seen_epoch, claim, err);
 		if (!st)
 			st = kvf_pgs_acquire(base, seen_epoch, claim, err);
-		/* Two that begin at once with an empty store: the other was first. */
-		if (st == KVF_ETARGET && strcmp(err->code, UNIQUE_VIOLATION) == 0)
+		if (st == KVF_ETARGET && is_race(err))
 			snprintf(err->code, sizeof(err->code), "40001");
 	} while (st == KVF_ETARGET && kvf_roach_again(s, &t, err));
 	if (!st)
