@@ -358,6 +358,8 @@ enum kvf_status kvf_pgs_point(struct kvf_pgs *s, uint64_t schema, uint64_t prev,
 {
 	enum kvf_status st =
 		kvf_pg_exec(&s->pg, s->conn, "write", err,
+			    "DELETE FROM kvferry.generations WHERE gen = (SELECT active FROM"
+			    " kvferry.control WHERE early <> 0);"
 			    "UPDATE kvferry.control SET state = 'LIVE', ver = %lld,"
 			    " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
 			    " early = 0, run = '', why = '', lease = 0, step = '' WHERE id = 1;"

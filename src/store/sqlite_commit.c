@@ -297,6 +297,8 @@ static enum kvf_status publish(struct kvf_lite *s, uint64_t schema, struct kvf_b
 		st = set_version(s, &c, schema, done, err);
 	if (!st)
 		st = kvf_lite_exec(s, s->db, err,
+				   "DELETE FROM kvferry_generations WHERE gen = (SELECT active"
+				   " FROM kvferry_control WHERE early <> 0);"
 				   "UPDATE kvferry_control SET state = 'LIVE', ver = %lld,"
 				   " active = stage, stage = 0, prev = %lld, prev_legacy = %d,"
 				   " early = 0, run = '', why = '', lease = 0, step = '',"

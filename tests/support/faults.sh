@@ -38,6 +38,16 @@ store_hash() {
     fi
 }
 
+# The same of a store in which nothing is live, and the catalog's version record
+# says so: what an acquire leaves where there was no live table before.
+begun_hash() {
+    if [ ! -e "$1" ]; then version=0
+    elif [ -n "$(sqlite3 "$1" "SELECT 1 FROM kv LIMIT 1" 2>/dev/null)" ]; then echo never; return
+    else version=$(sqlite3 "$1" "PRAGMA user_version"); fi
+    sqlite3 :memory: "SELECT $version; SELECT hex('meta'), hex('catalog/schema-version'), hex('7')" |
+        sha256sum | cut -c1-64
+}
+
 # Legacy tables in the same file, for the in-place upgrade.
 legacy_hash() {
     sqlite3 "$1" "$legacy_query" | sha256sum | cut -c1-64
@@ -85,7 +95,7 @@ reference() { # KIND NAME -- COMMAND...
     if [ "$kind" = file ]; then ref_stream=$(stream_hash w/out.kvf); fi
     case $kind in
     store)
-        old=$(store_hash fixture/store.db) new=$(store_hash w/store.db)
+        old=$(store_hash fixture/store.db) new=$(store_hash w/store.db) begun=$(begun_hash fixture/store.db)
         [ "$old" != "$new" ] || { echo "$fault_name: changes nothing, so the test shows nothing"; exit 1; };;
     folder) cp -R w/made ref/made;;
     esac
@@ -136,10 +146,10 @@ disturbed() { # COMMAND...
         extra=$(comm -13 ref/listing left | tr '\n' ' ')
         [ -z "$extra" ] || [ "$FAULT_MODE" = kill ] || complain "left behind: $extra"
         now=$(store_hash w/store.db)
-        # A store that was absent may be there without data.
+        # Where nothing was live, the version record may say so.
         if [ "$now" = "$new" ]; then
             [ "$rc" -eq "$good" ] || faults_after=$((faults_after + 1))
-        elif [ "$now" = "$old" ] || { [ "$old" = absent ] && [ "$now" = "$none" ]; }; then
+        elif [ "$now" = "$old" ] || [ "$now" = "$begun" ]; then
             [ "$rc" -ne "$good" ] || complain "succeeds, and the store is as before"
         else
             complain "the store is neither old nor new"
