@@ -29,9 +29,8 @@ struct kvf_work {
 KVF_MUST_CHECK enum kvf_status kvf_ledger_begin(struct kvf_ledger_line *line,
 						const struct kvf_work *w, struct kvf_err *err);
 /* The row of a publication: what was put in, proven and set. */
-KVF_MUST_CHECK enum kvf_status kvf_ledger_publish(struct kvf_ledger_line *line,
-						  const struct kvf_work *w,
-						  struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_ledger_publish(struct kvf_ledger_line *line, const struct kvf_work *w, struct kvf_err *err);
 /* One thing that a row says beside its columns; "" is left out. */
 struct kvf_fact {
 	const char *name, *text;

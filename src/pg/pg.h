@@ -51,7 +51,8 @@ KVF_MUST_CHECK enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **
 
 /* Where a connection leads to, to be typed again: without a password; the user
  * only if asked for.  "" where it does not fit. */
-void kvf_pg_place(const struct kvf_pg *pg, const PGconn *conn, int user, char *buf, size_t size);
+void kvf_pg_place(const struct kvf_pg *pg, const PGconn *conn, int user, char *buf,
+		  size_t size);
 
 /* ---- statements ------------------------------------------------------------ */
 

@@ -76,11 +76,13 @@ static enum kvf_status explain(struct freezer *z, enum kvf_status st, struct kvf
 		kvf_pg_name_holders(&z->pg, z->conn, err);
 		snprintf(holders, sizeof(holders), "%s", err->detail);
 		if (!*holders) {
-			if (!kvf_postgres_freezer.writers(z->pg.conninfo, z->pg.env, &w, NULL) &&
+			if (!kvf_postgres_freezer.writers(z->pg.conninfo, z->pg.env, &w,
+							  NULL) &&
 			    w.n)
 				snprintf(holders, sizeof(holders), "%s.", w.named);
-			kvf_err_hint(err, "A transaction that writes is open: let it end, or end "
-					  "its session, and run the same command again.");
+			kvf_err_hint(err,
+				     "A transaction that writes is open: let it end, or end "
+				     "its session, and run the same command again.");
 		}
 		err->status = st = KVF_EPREFLIGHT;
 	}

@@ -251,11 +251,11 @@ static void copy_text(sqlite3_stmt *stmt, int column, char *to, size_t size)
  * other columns. */
 static enum kvf_status read_marker(sqlite3 *db, struct kvf_freeze *f, struct kvf_err *err)
 {
-	static const char sql[] =
-		"SELECT run, host, who, tool, at, stamp, made_over, store, (SELECT count(*) FROM "
-		"main.sqlite_schema WHERE"
-		" type = 'trigger' AND name GLOB 'kvferry_freeze_insert_*')"
-		" FROM main.kvferry_freeze WHERE id = 1";
+	static const char sql[] = "SELECT run, host, who, tool, at, stamp, made_over, store, "
+				  "(SELECT count(*) FROM "
+				  "main.sqlite_schema WHERE"
+				  " type = 'trigger' AND name GLOB 'kvferry_freeze_insert_*')"
+				  " FROM main.kvferry_freeze WHERE id = 1";
 	sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
 

@@ -164,7 +164,8 @@ static enum kvf_status set(struct kvf_pgs *s, const struct kvf_early_record *r, 
 		st = kvf_pg_query(
 			&s->pg, s->conn,
 			"INSERT INTO kvferry.generations VALUES ($1, 0, 0, '', $2, $3, '',"
-			" NULL, 0, 0, '', $4, $5, 0, '', NULL, '', $6) ON CONFLICT (gen) DO UPDATE"
+			" NULL, 0, 0, '', $4, $5, 0, '', NULL, '', $6) ON CONFLICT (gen) DO "
+			"UPDATE"
 			" SET app = excluded.app, tool = excluded.tool, version_part ="
 			" excluded.version_part, version_key = excluded.version_key,"
 			" version_started = excluded.version_started",

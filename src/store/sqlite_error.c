@@ -4,7 +4,9 @@
  */
 #include "store/sqlite.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -80,26 +82,45 @@ static const char *code_name(int code)
 	return (code & 0xff) == code ? "SQLITE_ERROR" : code_name(code & 0xff);
 }
 
-/* What to do next, by the primary code. */
-/* The process that has a writer's lock on a file, by the kernel's list; 0 = unknown. */
-static long writer_of(const char *path)
+/* Is a line of /proc/locks another process's write lock on this file?  0 = no. */
+static long writer_in(const char *line, const struct stat *st)
 {
 	unsigned dev_major, dev_minor;
 	unsigned long inode;
-	char line[256];
-	struct stat st;
-	long pid = 0, found = 0;
-	FILE *f = stat(path, &st) ? NULL : fopen("/proc/locks", "re");
+	long pid = 0;
 
-	while (f && !found && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*d: %*s %*s WRITE %ld %x:%x:%lu", &pid, &dev_major,
-			   &dev_minor, &inode) == 4 &&
-		    dev_major == major(st.st_dev) && dev_minor == minor(st.st_dev) &&
-		    inode == st.st_ino && pid > 0 && pid != getpid())
-			found = pid;
-	if (f)
-		fclose(f);
-	return found;
+	if (sscanf(line, "%*d: %*s %*s WRITE %ld %x:%x:%lu", &pid, &dev_major, &dev_minor,
+		   &inode) != 4 ||
+	    dev_major != major(st->st_dev) || dev_minor != minor(st->st_dev) ||
+	    inode != st->st_ino || pid == getpid())
+		return 0;
+	return pid > 0 ? pid : 0;
+}
+
+/* The process that has a writer's lock on a file, by the kernel's list; 0 = unknown. */
+static long writer_of(const char *path)
+{
+	int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
+	char text[4096], *line, *end;
+	struct stat st;
+	size_t have = 0;
+	ssize_t n = 0;
+	long pid = 0;
+
+	while (fd >= 0 && !pid && stat(path, &st) == 0 &&
+	       (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
+		have += (size_t)n;
+		text[have] = '\0';
+		for (line = text; !pid && (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			pid = writer_in(line, &st);
+		}
+		have = strlen(line);
+		memmove(text, line, have);
+	}
+	if (fd >= 0)
+		close(fd);
+	return pid;
 }
 
 /* In a WAL database writers lock the index beside it. */
@@ -130,6 +151,7 @@ static void add_busy_hint(const struct kvf_lite *s, struct kvf_err *err)
 			     pid, pid, pid);
 }
 
+/* What to do next, by the primary code. */
 static void add_hint(struct kvf_lite *s, int code, struct kvf_err *err)
 {
 	switch (code & 0xff) {

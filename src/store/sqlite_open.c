@@ -496,8 +496,8 @@ static enum kvf_status put_place(struct kvf_lite *s, struct kvf_err *err)
 	int n;
 
 	if (!whole && errno == ENOENT) {
-		char *folder = slash ? strndup(s->path, (size_t)(slash - s->path) + 1)
-				     : strdup(".");
+		char *folder =
+			slash ? strndup(s->path, (size_t)(slash - s->path) + 1) : strdup(".");
 
 		base = slash ? slash + 1 : s->path;
 		whole = folder ? realpath(folder, NULL) : NULL;
