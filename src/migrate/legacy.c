@@ -156,8 +156,10 @@ static enum kvf_status verify(struct legacy *l, struct kvf_err *err)
 {
 	struct kvf_totals tables, stream;
 	size_t step = kvf_report_step(l->r, "verify");
-	enum kvf_status st = source_totals(l, &tables, err);
+	enum kvf_status st;
 
+	memset(&tables, 0, sizeof(tables));
+	st = source_totals(l, &tables, err);
 	if (!st)
 		st = kvf_stream_totals(l->store, &stream, err);
 	if (!st && !stream.entries)

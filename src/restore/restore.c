@@ -72,7 +72,7 @@ void kvf_restore_close(struct kvf_restore *r)
 enum kvf_status kvf_restore_leave(struct kvf_restore *r, const char *table, const char *kind,
 				  const char *name, const char *why, struct kvf_err *err)
 {
-	struct kvf_restore_left *l = r->left;
+	struct kvf_restore_left *l;
 	size_t room = r->left_room ? 2 * r->left_room : 16;
 
 	if (r->nleft == r->left_room) {

@@ -391,7 +391,7 @@ static void lite_close(struct kvf_restore *r)
 	if (l->db && !l->committed)
 		sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
 	sqlite3_close(l->db);
-	if (l->made && !l->committed)
+	if (l->made && !l->committed && l->path)
 		unlink(l->path);
 	kvf_arena_release(&r->arena);
 	free(l->bound);

@@ -395,7 +395,7 @@ static enum kvf_status clear_desk(struct kvf_sorter *s, struct kvf_err *err)
 		s->shared = shared;
 	s->ascending &= ascending;
 	note_block(s);
-	return st;
+	return KVF_OK;
 }
 
 /* A record that does not fit onto the desk. */
@@ -414,7 +414,7 @@ static enum kvf_status put_large(struct kvf_sorter *s, struct record *head, size
 	*r = *head;
 	fill_record(r, e);
 	note_block(s);
-	return st;
+	return KVF_OK;
 }
 
 static enum kvf_status put_record(struct kvf_sorter *s, struct record *head, size_t size,
@@ -435,7 +435,7 @@ static enum kvf_status put_record(struct kvf_sorter *s, struct record *head, siz
 	*r = *head;
 	fill_record(r, e);
 	kvf_desk_note(&s->mem);
-	return st;
+	return KVF_OK;
 }
 
 static enum kvf_status check_sizes(const struct kvf_entry *e, struct kvf_err *err)

@@ -109,6 +109,7 @@ static enum kvf_status end(struct kvf_pgs *s, const struct kvf_ledger_row *row, 
 {
 	struct kvf_err local;
 
+	kvf_err_clear(&local);
 	if (!err)
 		err = &local;
 	if (!st)

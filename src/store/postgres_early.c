@@ -339,8 +339,10 @@ enum kvf_status kvf_pgs_early_end(struct kvf_pgs *s, const struct kvf_control *c
 	int drop = c->early == KVF_EARLY_TABLE && !s->pg.dialect->pointed;
 	struct seen seen;
 	int64_t oid;
-	enum kvf_status st = find(s, c, seen.table, sizeof(seen.table), &oid, err);
+	enum kvf_status st;
 
+	memset(&seen, 0, sizeof(seen));
+	st = find(s, c, seen.table, sizeof(seen.table), &oid, err);
 	if (!st && oid && !s->pg.dialect->pointed)
 		st = kvf_pg_exec(&s->pg, s->conn, "lock the live table", err,
 				 "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", seen.table);

@@ -345,6 +345,7 @@ static int with_postgres(void **state)
 	struct kvf_err err;
 	PGconn *conn;
 
+	assert_non_null(place);
 	given = pg_tables;
 	/* By the rules of CockroachDB, the same server. */
 	in_pages = strncmp(place, "cockroachdb:", 12) == 0;

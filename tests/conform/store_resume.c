@@ -158,11 +158,10 @@ static struct kvf_claim *other_claim(int what)
 static void a_stage_of_anything_else_is_left_behind(void **state)
 {
 	struct place *p = *state;
-	struct kvf_claim *mine;
 	struct kvf_control c;
 	int what;
 
-	for (what = 0; (mine = other_claim(what)); what++) {
+	for (what = 0; other_claim(what); what++) {
 		struct kvf_totals t = nothing, have;
 		struct kvf_claim first = *claim("first"), second = *other_claim(what);
 		struct kvf_store *s;

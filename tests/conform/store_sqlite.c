@@ -572,6 +572,7 @@ static int put_much(struct place *p)
 	char key[32];
 	int i, failed;
 
+	memset(&c, 0, sizeof(c));
 	cl->resume = 1;
 	memset(value, 'x', sizeof(value));
 	failed = p->driver->open(p, KVF_STORE_WRITE, &s, &test_err) ||
