@@ -162,10 +162,12 @@ static unsigned digit_at(const struct text *whole, const struct text *fraction, 
 {
 	if (i < 0)
 		return 0;
-	if (i < whole->end - whole->at)
+	if (whole->at && i < whole->end - whole->at)
 		return (unsigned)(whole->at[i] - '0');
 	i -= whole->end - whole->at;
-	return i < fraction->end - fraction->at ? (unsigned)(fraction->at[i] - '0') : 0;
+	return fraction->at && i < fraction->end - fraction->at
+		       ? (unsigned)(fraction->at[i] - '0')
+		       : 0;
 }
 
 static struct text take_run(struct text *t)

@@ -100,7 +100,7 @@ static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, 
 	kvf_pg_number(&a, live);
 	kvf_pg_text(&a, s->schema);
 	st = kvf_pg_query(&s->pg, s->conn, privileges, &a, "see what is needed", &res, err);
-	if (!st && needs)
+	if (!st && needs_size)
 		kvf_pg_get_text(res, 0, 0, needs, needs_size);
 	if (!st)
 		kvf_pg_get_text(res, 0, 1, list, sizeof(list));

@@ -345,7 +345,8 @@ static int with_postgres(void **state)
 	struct kvf_err err;
 	PGconn *conn;
 
-	assert_non_null(place);
+	if (!place)
+		return -1;
 	given = pg_tables;
 	/* By the rules of CockroachDB, the same server. */
 	in_pages = strncmp(place, "cockroachdb:", 12) == 0;
