@@ -79,6 +79,23 @@ equal "$(pg_sql s "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'a
 equal "$(pg_sql s "SELECT count(*) FROM seen.all_of_it")" 1 "the view"
 expect 0 verify o.kvf "$U"
 
+# Of many partitions the plan tells the number, a refusal those that are missing, as many as there is room for.
+pg_sql postgres 'CREATE DATABASE cut' || exit 1
+pg_sql cut 'GRANT CREATE ON DATABASE cut TO runner' 'GRANT USAGE, CREATE ON SCHEMA public TO runner' || exit 1
+C="dbname=cut user=runner"
+expect 0 import --partitions 40 o.kvf "$C"
+expect 0 plan sqlite:o.db "$C"
+says 'ownership of table public.kv, ownership of its 40 partitions, ownership of schema kvferry'
+last=$(pg_sql cut "SELECT max(relname) FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'public'::regnamespace")
+pg_sql cut "ALTER TABLE $last OWNER TO postgres" || exit 1
+expect 13 import --replace o.kvf "$C"
+says "lacks privileges: ownership of table public.$last;"
+pg_sql cut 'DO $$ DECLARE t text; BEGIN FOR t IN SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = $x$kv$x$::regclass LOOP
+    EXECUTE $x$ALTER TABLE $x$ || t || $x$ OWNER TO postgres$x$; END LOOP; END $$' || exit 1
+expect 13 import --replace o.kvf "$C"
+named=$(grep -o 'ownership of table public.kv_[^,;]*' err | wc -l)
+equal "$((named + $(sed -n 's/.*, and \([0-9]*\) more; let.*/\1/p' err)))" 40 "partitions that are named, and the rest"
+
 # --- who may not even look: 5 for looking, and the reason; nothing is taken for empty
 pg_sql s 'CREATE ROLE guest LOGIN' || exit 1
 G="dbname=s user=guest"
@@ -114,6 +131,15 @@ may_not plan "$R" sqlite:no.db
 may_not migrate "$R" sqlite:no.db
 may_not migrate --allow-live-source "$R" sqlite:no.db
 may_not verify "tables:$R" o.kvf
+# ... of source and store together
+pg_sql s 'CREATE ROLE nobody LOGIN' || exit 1
+pg_sql postgres 'CREATE DATABASE shut' || exit 1
+for verb in plan migrate; do
+    expect 13 $verb -T own -T below -T fine "$R" "dbname=shut user=nobody"
+    says 'user "nobody" lacks privileges: CREATE on database shut, CREATE on schema public'
+    says 'And of the source: user reader lacks privileges to read: SELECT on sequence "B c_id_seq", SELECT on table "B c"'
+    says 'GRANT SELECT ON SEQUENCE "B c_id_seq" TO reader'
+done
 mkdir def
 cat >def/application.yaml <<'END'
 application: shop
@@ -139,10 +165,39 @@ values:
 END
 sed -i 's/fields: {v: {type: string}}/fields: {id: {type: int}}/' def/p.yaml
 expect 13 export -f def "$R" no.kvf
-says 'SELECT on table a, SELECT on table own, USAGE on schema other, BYPASSRLS (row-level security of table ruled)'
+says 'SELECT on table a, SELECT on table other.t, SELECT on table own, USAGE on schema other, BYPASSRLS (row-level security of table ruled)'
 grep -q 'below\|fine\|exclude-table' err && die "more than is missing is named"
 pg_sql legacy 'GRANT SELECT ON a, own, other.t TO reader' 'GRANT USAGE ON SCHEMA other TO reader' 'ALTER ROLE reader BYPASSRLS' || exit 1
 expect 0 export -f def "$R" yes.kvf
+# Columns, functions, and what lies in a schema that is closed, beside tables: all of it at once.
+pg_sql legacy 'CREATE TABLE partly(id int, open text, shut text, "Also Shut" text, unused text)' 'GRANT SELECT (id, open) ON partly TO reader' \
+    'CREATE TABLE every(id int, v text)' 'GRANT SELECT (id, v) ON every TO reader' 'CREATE TABLE star(id int, v text)' 'GRANT SELECT (id) ON star TO reader' \
+    'CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS $$SELECT 2 * $1$$' 'REVOKE EXECUTE ON FUNCTION twice FROM PUBLIC' \
+    'CREATE SCHEMA closed' 'CREATE TABLE closed.t(id int)' 'CREATE TABLE closed.u(id int)' 'GRANT SELECT ON closed.u TO reader' 'CREATE TABLE plain(id int)' \
+    'CREATE FUNCTION closed.f(int) RETURNS int LANGUAGE sql AS $$SELECT $1$$' || exit 1
+query() { # NAME QUERY
+    printf '  %s:\n    query: %s\n    entries: [{partition: %s, key: "{id}", value: q}]\n' "$1" "$2" "$1"
+}
+cp -r def all
+sed -i '/^source/d' all/application.yaml
+{
+    printf 'package: p\nversion: 1\nrecords:\n'
+    query c 'SELECT every.id, every.v FROM every JOIN partly s USING (id) WHERE s."Also Shut" <> s.shut AND s.open IS NOT NULL'
+    query f 'SELECT twice(e.id) AS id FROM every e JOIN above USING (id)'
+    query n 'SELECT t.id FROM closed.t t JOIN closed.u USING (id) JOIN plain USING (id) WHERE closed.f(t.id) > 0'
+    query s 'SELECT * FROM star'
+    printf 'values:\n  q: {encoding: json, fields: {id: {type: int}}}\n'
+} >all/p.yaml
+expect 13 export -f all "$R" no.kvf
+says 'lacks privileges to read: EXECUTE on function twice(integer), SELECT on column "Also Shut" of table partly, SELECT on column shut of table partly, SELECT on column v of table star, SELECT on table closed.t, SELECT on table plain, USAGE on schema closed
+'
+says 'GRANT EXECUTE ON FUNCTION'
+says 'GRANT SELECT (shut) ON TABLE partly TO reader'
+[ ! -e no.kvf ] || die "a file is there after a refusal"
+# Exactly these are enough.
+pg_sql legacy 'GRANT EXECUTE ON FUNCTION twice TO reader' 'GRANT SELECT ("Also Shut", shut) ON partly TO reader' 'GRANT SELECT (v) ON star TO reader' \
+    'GRANT SELECT ON closed.t, plain TO reader' 'GRANT USAGE ON SCHEMA closed TO reader' || exit 1
+expect 0 export -f all "$R" yes_all.kvf
 # More than a message has room for: each is named in a line of its own.
 pg_sql legacy 'DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE $x$CREATE TABLE many_$x$ || i || $x$(a int)$x$; END LOOP; END $$' || exit 1
 expect 13 export -t 'many_*' "$R" no.kvf
