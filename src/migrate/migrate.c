@@ -115,6 +115,8 @@ static enum kvf_status prepare(struct migrate *m, struct kvf_err *err)
 		st = kvf_preflight_new(m->o, m->env, r, err);
 	else if (!st)
 		st = kvf_import_preflight(store, m->o, m->env, "", r, err);
+	if (st == KVF_EPREFLIGHT)
+		st = kvf_preflight_source(m->o, m->source, err);
 	if (!st && store)
 		st = find_live_run(m, store, err);
 	if (st)

@@ -109,6 +109,8 @@ enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 		st = kvf_preflight_new(o, env, report, err);
 	else if (!st)
 		st = kvf_import_preflight(store, o, env, "", report, err);
+	if (st == KVF_EPREFLIGHT)
+		st = kvf_preflight_source(o, source, err);
 	if (st)
 		goto out;
 	report->in_place = kvf_source_is_place(source, o->target);

@@ -122,3 +122,19 @@ enum kvf_status kvf_import_preflight(struct kvf_store *store, const struct kvf_o
 		kvf_err_detail(err, "Nothing was changed.");
 	return st;
 }
+
+enum kvf_status kvf_preflight_source(const struct kvf_options *o, struct kvf_source *source,
+				     struct kvf_err *err)
+{
+	struct kvf_err of_store = *err, why = { 0 };
+	struct kvf_bound bound;
+
+	if (kvf_bound_open(o, source, NULL, 0, &bound, &why) == KVF_EPREFLIGHT) {
+		kvf_fail(err, KVF_EPREFLIGHT, "%s", of_store.message);
+		kvf_err_detail(err, "%s And of the source: %s. %s", of_store.detail,
+			       why.message, why.detail);
+		kvf_err_hint(err, "%s", *why.hint ? why.hint : of_store.hint);
+	}
+	kvf_bound_close(&bound);
+	return KVF_EPREFLIGHT;
+}

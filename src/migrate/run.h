@@ -517,6 +517,11 @@ KVF_MUST_CHECK enum kvf_status kvf_await_place(const char *place, const struct k
 KVF_MUST_CHECK enum kvf_status
 kvf_preflight_new(const struct kvf_options *o, const struct kvf_env *env,
 		  struct kvf_report *report, struct kvf_err *err);
+/* The store has refused with KVF_EPREFLIGHT in *err: what the source refuses, too, is told
+ * beside it.  Returns KVF_EPREFLIGHT. */
+KVF_MUST_CHECK enum kvf_status kvf_preflight_source(const struct kvf_options *o,
+						    struct kvf_source *source,
+						    struct kvf_err *err);
 /* "the store is not empty": what an import says without --replace or --merge. */
 KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
 						    const char *place, struct kvf_err *err);

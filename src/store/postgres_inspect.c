@@ -71,10 +71,12 @@ static const char privileges[] =
 	" FROM views) UNION ALL"
 	" SELECT 5, 'ownership of table ' || quote_ident(nspname) || '.' ||"
 	" quote_ident(relname), pg_has_role(c.relowner, 'USAGE') FROM pg_class c JOIN"
-	" pg_namespace s ON s.oid = c.relnamespace WHERE c.oid IN (SELECT oid FROM live UNION"
-	" SELECT inhrelid FROM pg_inherits, live WHERE inhparent = live.oid) OR c.relkind IN"
-	" ('r', 'p') AND NOT c.relispartition AND c.relnamespace IN (SELECT oid FROM kept)"
-	" AND NOT pg_has_role(c.relowner, 'USAGE') UNION ALL"
+	" pg_namespace s ON s.oid = c.relnamespace WHERE c.oid IN (SELECT oid FROM live) OR NOT"
+	" pg_has_role(c.relowner, 'USAGE') AND (c.oid IN (SELECT inhrelid FROM pg_inherits,"
+	" live WHERE inhparent = live.oid) OR c.relkind IN ('r', 'p') AND NOT"
+	" c.relispartition AND c.relnamespace IN (SELECT oid FROM kept)) UNION ALL"
+	" SELECT 5, 'ownership of its ' || count(*) || ' partitions', true FROM pg_inherits,"
+	" live WHERE inhparent = live.oid HAVING count(*) > 0 UNION ALL"
 	" SELECT 6, 'ownership of view ' || quote_ident(nspname) || '.' || "
 	"quote_ident(relname),"
 	" pg_has_role(v.relowner, 'USAGE') FROM views v JOIN pg_class c ON c.oid = v.oid JOIN"
@@ -86,6 +88,26 @@ static const char privileges[] =
 	" relnamespace, 'CREATE') FROM live JOIN pg_namespace s ON s.oid = relnamespace WHERE"
 	" pg_get_userbyid(relowner) <> current_user AND NOT (SELECT rolsuper FROM pg_roles"
 	" WHERE rolname = current_user)) m";
+
+/* A list that does not fit ends with how many more there are. */
+static void get_list(const PGresult *res, int column, char *buf, size_t size)
+{
+	const char *text = PQgetvalue(res, 0, column), *next;
+	size_t room = size - sizeof(", and 1000000 more"), at = 0, more = 0;
+
+	if ((size_t)PQgetlength(res, 0, column) < size) {
+		kvf_pg_get_text(res, 0, column, buf, size);
+		return;
+	}
+	for (next = strstr(text, ", "); next; next = strstr(next + 2, ", ")) {
+		if ((size_t)(next - text) < room)
+			at = (size_t)(next - text);
+		else
+			more++;
+	}
+	/* The last one that is told ends where the first that is not begins. */
+	snprintf(buf, size, "%.*s, and %zu more", (int)at, text, more + 1);
+}
 
 /* What a run needs, to `needs` unless that is NULL; what of it is missing, to buf. */
 static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, char *needs,
@@ -101,9 +123,9 @@ static enum kvf_status find_missing_privileges(struct kvf_pgs *s, int64_t live, 
 	kvf_pg_text(&a, s->schema);
 	st = kvf_pg_query(&s->pg, s->conn, privileges, &a, "see what is needed", &res, err);
 	if (!st && needs_size)
-		kvf_pg_get_text(res, 0, 0, needs, needs_size);
+		get_list(res, 0, needs, needs_size);
 	if (!st)
-		kvf_pg_get_text(res, 0, 1, list, sizeof(list));
+		get_list(res, 1, list, sizeof(list));
 	PQclear(res);
 	if (!st && list[0])
 		snprintf(buf, size,
