@@ -230,13 +230,31 @@ static enum kvf_status run_serial(const struct kvf_options *o, const struct kvf_
 	return st;
 }
 
+/* Of one place, only a stream says of itself what it must hold. */
+static enum kvf_status refuse_alone(const char *place, struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EUSAGE, "there is nothing to compare '%s' with", place);
+	kvf_err_detail(err, "A stream can be verified alone, a database only against another "
+			    "place. Nothing was read.");
+	kvf_err_hint(err,
+		     "kvferry verify FILE.kvf %s compares it with a stream; kvferry status %s "
+		     "says where a store stands.",
+		     place, place);
+	return KVF_EUSAGE;
+}
+
 enum kvf_status kvf_verify(const struct kvf_options *o, const struct kvf_env *env,
 			   struct kvf_report *report, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_report_init(report, err);
+	struct kvf_place p = { 0 };
 
+	if (!st && !o->target && !o->input)
+		st = kvf_place_parse(o->source, &p, err);
 	if (st)
 		return st;
+	if (p.kind == KVF_PLACE_DATABASE && !o->target)
+		return refuse_alone(o->source, err);
 	if (!o->target)
 		return kvf_verify_stream(o, env, report, err);
 	if (o->quick || o->expect_root || o->manifest) {

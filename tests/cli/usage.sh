@@ -51,6 +51,15 @@ kvferry: status: one operand too many: 'b'
 next: kvferry help status
 END
 
+# A database says nothing of itself that it could be compared with.
+run kvferry verify sqlite:a.db
+is 2
+err <<'END'
+kvferry: there is nothing to compare 'sqlite:a.db' with
+  A stream can be verified alone, a database only against another place. Nothing was read.
+next: kvferry verify FILE.kvf sqlite:a.db compares it with a stream; kvferry status sqlite:a.db says where a store stands.
+END
+
 run kvferry export --tabel x sqlite:a.db b.kvf
 is 2
 err <<'END'
