@@ -43,6 +43,14 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_schemas(struct kvf_source *s,
 							  struct kvf_err *err);
 
 /*
+ * Which of the tables the caller wants, by patterns of their names: what is not carried is
+ * a warning only where one of them matches; else it is told at KVF_LOG_INFO.  To be
+ * called before kvf_source_tables(), which lists them all the same; the patterns must
+ * outlive that call.
+ */
+KVF_API void kvf_source_wanted(struct kvf_source *s, const char *const *patterns, size_t n);
+
+/*
  * The tables that can be carried without a definition, ascending by name
  * (bytes), without the source's own tables and kvferry's.  Valid until close.
  */

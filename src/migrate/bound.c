@@ -58,6 +58,7 @@ static enum kvf_status bind_tables(const struct kvf_options *o, struct kvf_bound
 
 	if (o->nschemas)
 		st = kvf_source_schemas(b->source, o->schemas, o->nschemas, err);
+	kvf_source_wanted(b->source, o->tables, o->ntables);
 	if (!st)
 		st = kvf_source_tables(b->source, &all, &n, err);
 	if (st)

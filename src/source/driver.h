@@ -77,6 +77,8 @@ struct kvf_source {
 	const struct kvf_source_driver *driver;
 	const struct kvf_env *env; /* never NULL */
 	char place[512];           /* set by `open`; "" where it does not fit */
+	const char *const *wanted; /* patterns; of no table: all are */
+	size_t nwanted;
 };
 
 struct kvf_rows {
@@ -93,6 +95,9 @@ void kvf_source_init(struct kvf_source *s, const struct kvf_source_driver *drive
 /* Tell env->log, if there is one. */
 void kvf_source_log(const struct kvf_source *s, enum kvf_log_level level, const char *fmt, ...)
 	KVF_PRINTF(3, 4);
+
+/* How loudly to say that a table of this name is not carried. */
+enum kvf_log_level kvf_source_left_out(const struct kvf_source *s, const char *name);
 
 /* Non-zero: the caller wants to stop. */
 int kvf_source_stopped(const struct kvf_source *s);

@@ -161,7 +161,8 @@ static int is_temporary(const PGresult *res, int row)
 	return *PQgetvalue(res, row, PERSISTENCE) == 't';
 }
 
-/* Those of other sessions, which nobody else can read: all names in one line. */
+/* Those of other sessions, which nobody else can read: all names in one line, but for
+ * those that nobody asked for. */
 static void tell_temporary(const struct kvf_postgres *s, const PGresult *res)
 {
 	char names[900] = "";
@@ -171,7 +172,8 @@ static void tell_temporary(const struct kvf_postgres *s, const PGresult *res)
 	for (i = 0; i < PQntuples(res); i++) {
 		const char *name = PQgetvalue(res, i, NAME);
 
-		if (!is_temporary(res, i) || *PQgetvalue(res, i, KIND) == 'v')
+		if (!is_temporary(res, i) || *PQgetvalue(res, i, KIND) == 'v' ||
+		    kvf_source_left_out(&s->base, name) != KVF_LOG_WARN)
 			continue;
 		n++;
 		if (at + strlen(name) + 5 > sizeof(names))
@@ -208,13 +210,18 @@ static int by_name(const void *a, const void *b)
 	return strcmp((*x)->table.name, (*y)->table.name);
 }
 
-/* Say once for each schema that there is more than what is carried. */
+/* Say once for each schema that there is more than what is carried, unless nobody asked
+ * for it. */
 static void tell_other_schema(const struct kvf_postgres *s, const PGresult *res, int row,
 			      const char **told)
 {
-	const char *schema = PQgetvalue(res, row, SCHEMA);
+	const char *schema = PQgetvalue(res, row, SCHEMA), *name = PQgetvalue(res, row, NAME);
+	char full[160];
 
-	if (s->nschemas || (*told && strcmp(*told, schema) == 0))
+	snprintf(full, sizeof(full), "%s.%s", schema, name);
+	if (s->nschemas || (*told && strcmp(*told, schema) == 0) ||
+	    (kvf_source_left_out(&s->base, name) != KVF_LOG_WARN &&
+	     kvf_source_left_out(&s->base, full) != KVF_LOG_WARN))
 		return;
 	kvf_source_log(&s->base, KVF_LOG_WARN,
 		       "the tables of schema \"%s\" are not carried: name it with --schema",
@@ -251,7 +258,10 @@ static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res,
 		if (why)
 			kvf_source_log(
 				&s->base,
-				*PQgetvalue(res, i, KIND) == 'f' ? KVF_LOG_WARN : KVF_LOG_INFO,
+				*PQgetvalue(res, i, KIND) == 'f'
+					? kvf_source_left_out(&s->base,
+							      PQgetvalue(res, i, NAME))
+					: KVF_LOG_INFO,
 				"\"%s\" is left out: it is %s", PQgetvalue(res, i, NAME), why);
 		else
 			st = new_shape(s, res, i, s->nschemas > 0, &s->listed[s->ntables++],

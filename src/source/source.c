@@ -53,6 +53,8 @@ void kvf_source_init(struct kvf_source *s, const struct kvf_source_driver *drive
 
 	s->driver = driver;
 	s->env = env ? env : &none;
+	s->wanted = NULL;
+	s->nwanted = 0;
 }
 
 void kvf_source_log(const struct kvf_source *s, enum kvf_log_level level, const char *fmt, ...)
@@ -132,6 +134,21 @@ enum kvf_status kvf_source_schemas(struct kvf_source *s, const char *const *patt
 				"this source has no schemas to choose from: %s",
 				s->driver->identity(s));
 	return s->driver->schemas(s, patterns, n, err);
+}
+
+void kvf_source_wanted(struct kvf_source *s, const char *const *patterns, size_t n)
+{
+	s->wanted = patterns;
+	s->nwanted = n;
+}
+
+enum kvf_log_level kvf_source_left_out(const struct kvf_source *s, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < s->nwanted && !kvf_glob(s->wanted[i], name); i++)
+		;
+	return s->nwanted && i == s->nwanted ? KVF_LOG_INFO : KVF_LOG_WARN;
 }
 
 enum kvf_status kvf_source_tables(struct kvf_source *s, const struct kvf_table **tables,

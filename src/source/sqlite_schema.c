@@ -142,8 +142,9 @@ static int has_module(struct kvf_sqlite *s, const struct listed *l)
 	sql = sqlite3_mprintf("SELECT * FROM main.\"%w\"", l->name);
 	rc = sql ? sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
 	if (rc)
-		kvf_source_log(&s->base, KVF_LOG_WARN, "virtual table \"%s\" is left out: %s",
-			       l->name, sqlite3_errmsg(s->db));
+		kvf_source_log(&s->base, kvf_source_left_out(&s->base, l->name),
+			       "virtual table \"%s\" is left out: %s", l->name,
+			       sqlite3_errmsg(s->db));
 	else
 		kvf_source_log(&s->base, KVF_LOG_INFO,
 			       "virtual table \"%s\": its rows are carried, "

@@ -38,6 +38,13 @@ says '"far" is left out: it is a foreign table'
 says '"kept" is left out: it is a materialized view'
 says 'the tables of schema "other" are not carried: name it with --schema'
 first=$(root)
+# Who chose is not told of what he did not ask for.
+expect 0 export --overwrite -t empty "$P" x.kvf
+grep -q 'warning' err && die "a warning about tables that nobody asked for"
+expect 2 export -t 'fa*' "$P" no.kvf
+says '"far" is left out: it is a foreign table'
+expect 2 export -t other.t "$P" no.kvf
+says 'the tables of schema "other" are not carried: name it with --schema'
 # Temporary ones are those of sessions: this one ends when it is told to.
 mkfifo session
 "$PG_BIN/psql" -Xq -d postgres <session & session=$!
@@ -62,6 +69,15 @@ done
 expect 0 verify -T bare "tables:$P" x.kvf
 expect 0 export --schema 'o*' "$P" other.kvf
 says other.t
+# The same place by its URI, a service, and the environment alone
+printf '[legacy]\nhost=%s\nport=%s\ndbname=postgres\nuser=postgres\n' "$PGHOST" "$PGPORT" >service.conf
+expect 0 export -T bare --overwrite "$P" x.kvf
+for place in "postgresql://postgres@$(echo "$PGHOST" | sed 's,/,%2F,g'):$PGPORT/postgres" service=legacy postgresql:// 'postgresql://?service=legacy'; do
+    (case $place in *legacy*) unset PGHOST PGPORT PGUSER PGDATABASE; PGSERVICEFILE=$PWD/service.conf; export PGSERVICEFILE;; esac
+        expect 0 export -T bare "$place" same.kvf) || exit 1
+    equal "$(root)" "$first" "$place"
+    rm same.kvf
+done
 expect 2 export --schema nosuch "$P" no.kvf
 says 'Nothing was written'
 expect 2 export -t nosuch "$P" no.kvf
