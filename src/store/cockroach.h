@@ -54,6 +54,9 @@ kvf_roach_transact(struct kvf_pgs *s, const struct kvf_roach_work *w, struct kvf
 /* Has a statement or a transaction of another kind failed so that it should be
  * given again?  Counts, waits, and connects again. */
 int kvf_roach_again(struct kvf_pgs *s, struct kvf_pg_tries *t, const struct kvf_err *err);
+/* IF NOT EXISTS, and yet: somebody makes the same at this moment, another run or a session of
+ * ours that was lost and is still at it. */
+int kvf_roach_is_made(const struct kvf_err *err);
 /* A statement that changes tables, by itself; given again likewise. */
 KVF_MUST_CHECK enum kvf_status
 kvf_roach_ddl(struct kvf_pgs *s, const char *doing, struct kvf_err *err, const char *fmt, ...)

@@ -117,6 +117,12 @@ int kvf_roach_again(struct kvf_pgs *s, struct kvf_pg_tries *t, const struct kvf_
 	return 1;
 }
 
+int kvf_roach_is_made(const struct kvf_err *err)
+{
+	return strcmp(err->code, "23505") == 0 || strcmp(err->code, "42P06") == 0 ||
+	       strcmp(err->code, "42P07") == 0;
+}
+
 enum kvf_status kvf_roach_ddl(struct kvf_pgs *s, const char *doing, struct kvf_err *err,
 			      const char *fmt, ...)
 {
@@ -138,6 +144,8 @@ enum kvf_status kvf_roach_ddl(struct kvf_pgs *s, const char *doing, struct kvf_e
 		st = kvf_pgs_ready(s, err);
 		if (!st)
 			st = kvf_pg_exec(&s->pg, s->conn, doing, err, "%s", sql);
+		if (st == KVF_ETARGET && kvf_roach_is_made(err))
+			snprintf(err->code, sizeof(err->code), "40001");
 	} while (st == KVF_ETARGET && kvf_roach_again(s, &t, err));
 	free(sql);
 	return st;

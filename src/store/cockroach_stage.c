@@ -17,13 +17,8 @@
  * published and dropped it already.  A next look says who was quicker. */
 static int is_race(const struct kvf_err *err)
 {
-	static const char *const codes[] = { "23505", "42P01", "42P06", "42P07", "3F000" };
-	size_t i;
-
-	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (strcmp(err->code, codes[i]) == 0)
-			return 1;
-	return 0;
+	return kvf_roach_is_made(err) || strcmp(err->code, "42P01") == 0 ||
+	       strcmp(err->code, "3F000") == 0;
 }
 
 enum kvf_status kvf_roach_give_up(struct kvf_pgs *s, enum kvf_status st)
