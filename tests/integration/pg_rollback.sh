@@ -138,11 +138,12 @@ if command -v strace >/dev/null; then
         strace -f -o trace -e trace=sendto -e inject=sendto:signal=KILL:when=$at \
             "$K" rollback -q dbname=merged --confirm "$run" >out 2>err && break
         # The server may still be at what it was asked for.
-        for i in 1 2 3 4 5 6 7 8 9 10; do
+        for i in $(seq 600); do
             pg_sql merged "SELECT count(*) FROM pg_stat_activity WHERE datname = 'merged' AND pid <> pg_backend_pid()" >n
             [ "$(cat n)" = 0 ] && break
             sleep 0.1
         done
+        equal "$(cat n)" 0 "sessions of a process that was killed"
         equal "$(state dbname=merged)" NEW
         case "$(pg_sql merged "SELECT count(*), count(*) FILTER (WHERE partition_key = 'more') FROM kv")" in
         *4*2*) # as it was; now and then again without a kill
