@@ -166,6 +166,10 @@ enum kvf_status kvf_store_held(const struct kvf_control *c, struct kvf_err *err)
 /* KVF_EVERSION: the control row has another layout than ours. */
 enum kvf_status kvf_store_other_format(const char *place, int64_t format, struct kvf_err *err);
 
+/* KVF_EPREFLIGHT: what is to be read is kvferry's own table `kept`, not the one asked for. */
+enum kvf_status kvf_store_other_table(const char *place, const char *kept, const char *asked,
+				      struct kvf_err *err);
+
 /* KVF_EPREFLIGHT: there is no way back; writers came between look and rollback. */
 enum kvf_status kvf_store_no_way_back(const struct kvf_control *c, struct kvf_err *err);
 enum kvf_status kvf_store_written(const struct kvf_totals *seen, const struct kvf_totals *now,

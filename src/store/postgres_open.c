@@ -110,35 +110,49 @@ static enum kvf_status take_table_name(struct kvf_pgs *s, const char *name, stru
 	return st;
 }
 
+/* The table that the control row names, where there is one that may be read; "" = none.
+ * Where it may not be read, every use of it will say so. */
+static enum kvf_status find_kept(struct kvf_pgs *s, char *schema, char *table, size_t size,
+				 struct kvf_err *err)
+{
+	static const struct kvf_pg_args none;
+	PGresult *res = NULL;
+	int64_t has = 0;
+	enum kvf_status st = kvf_pg_ask(
+		&s->pg, s->conn, &has,
+		"SELECT CASE WHEN has_schema_privilege(n.oid, 'USAGE') AND"
+		" has_table_privilege(c.oid, 'SELECT') THEN 1 ELSE -1 END FROM"
+		" pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid ="
+		" c.relnamespace WHERE n.nspname = 'kvferry' AND c.relname = 'control'",
+		&none, err);
+
+	s->blind = has < 0 && !s->table_given;
+	*schema = *table = '\0';
+	if (st || has <= 0)
+		return st;
+	st = kvf_pg_query(&s->pg, s->conn,
+			  "SELECT live_schema, live FROM kvferry.control WHERE id = 1", &none,
+			  "look for a store", &res, err);
+	if (!st && PQntuples(res) == 1) {
+		kvf_pg_get_text(res, 0, 0, schema, size);
+		kvf_pg_get_text(res, 0, 1, table, size);
+	}
+	PQclear(res);
+	return st;
+}
+
 /* The live table: as given, as kept in the control row, or "kv" where an
  * unqualified name would be created. */
 static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
 {
-	char schema[KVF_PG_QUOTED], table[KVF_PG_QUOTED];
+	char kept[2][sizeof(s->table)], schema[KVF_PG_QUOTED], table[KVF_PG_QUOTED];
 	static const struct kvf_pg_args none;
 	PGresult *res = NULL;
-	enum kvf_status st = KVF_OK;
-	int64_t has = 0;
+	enum kvf_status st = find_kept(s, kept[0], kept[1], sizeof(kept[0]), err);
 
-	/* Where it may not be read, every use of it will say so. */
-	if (!s->table_given)
-		st = kvf_pg_ask(&s->pg, s->conn, &has,
-				"SELECT CASE WHEN has_schema_privilege(n.oid, 'USAGE') AND"
-				" has_table_privilege(c.oid, 'SELECT') THEN 1 ELSE -1 END"
-				" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
-				"n.oid = c.relnamespace WHERE"
-				" n.nspname = 'kvferry' AND c.relname = 'control'",
-				&none, err);
-	s->blind = has < 0;
-	if (!st && has > 0) {
-		st = kvf_pg_query(&s->pg, s->conn,
-				  "SELECT live_schema, live FROM kvferry.control WHERE id = 1",
-				  &none, "look for a store", &res, err);
-		if (!st && PQntuples(res) == 1) {
-			kvf_pg_get_text(res, 0, 0, s->schema, sizeof(s->schema));
-			kvf_pg_get_text(res, 0, 1, s->table, sizeof(s->table));
-		}
-		PQclear(res);
+	if (!s->table_given && *kept[1]) {
+		snprintf(s->schema, sizeof(s->schema), "%s", kept[0]);
+		snprintf(s->table, sizeof(s->table), "%s", kept[1]);
 	}
 	if (!st && !s->schema[0]) {
 		st = kvf_pg_query(&s->pg, s->conn,
@@ -153,7 +167,13 @@ static enum kvf_status find_table(struct kvf_pgs *s, struct kvf_err *err)
 	kvf_pg_quote(s->schema, schema);
 	kvf_pg_quote(s->table, table);
 	snprintf(s->live, sizeof(s->live), "%s.%s", schema, table);
-	return st;
+	/* Who writes is told by inspect(). */
+	if (st || s->base.mode != KVF_STORE_READ || !*kept[1] ||
+	    (strcmp(kept[0], s->schema) == 0 && strcmp(kept[1], s->table) == 0))
+		return st;
+	snprintf(schema, sizeof(schema), "%.63s.%.63s", kept[0], kept[1]);
+	snprintf(table, sizeof(table), "%.63s.%.63s", s->schema, s->table);
+	return kvf_store_other_table(s->pg.name, schema, table, err);
 }
 
 static enum kvf_status check_server(const struct kvf_pgs *s, struct kvf_err *err)

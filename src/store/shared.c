@@ -152,6 +152,16 @@ enum kvf_status kvf_store_other_format(const char *place, int64_t format, struct
 	return KVF_EVERSION;
 }
 
+enum kvf_status kvf_store_other_table(const char *place, const char *kept, const char *asked,
+				      struct kvf_err *err)
+{
+	kvf_fail(err, KVF_EPREFLIGHT, "%s: the store there is table %s, not %s", place, kept,
+		 asked);
+	kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_hint(err, "Leave the table's name out: the store knows its own.");
+	return KVF_EPREFLIGHT;
+}
+
 /* "PARTITION KEY", each so that it can be pasted back. */
 static void print_entry(const struct kvf_entry *e, char *buf, size_t size)
 {

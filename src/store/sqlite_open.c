@@ -464,15 +464,13 @@ static enum kvf_status find_table(struct kvf_lite *s, const char *given, struct 
 {
 	sqlite3_stmt *stmt = NULL;
 	enum kvf_status st = KVF_OK;
-	char name[256] = "kv";
+	char name[256] = "";
 	int has = 0;
 
-	if (given) {
-		s->table_given = 1;
-		snprintf(name, sizeof(name), "%s", given);
-	} else if (s->db) {
+	s->table_given = given != NULL;
+	/* Who writes is told by inspect(). */
+	if (s->db && (!given || s->base.mode == KVF_STORE_READ))
 		st = kvf_lite_has(s, s->db, "table", "kvferry_control", &has, err);
-	}
 	if (!st && has)
 		st = kvf_lite_prepare(s, s->db, &stmt, err, "SELECT live FROM kvferry_control");
 	if (st && has && sqlite3_errcode(s->db) == SQLITE_ERROR)
@@ -482,9 +480,11 @@ static enum kvf_status find_table(struct kvf_lite *s, const char *given, struct 
 			kvf_lite_text(stmt, 0, name, sizeof(name));
 		st = kvf_lite_finish(s, stmt, KVF_OK, err);
 	}
+	if (!st && given && *name && sqlite3_stricmp(name, given) != 0)
+		st = kvf_store_other_table(s->path, name, given, err);
 	if (st)
 		return st;
-	s->table = strdup(name);
+	s->table = strdup(given ? given : *name ? name : "kv");
 	return s->table ? KVF_OK : kvf_fail_nomem(err);
 }
 
