@@ -61,6 +61,8 @@ const struct cli_option cli_options[OPT_COUNT] = {
 			"A key that both hold with different values ends the run; the first 20 "
 			"are named." },
 	[OPT_TABLE_NAME] = { 0, "table-name", "NAME", NULL, "the store's table (default kv)",
+			     "PostgreSQL: TABLE or SCHEMA.TABLE, as it is called, without "
+			     "quotes. "
 			     "Not to be confused with --table, which selects source tables." },
 	[OPT_PARTITIONS] = { 0, "partitions", "N", NULL,
 			     "PostgreSQL: make the store's table PARTITION BY HASH, in N parts",

@@ -90,7 +90,7 @@ enum kvf_status kvf_report_count(struct kvf_report *r, const struct kvf_bound *b
 enum kvf_status kvf_plan(const struct kvf_options *o, const struct kvf_env *env,
 			 struct kvf_report *report, struct kvf_err *err)
 {
-	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
 	struct kvf_source *source = NULL;
 	struct kvf_store *store = NULL;
 	struct kvf_bound bound;
@@ -173,7 +173,7 @@ static enum kvf_status look_at_stage(struct kvf_store *store, struct kvf_report 
 enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
 				 struct kvf_report *report, struct kvf_err *err)
 {
-	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
 	struct kvf_store *store = NULL;
 	enum kvf_status st = kvf_report_init(report, err);
 
@@ -212,7 +212,7 @@ enum kvf_status kvf_history(const struct kvf_options *o, const struct kvf_env *e
 			    void (*fn)(void *ctx, const struct kvf_ledger_row *row), void *ctx,
 			    struct kvf_err *err)
 {
-	struct kvf_store_options so = { .table = o->table };
+	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
 	struct kvf_store *store = NULL;
 	struct kvf_ledger_row row;
 	int64_t after = 0;

@@ -261,6 +261,76 @@ enum kvf_status kvf_pgs_check_live_name(struct kvf_pgs *s, char *buf, size_t siz
 	return st;
 }
 
+/*
+ * Names that the live table, its partitions and keys will have, and that others have in its
+ * schema ($2): a table and a key are names of relations, a table is that of a type too.
+ */
+static enum kvf_status find_taken_names(struct kvf_pgs *s, int64_t live, char *buf, size_t size,
+					struct kvf_err *err)
+{
+	static const char sql[] =
+		"WITH n(name) AS (SELECT $3::text UNION ALL SELECT $3 || '_' || i FROM"
+		" generate_series(0, $4::int8 - 1) i), r(name) AS (SELECT name FROM n UNION ALL"
+		" SELECT name || '_pkey' FROM n), own(oid) AS (SELECT $1::int8::oid UNION ALL"
+		" SELECT inhrelid FROM pg_inherits WHERE inhparent = $1::int8::oid)"
+		" SELECT string_agg(what, ', ' ORDER BY what) FROM (SELECT CASE relkind WHEN"
+		" 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign"
+		" table ' WHEN 'S' THEN 'sequence ' WHEN 'c' THEN 'type ' WHEN 'i' THEN 'index "
+		"'"
+		" WHEN 'I' THEN 'index ' ELSE 'table ' END || quote_ident(relname) AS what FROM"
+		" pg_class c JOIN r ON relname = name WHERE relnamespace = (SELECT oid FROM"
+		" pg_namespace WHERE nspname = $2) AND c.oid NOT IN (SELECT oid FROM own UNION"
+		" ALL SELECT indexrelid FROM pg_index JOIN own ON indrelid = own.oid) UNION ALL"
+		" SELECT 'type ' || quote_ident(typname) FROM pg_type JOIN n ON typname = name"
+		" WHERE typrelid = 0 AND typnamespace = (SELECT oid FROM pg_namespace WHERE"
+		" nspname = $2)) taken";
+	struct kvf_pg_args a = { 0 };
+	unsigned n = s->partitions;
+	char list[240];
+	enum kvf_status st = KVF_OK;
+
+	if (!n && live)
+		st = kvf_pgs_count_partitions(s, live, &n, err);
+	kvf_pg_number(&a, live);
+	kvf_pg_text(&a, s->schema);
+	kvf_pg_text(&a, s->table);
+	kvf_pg_number(&a, n);
+	if (!st)
+		st = ask_text(s, sql, &a, list, sizeof(list), err);
+	if (!st && list[0])
+		snprintf(buf, size,
+			 "schema \"%.63s\" holds what the store's table needs the name of: %s; "
+			 "rename it, or publish under another name with --table-name",
+			 s->schema, list);
+	return st;
+}
+
+/* What is there in place of our table. */
+static enum kvf_status describe_other(struct kvf_pgs *s, int64_t oid, char *buf, size_t size,
+				      struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	char kind[32];
+	enum kvf_status st;
+
+	kvf_pg_number(&a, oid);
+	st = ask_text(s,
+		      "SELECT CASE relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized"
+		      " view' WHEN 'f' THEN 'a foreign table' WHEN 'S' THEN 'a sequence' WHEN"
+		      " 'c' THEN 'a type' WHEN 'i' THEN 'an index' WHEN 'I' THEN 'an index'"
+		      " ELSE 'a table of another shape' END FROM pg_class WHERE oid ="
+		      " $1::int8::oid",
+		      &a, kind, sizeof(kind), err);
+	if (!st)
+		snprintf(
+			buf, size,
+			"%.140s is %s; the store needs a table (partition_key bytea, key bytea,"
+			" value bytea, PRIMARY KEY (partition_key, key)), plain or PARTITION BY"
+			" HASH (partition_key); --table-name publishes under another name",
+			s->live, kind);
+	return st;
+}
+
 enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
 				struct kvf_err *err)
 {
@@ -282,17 +352,11 @@ enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *bu
 		st = find_missing_privileges(s, oid, NULL, 0, buf, size, err);
 	if (!st && !buf[0])
 		st = kvf_pgs_check_live_name(s, buf, size, err);
-	if (st || buf[0] || !oid)
-		return st;
-	if (!*fits)
-		snprintf(
-			buf, size,
-			"%.140s is something else than a table (partition_key bytea, key "
-			"bytea, "
-			"value bytea, PRIMARY KEY (partition_key, key)), plain or PARTITION BY "
-			"HASH (partition_key)",
-			s->live);
-	else
+	if (!st && !buf[0] && oid && !*fits)
+		st = describe_other(s, oid, buf, size, err);
+	if (!st && !buf[0])
+		st = find_taken_names(s, oid, buf, size, err);
+	if (!st && !buf[0] && oid)
 		st = kvf_pgs_find_attached(s, oid, buf, size, err);
 	return st;
 }

@@ -241,9 +241,11 @@ static void a_table_that_a_lost_session_still_makes_is_waited_for(void **state)
 	size_t i;
 
 	(void)state;
-	(void)ask("CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM"
-		  " pg_sleep(0.3); END'; CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN"
-		  " ('CREATE SCHEMA', 'CREATE TABLE') EXECUTE FUNCTION slow(); SELECT 1");
+	(void)ask(
+		"CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN "
+		"PERFORM"
+		" pg_sleep(0.3); END'; CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN"
+		" ('CREATE SCHEMA', 'CREATE TABLE') EXECUTE FUNCTION slow(); SELECT 1");
 	for (i = sizeof(rules) / sizeof(rules[0]); i-- > 0;) {
 		s = open_at(through, NULL);
 		pgproxy_reset(proxy);

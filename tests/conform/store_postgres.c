@@ -149,9 +149,24 @@ static void what_a_publication_would_break_is_named_before(void **state)
 	static const struct {
 		const char *sql, *what;
 	} cases[] = {
-		{ "CREATE VIEW kv AS SELECT 1 AS a", "something else than a table" },
-		{ "CREATE TABLE kv (key text PRIMARY KEY, value bytea)", "something else" },
-		{ "CREATE TABLE kv (partition_key bytea, key bytea, value bytea)", "else" },
+		{ "CREATE VIEW kv AS SELECT 1 AS a", "\"public\".\"kv\" is a view" },
+		{ "CREATE MATERIALIZED VIEW kv AS SELECT 1 AS a", "is a materialized view" },
+		{ "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER w FOREIGN DATA WRAPPER w;"
+		  " CREATE FOREIGN TABLE kv (partition_key bytea, key bytea, value bytea)"
+		  " SERVER w",
+		  "is a foreign table" },
+		{ "CREATE SEQUENCE kv", "is a sequence" },
+		{ "CREATE TABLE kv (key text PRIMARY KEY, value bytea)", "another shape" },
+		{ "CREATE TABLE kv (partition_key bytea, key bytea, value bytea)",
+		  "another shape" },
+		{ "CREATE TYPE kv AS ENUM ('a')", "the name of: type kv; rename" },
+		{ "CREATE TABLE t (a int CONSTRAINT kv_pkey PRIMARY KEY)",
+		  "the name of: index kv_pkey" },
+		{ "CREATE TABLE kv (partition_key bytea, key bytea, value bytea, PRIMARY KEY"
+		  " (partition_key, key)) PARTITION BY HASH (partition_key);"
+		  "CREATE TABLE other PARTITION OF kv FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+		  "CREATE VIEW kv_0 AS SELECT 1 AS a",
+		  "the name of: view kv_0" },
 		{ KV "CREATE INDEX by_value ON kv (value)", "index by_value" },
 		{ KV
 		  "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;"
@@ -178,6 +193,7 @@ static void what_a_publication_would_break_is_named_before(void **state)
 		sql(p, cases[i].sql);
 		blocked_because(p, cases[i].what);
 		sql(p, "DROP PUBLICATION IF EXISTS feed; DROP SCHEMA public CASCADE;"
+		       " DROP FOREIGN DATA WRAPPER IF EXISTS w CASCADE;"
 		       " CREATE SCHEMA public");
 	}
 }
