@@ -6,7 +6,7 @@
  */
 #include "store/cockroach.h"
 
-/* Give a call again that changes nothing. */
+/* Give a call again that changes nothing, or nothing more. */
 #define AGAIN(call)                                                                            \
 	do {                                                                                   \
 		struct kvf_pgs *s = (struct kvf_pgs *)base;                                    \
@@ -91,6 +91,12 @@ static enum kvf_status marks(struct kvf_store *base, uint64_t n, uint64_t i,
 	AGAIN(kvf_pgs_marks(base, n, i, info, bytes, err));
 }
 
+static enum kvf_status note_frozen(struct kvf_store *base, const char *place,
+				   struct kvf_err *err)
+{
+	AGAIN(kvf_pgs_note_frozen(base, place, err));
+}
+
 const struct kvf_store_ops kvf_roach_ops = {
 	.close = kvf_pgs_close,
 	.inspect = inspect,
@@ -115,6 +121,7 @@ const struct kvf_store_ops kvf_roach_ops = {
 	.seal = kvf_roach_seal,
 	.commit = kvf_roach_commit,
 	.gc = kvf_roach_gc,
+	.note_frozen = note_frozen,
 	.note_failure = kvf_pgs_note_failure,
 	.ledger_append = kvf_roach_ledger_append,
 	.ledger_next = ledger_next,

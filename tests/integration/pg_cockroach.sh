@@ -67,4 +67,15 @@ PGPROXY_COUNTS=$PWD/counts "$TOP/$B/tests/tools/pgproxy" 'fail 40001 3+2 INSERT 
 grep -q 'fired 4' counts || die "rules fired otherwise: $(cat counts)"
 says "2 after a conflict (40001), 1 without a certain answer (40003), 1 after a lost connection"
 expect 0 verify a.kvf cockroachdb:dbname=again
+
+# A source of PostgreSQL that a run has frozen, and which is given up, is open again.
+pg_sql postgres "CREATE DATABASE given_up" "CREATE DATABASE small"
+pg_sql small "CREATE TABLE t (id int PRIMARY KEY)" "INSERT INTO t VALUES (1)"
+[ ! -x "$TOP/$B/tests/kvferry" ] || {
+    KVF_FAILPOINT=seal.before:1:kill "$TOP/$B/tests/kvferry" migrate --freeze dbname=small \
+        cockroachdb:dbname=given_up >out 2>err && die "it was not killed"
+    pg_sql small "INSERT INTO t VALUES (2)" 2>err && die "the source is not frozen"
+    expect 0 abort cockroachdb:dbname=given_up
+    pg_sql small "INSERT INTO t VALUES (2)" || die "the source is still frozen"
+}
 exit 0
