@@ -4,7 +4,8 @@
  * docs/protocol.md says what it is about, variants.txt which variants there are,
  * check.sh runs them.  The parts:
  *
- *   the store      control row, generations, progress rows, freeze of the source
+ *   the store      control row, generations, progress rows, the application's own
+ *                  version record, freeze of the source
  *   requests       what a store does with one, whenever it arrives, if ever
  *   Importer (2)   plan, acquire, stage, load, verify, seal, commit, clear away
  *   Network        requests whose sender does not wait any more: they take effect
@@ -48,6 +49,10 @@
  *   DROPFIRST      drop-legacy drops before the way back is forgotten
  *   CLEANUPANY     cleanup does not check the epoch
  *   ROLLBACKANY    nor does rollback
+ *   RECORDLATE     acquire does not write the version record: there is none until the commit
+ *   RECORDFIRST    the record says "done" in a step before the commit
+ *   RECORDAFTER    ... or in a step after it
+ *   RECORDGONE     abort takes the record away in a step before the control row
  */
 
 #ifdef NSTORE
@@ -66,6 +71,11 @@
 #define SEALED  2
 #define LIVE    3
 
+/* The version record: the live table is not there, it says "0", or "1" */
+#define ABSENT  0
+#define STARTED 1
+#define DONE    2
+
 /* Values of a cell: nothing, of stream 1 or 2, of the application, from before */
 #define NONE   0
 #define WRITTEN 3
@@ -78,6 +88,7 @@
 hidden byte I1_one_whole_stream, I1_source_moved;
 hidden byte I2_application_write_changed, I2_application_write_lost;
 hidden byte I3_legacy_gone, I3_two_applications;
+hidden byte I3_starts_too_early, I3_begins_anew, I4_record_not_of_the_commit;
 hidden byte I4_commit_of_another_stage, I4_plan_is_outdated, I4_discards_unseen_writes;
 hidden byte I4_rolls_another_commit_back;
 hidden byte I5_live_data_mixed;
@@ -99,6 +110,14 @@ hidden byte bound_reached; /* of the model, not of the protocol */
 byte epoch, state, ver, current, stage, prev;
 bit prev_legacy; /* the way back is the legacy tables */
 byte identity;   /* of the stream in the stage */
+#if TSTORE
+byte record;     /* what an application reads that is started now */
+#define announce(value) record = value
+#define tells(value) (record == value)
+#else            /* it asks the control row which generation is live */
+#define announce(value) skip
+#define tells(value) (value == (current -> DONE : STARTED))
+#endif
 
 bit there[GENS];          /* the generation's table exists */
 byte cell[GENS * 2];            /* [g * 2 + k]: what chunk k of generation g holds */
@@ -228,6 +247,12 @@ inline do_acquire(re, rsaw, rlook, rfresh, rid)
 		fi;
 		identity = rid;
 		state = STAGING;
+#ifndef RECORDLATE
+		if
+		:: current == 0 -> announce(STARTED)
+		:: else
+		fi;
+#endif
 		planned = rlook;
 		met = discard;
 		ack = 1
@@ -325,6 +350,9 @@ inline do_commit(re, rg)
 		stage = 0;
 		state = LIVE;
 		ver = 1;
+#ifndef RECORDAFTER
+		announce(DONE);
+#endif
 		was[rg] = 1;
 		planned = 0;
 		discard = 0;
@@ -345,8 +373,9 @@ inline do_gc(re)
 
 /* ---- what the operator's commands do --- */
 
-/* What an abort can end: a run, or a freeze that nobody needs. */
-#define given_up (state == STAGING || state == SEALED || (state == IDLE && frozen))
+/* What an abort can end: a run, or a freeze or an early record that nobody needs. */
+#define given_up (state == STAGING || state == SEALED || \
+		  (state == IDLE && (frozen || (TSTORE && tells(STARTED)))))
 
 inline next_epoch()
 {
@@ -364,6 +393,10 @@ inline do_abort(re)
 	:: epoch == re && given_up ->
 		next_epoch();
 		state = (current -> LIVE : IDLE);
+		if
+		:: current == 0 -> announce(ABSENT)
+		:: else
+		fi;
 		x = stage;
 		stage = 0;
 		if
@@ -396,7 +429,7 @@ inline do_rollback(re, rwrites)
 		current = prev;
 		if
 		:: prev
-		:: else -> state = IDLE; ver = 0
+		:: else -> state = IDLE; ver = 0; announce(STARTED)
 		fi;
 		prev = 0;
 		prev_legacy = 0;
@@ -541,7 +574,7 @@ start:	atomic {
 #define nothing_to_do finished
 #endif
 		if
-		:: nothing_to_do -> goto done
+		:: nothing_to_do -> must(tells(DONE), I4_record_not_of_the_commit); goto done
 		:: !nothing_to_do && !busy
 		:: !nothing_to_do && busy && suspicions > 0 -> suspicions--
 		fi;
@@ -680,6 +713,9 @@ verify:	/* a4 */
 	};
 
 commit:	/* a6 */
+#ifdef RECORDFIRST
+	atomic { announce(DONE) };
+#endif
 	atomic {
 		if
 		:: do_commit(my, g);
@@ -707,6 +743,14 @@ unknown: /* ... is not failed: the control row knows. */
 	};
 
 clear:	/* a7 */
+#ifdef RECORDAFTER
+	atomic {
+		if
+		:: announce(DONE)
+		:: crashes > 0 -> crashes--; goto start
+		fi
+	};
+#endif
 	atomic {
 		if
 		:: TSTORE -> do_gc(my)
@@ -719,10 +763,14 @@ done:	held[i] = 0
 
 /* ---- applications ------------------------------------------------------------------ */
 
+/* It believes the record, and begins anew where it finds neither data nor record. */
 active proctype Application()
 {
 end:	do
-	:: atomic { app_writes > 0 && ver == 1 && current != 0 ->
+	:: atomic { tells(ABSENT) && current == 0 && (state == STAGING || state == SEALED) ->
+		assert(I3_begins_anew) }
+	:: atomic { app_writes > 0 && tells(DONE) ->
+		must(ver == 1 && current != 0, I3_starts_too_early);
 		app_writes--;
 		discard++;
 		if
@@ -780,6 +828,14 @@ end:	do
 #ifdef ABORT
 	:: atomic { commands > 0 && given_up ->
 		commands--; seen = epoch; freeze = frozen };
+#ifdef RECORDGONE
+		atomic {
+			if
+			:: current == 0 -> announce(ABSENT)
+			:: else
+			fi
+		};
+#endif
 #ifdef LIFTFIRST
 		atomic { lift(freeze) };
 #endif
@@ -882,7 +938,7 @@ init
 {
 	atomic {
 #ifdef RESTORE
-		epoch = 1; state = LIVE; ver = 1; current = 1; prev_legacy = 1;
+		epoch = 1; state = LIVE; ver = 1; current = 1; prev_legacy = 1; announce(DONE);
 		there[1] = 1; was[1] = 1; root[1] = BEFORE;
 		cell[2] = BEFORE; cell[3] = BEFORE;
 #endif
