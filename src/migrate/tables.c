@@ -12,6 +12,7 @@
  */
 #include "migrate/tables.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -276,6 +277,7 @@ static enum kvf_status load(struct kvf_tables_run *run, struct kvf_err *err)
 	kvf_meter_begin(&run->meter, run->env, "load", 1, STEPS, 0, 0);
 	run->current = SIZE_MAX;
 	st = run->restore->ops->create(run->restore, err);
+	KVF_FAILPOINT(st, err, "tables.created");
 	while (!st && !(st = kvf_reader_next(run->reader, &item, err))) {
 		if (item.type == KVF_ITEM_CHUNK)
 			st = kvf_tables_put_chunk(run, item.u.chunk, err);
@@ -318,16 +320,19 @@ static enum kvf_status restore(struct kvf_tables_run *run, struct kvf_err *err)
 	enum kvf_status st = load(run, err);
 	size_t step;
 
+	KVF_FAILPOINT(st, err, "tables.loaded");
 	if (!st) {
 		step = kvf_report_step(run->report, "finish");
 		kvf_meter_begin(&run->meter, run->env, "finish", 2, STEPS, 0, 0);
 		st = rs->ops->finish(rs, err);
 		kvf_report_step_end(run->report, step, 0, 0);
 	}
+	KVF_FAILPOINT(st, err, "tables.finished");
 	if (!st)
 		st = report_tables(run, err);
 	if (!st)
 		st = prove(run, err);
+	KVF_FAILPOINT(st, err, "tables.proved");
 	if (!st)
 		st = kvf_check_stop(run->env, err);
 	if (st)

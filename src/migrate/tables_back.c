@@ -12,6 +12,8 @@
  * legacy schema is the business of the application's own release.
  */
 #include "migrate/run.h"
+
+#include "base/failpoint.h"
 #include "restore/restore.h"
 #include "value/print.h"
 
@@ -488,10 +490,13 @@ static enum kvf_status run(struct back *b, struct kvf_err *err)
 	st = r->ops->scratch(r, &b->entries, err);
 	if (!st)
 		st = load(b, err);
+	KVF_FAILPOINT(st, err, "back.loaded");
 	if (!st)
 		st = fill_all(b, err);
+	KVF_FAILPOINT(st, err, "back.filled");
 	if (!st)
 		st = prove(b, err);
+	KVF_FAILPOINT(st, err, "back.proved");
 	if (!st)
 		st = kvf_check_stop(b->env, err);
 	if (st)

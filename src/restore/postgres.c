@@ -4,6 +4,7 @@
  */
 #include "restore/postgres.h"
 
+#include "base/failpoint.h"
 #include "source/over.h"
 
 #include <stdio.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #define OLDEST 120000
-#define LOCK_MS 30000
+#define LOCK_MS KVF_PATIENCE(30000)
 
 /* ---- what is there ------------------------------------------------------------------- */
 
@@ -375,6 +376,7 @@ static enum kvf_status pgr_commit(struct kvf_restore *r, struct kvf_err *err)
 	enum kvf_status st = kvf_pg_exec(&p->pg, p->conn, "commit", err, "COMMIT");
 
 	p->committed = !st;
+	KVF_FAILPOINT(st, err, "postgres.restore.committed");
 	if (st && kvf_pg_is_lost(err)) {
 		kvf_err_detail(err,
 			       "It is not known whether the commit took effect: all tables "

@@ -6,6 +6,7 @@
  */
 #include "restore/sqlite.h"
 
+#include "base/failpoint.h"
 #include "source/over.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUSY_MS 30000
+#define BUSY_MS KVF_PATIENCE(30000)
 #define CACHE_KIB 65536
 
 /* ---- errors and statements ------------------------------------------------------ */
@@ -380,6 +381,7 @@ static enum kvf_status lite_commit(struct kvf_restore *r, struct kvf_err *err)
 	enum kvf_status st = exec(l, l->db, "COMMIT", "commit", err);
 
 	l->committed = !st;
+	KVF_FAILPOINT(st, err, "sqlite.restore.committed");
 	return st;
 }
 

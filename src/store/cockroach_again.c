@@ -8,6 +8,8 @@
  */
 #include "store/cockroach.h"
 
+#include "base/failpoint.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,10 +53,13 @@ static enum kvf_status once(struct kvf_pgs *s, const struct kvf_roach_work *w, i
 	*sent = 0;
 	if (!st)
 		st = w->run(s, *w->conn, w->ctx, err);
+	KVF_FAILPOINT(st, err, "cockroach.written");
 	if (st)
 		return st;
 	*sent = 1;
-	return kvf_pgs_end(s, w->pg, *w->conn, err);
+	st = kvf_pgs_end(s, w->pg, *w->conn, err);
+	KVF_FAILPOINT(st, err, "cockroach.committed");
+	return st;
 }
 
 /* Whatever is open is rolled back; a connection that does not even do that is given
@@ -146,6 +151,7 @@ enum kvf_status kvf_roach_ddl(struct kvf_pgs *s, const char *doing, struct kvf_e
 			st = kvf_pg_exec(&s->pg, s->conn, doing, err, "%s", sql);
 		if (st == KVF_ETARGET && kvf_roach_is_made(err))
 			snprintf(err->code, sizeof(err->code), "40001");
+		KVF_FAILPOINT(st, err, "cockroach.ddl");
 	} while (st == KVF_ETARGET && kvf_roach_again(s, &t, err));
 	free(sql);
 	return st;

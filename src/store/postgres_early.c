@@ -9,6 +9,8 @@
  */
 #include "store/postgres.h"
 
+#include "base/failpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -170,6 +172,7 @@ static enum kvf_status set(struct kvf_pgs *s, const struct kvf_early_record *r, 
 			" excluded.version_part, version_key = excluded.version_key,"
 			" version_started = excluded.version_started",
 			&of, "write", NULL, err);
+	KVF_FAILPOINT(st, err, "postgres.early.recorded");
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "write", err,
 				 "UPDATE kvferry.control SET active = %llu, early = %d WHERE"
@@ -355,6 +358,7 @@ enum kvf_status kvf_pgs_early_end(struct kvf_pgs *s, const struct kvf_control *c
 	if (!st && seen.oid)
 		st = kvf_pg_exec(&s->pg, s->conn, "take the version record away", err,
 				 drop ? "DROP TABLE %s" : "DELETE FROM %s", seen.table);
+	KVF_FAILPOINT(st, err, "postgres.early.taken");
 	return st ? st
 		  : kvf_pg_exec(&s->pg, s->conn, "write", err,
 				"UPDATE kvferry.control SET active = 0, early = 0 WHERE"

@@ -8,6 +8,8 @@
  */
 #include "store/sqlite.h"
 
+#include "base/failpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -144,6 +146,7 @@ static enum kvf_status set(struct kvf_lite *s, const struct kvf_early_record *r,
 	kvf_lite_bind(stmt, 6, r->value);
 	st = kvf_lite_run(s, stmt, "write", err);
 	sqlite3_finalize(stmt);
+	KVF_FAILPOINT(st, err, "sqlite.early.recorded");
 	if (!st)
 		st = kvf_lite_exec(s, s->db, err,
 				   "UPDATE kvferry_control SET active = %llu, early = %d",
@@ -236,6 +239,7 @@ enum kvf_status kvf_lite_early_end(struct kvf_lite *s, const struct kvf_control 
 				   c->early == KVF_EARLY_TABLE ? "DROP TABLE \"%w\""
 							       : "DELETE FROM \"%w\"",
 				   s->table);
+	KVF_FAILPOINT(st, err, "sqlite.early.taken");
 	return st ? st
 		  : kvf_lite_exec(s, s->db, err,
 				  "UPDATE kvferry_control SET active = 0, early = 0");
