@@ -123,7 +123,7 @@ class Asker:
         self.p.wait()
 
 
-class QuickPostgres(postcondition.Postgres):
+class Quick:
     """The checker's store, with one psql for all of its questions."""
 
     def __init__(self, place, table):
@@ -138,6 +138,14 @@ class QuickPostgres(postcondition.Postgres):
                 if isinstance(v, str) and v.startswith("\\x"):
                     row[k] = bytes.fromhex(v[2:])
         return [r[one] for r in rows] if one else rows
+
+
+class QuickPostgres(Quick, postcondition.Postgres):
+    pass
+
+
+class QuickCockroach(Quick, postcondition.Cockroach):
+    pass
 
 
 class Lite:
@@ -169,6 +177,9 @@ class Lite:
     def quiet(self):
         pass
 
+    def close(self):
+        pass
+
     def open(self):
         # A copy is looked at: what is to be recovered here is left to kvferry.
         look = os.path.join(self.folder, "look")
@@ -189,36 +200,45 @@ class Lite:
 
 class Pg:
     kind = "postgres"
-    postgres = None
 
     def __init__(self, bench):
-        self.db = "t_" + bench.name
+        self.db, self.admin = "t_" + bench.name, None
         self.place, self.source = "dbname=" + self.db, "dbname=" + self.db + "_legacy"
 
     def server(self, *statements):
-        a = Asker("dbname=postgres")
-        try:
-            for s in statements:
-                out = a.ask(s)
-        finally:
-            a.close()
+        """By one psql that stays: to start one costs more than what it is asked."""
+        if not self.admin:
+            self.admin = Asker("dbname=postgres")
+        for s in statements:
+            out = self.admin.ask(s)
         return out
+
+    def close(self):
+        if self.admin:
+            self.admin.close()
+            self.admin = None
 
     # An image has the legacy database beside the store, or has none.
     with_source = set()
 
+    def create(self, db, image):
+        # Files are copied, where the server can be told so, and nothing goes to its log.
+        how = "" if self.server("SHOW server_version_num") < ["150000"] else " STRATEGY FILE_COPY"
+        self.server("DROP DATABASE IF EXISTS %s WITH (FORCE)" % db,
+                    "CREATE DATABASE %s TEMPLATE img_%s%s" % (db, image, how))
+
     def fresh(self, image):
-        self.server("DROP DATABASE IF EXISTS %s WITH (FORCE)" % self.db,
-                    "CREATE DATABASE %s TEMPLATE img_%s" % (self.db, image))
+        image = self.kind + "_" + image
+        self.create(self.db, image)
         if image in self.with_source:
-            self.server("DROP DATABASE IF EXISTS %s_legacy WITH (FORCE)" % self.db,
-                        "CREATE DATABASE %s_legacy TEMPLATE img_%s_legacy" % (self.db, image))
+            self.create(self.db + "_legacy", image + "_legacy")
         if "frozen" in image:  # the store knows its source by the name
             self.ask("UPDATE {c} SET frozen = regexp_replace(frozen, 't_[a-z_0-9]*_legacy',"
                      " '%s_legacy') WHERE frozen <> ''" % self.db)
 
     def save(self, image, source=False):
         self.quiet()
+        image = self.kind + "_" + image
         self.server("DROP DATABASE IF EXISTS img_%s WITH (FORCE)" % image,
                     "CREATE DATABASE img_%s TEMPLATE %s" % (image, self.db))
         if source:
@@ -228,17 +248,13 @@ class Pg:
 
     def quiet(self):
         """Until no session of kvferry's is left: the server needs a while to notice."""
-        a = Asker("dbname=postgres")
-        try:
-            for _ in range(300):
-                if a.ask("SELECT count(*) FROM pg_stat_activity WHERE datname IN ('%s', '%s_legacy')"
-                         % (self.db, self.db)) == ["0"]:
-                    return
-                time.sleep(0.02)
-            raise SystemExit("a connection is left: %s" % a.ask(
-                "SELECT state, query FROM pg_stat_activity WHERE datname = '%s'" % self.db))
-        finally:
-            a.close()
+        for _ in range(300):
+            if self.server("SELECT count(*) FROM pg_stat_activity WHERE datname IN ('%s', '%s_legacy',"
+                           " '%s_again')" % (self.db, self.db, self.db)) == ["0"]:
+                return
+            time.sleep(0.02)
+        raise SystemExit("a connection is left: %s" % self.server(
+            "SELECT state, query FROM pg_stat_activity WHERE datname = '%s'" % self.db))
 
     def open(self):
         return QuickPostgres(self.place, "kv")
@@ -247,12 +263,24 @@ class Pg:
         store.asker.close()
 
     def ask(self, sql):
-        a = Asker(self.place)
+        a = Asker("dbname=" + self.db)
         try:
             a.ask("SET lock_timeout = 300")
             return a.ask(sql.replace("{c}", "kvferry.control"))
         finally:
             a.close()
+
+
+class Roach(Pg):
+    """By the rules of CockroachDB, on the same server."""
+    kind = "cockroach"
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        self.place = "cockroachdb:" + self.place
+
+    def open(self):
+        return QuickCockroach("dbname=" + self.db, "kv")
 
 
 class Bench:
@@ -264,7 +292,7 @@ class Bench:
             link = os.path.join(self.folder, s + ".kvf")
             if not os.path.exists(link):
                 os.link(os.path.join(HOME, s + ".kvf"), link)
-        self.store = {"sqlite": Lite, "postgres": Pg}[kind](self)
+        self.store = {"sqlite": Lite, "postgres": Pg, "cockroach": Roach}[kind](self)
         self.wrong, self.tally, self.said = [], collections.Counter(), ""
 
     def must(self, holds, what):
@@ -336,7 +364,7 @@ class Bench:
     def tidy(self):
         known = {s + ".kvf" for s in self.streams} | {
             "store.db-journal", "legacy.db-journal",  # SQLite's: the next who writes takes it away
-            "cut.kvf", "store.db", "legacy.db", "look", "trace", "counts", "report", "passed"}
+            "cut.kvf", "exact.kvf", "store.db", "legacy.db", "again.db", "again.db-journal", "look", "trace", "counts", "report", "passed"}
         left = set(os.listdir(self.folder)) - known
         self.must(not left, "left behind: %s" % sorted(left))
 

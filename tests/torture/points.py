@@ -27,6 +27,7 @@ import subprocess
 import time
 
 import harness
+import tables
 from harness import POINTS
 
 FREEZERS = 3  # legacy tables
@@ -40,13 +41,14 @@ class Scenario:
     again    the command that recovers (default: the same)
     frozen   what the source is in the end: True, False, "gone" (its tables are)
     codes    how it may end where nothing happens to it, besides 0
+    tables   what it does with those that it makes again: "made", "filled" (tables.py)
     """
 
     def __init__(self, name, image, args, want="NEW", before=None, others=(), again=None,
-                 frozen=None, codes=(0,)):
+                 frozen=None, codes=(0,), tables=None):
         self.name, self.image, self.args, self.want = name, image, args, want
         self.before, self.others, self.again = before or image, others, again or args
-        self.frozen, self.codes = frozen, codes
+        self.frozen, self.codes, self.tables = frozen, codes, tables
 
 
 IMPORT = ["import", "-j", "1", "--replace", "new.kvf", "STORE"]
@@ -67,6 +69,10 @@ SCENARIOS = [
                                      "--confirm", "RUN"], want="OLD", frozen="gone"),
     Scenario("export", "bare", ["export", "-j", "1", "--chunk", "4K", "-f", "../formats_legacy",
                                 "--overwrite", "SOURCE", "out.kvf"], want="OLD", frozen=False),
+    Scenario("tables", "old", ["import", "--as", "tables", "exact.kvf", "AGAIN"], want="OLD", tables="made",
+             codes=(0, 13)),
+    Scenario("back", "replaced", ["import", "--as", "tables", "-f", "FORMATS", "STORE", "AGAIN"], want="OLD",
+             tables="filled", codes=(0, 13)),
 ]
 
 
@@ -136,7 +142,7 @@ class Images:
     @staticmethod
     def source(bench):
         store = bench.store
-        if store.kind == "postgres":
+        if store.kind != "sqlite":
             store.server("DROP DATABASE IF EXISTS %s_legacy WITH (FORCE)" % store.db,
                          "CREATE DATABASE %s_legacy" % store.db)
         Images.legacy(bench, store.source)
@@ -152,7 +158,7 @@ class Images:
                 rows.execute("INSERT INTO there.%s SELECT * FROM main.%s" % (t, t))
             rows.commit()
         else:
-            a = harness.Asker(place)
+            a = harness.Asker(place.replace("cockroachdb:", ""))
             for t in harness.NAMES:
                 a.ask("CREATE TABLE %s (id text PRIMARY KEY NOT NULL, body text NOT NULL)" % t)
                 for row in rows.execute("SELECT * FROM %s" % t):
@@ -163,6 +169,7 @@ class Images:
 
 def fill(bench, args, image=None):
     what = {"STORE": bench.store.place, "SOURCE": bench.store.source,
+            "AGAIN": tables.place(bench), "FORMATS": "../formats_" + bench.store.kind,
             "RUN": Images.runs.get((bench.store.kind, image))}
     return [what.get(a, a) for a in args]
 
@@ -202,8 +209,12 @@ class Points:
     def __init__(self, action="kill", names=None, each=3):
         self.action, self.names, self.each = action, names, each
 
-    def scenarios(self):
-        return [s for s in SCENARIOS if not self.names or s.name in self.names]
+    # What is the same there as on PostgreSQL, or refused.
+    not_cockroach = ("in-place", "export", "tables", "back")
+
+    def scenarios(self, bench):
+        return [s for s in SCENARIOS if not self.names or s.name in self.names
+                if bench.store.kind != "cockroach" or s.name not in self.not_cockroach]
 
     def passed(self, bench, scenario, args=None, as_it_is=False):
         """The points that an undisturbed run passes, in their order."""
@@ -211,7 +222,7 @@ class Points:
         if not as_it_is and key in self.traces:
             return self.traces[key]
         if not as_it_is:
-            bench.store.fresh(scenario.image)
+            self.fresh(bench, scenario)
         file = os.path.join(bench.folder, "passed")
         rc, said = bench.run(*fill(bench, args or scenario.args, scenario.image), program=POINTS,
                              env={"KVF_FAILPOINT_TRACE": file})
@@ -234,15 +245,17 @@ class Points:
     def items(self, bench):
         self.prepare(bench)
         found, reached = [], set()
-        for s in self.scenarios():
+        for s in self.scenarios(bench):
             names = self.passed(bench, s)
             reached.update(names)
             found += [(s.name, *p) for p in self.some(names)]
         if not self.names:
-            other = {"sqlite": "postgres.", "postgres": "sqlite."}[bench.store.kind]
+            other = {"sqlite": ("postgres.", "cockroach."), "postgres": ("sqlite.", "cockroach.")}
             every = subprocess.run([POINTS], env=dict(os.environ, KVF_FAILPOINT="list"),
                                    stdout=subprocess.PIPE, text=True).stdout.split()
-            never = sorted(n for n in every if not n.startswith(other) and n not in reached)
+            mine = [n for n in every if n.startswith("cockroach.")] if bench.store.kind == "cockroach" else [
+                n for n in every if not n.startswith(other[bench.store.kind])]
+            never = sorted(set(mine) - reached)
             bench.must(every and not never, "no run passes %s" % ", ".join(never))
         return found
 
@@ -256,12 +269,18 @@ class Points:
                 f.write(whole[:len(whole) * 2 // 3])
             with open(os.path.join(harness.HOME, "whole.l1"), "wb") as f:
                 subprocess.run(["zstd", "-dcq", "new.kvf"], stdout=f, check=True)
+        tables.prepare(bench)
         link = os.path.join(bench.folder, "cut.kvf")
         if not os.path.exists(link):
             os.link(cut, link)
 
     def extra(self, found):
         return []
+
+    def fresh(self, bench, s):
+        bench.store.fresh(s.image)
+        if s.tables:
+            tables.begin(bench, s.tables)
 
     def known(self, bench, image):
         return Images.made[bench.store.kind][image]
@@ -280,6 +299,14 @@ class Points:
                    "the source is half frozen: %s" % now)
         bench.must(not end or now == s.frozen, "the source, in the end: frozen %s" % now)
 
+    def made(self, bench, s):
+        """Its tables are whole: there is nothing to do any more."""
+        if not s.tables:
+            return False
+        now = tables.state(bench, s.tables)
+        bench.must(now in ("whole", "before"), "the tables are neither whole nor as before: " + now)
+        return now == "whole"
+
     def disturbed(self, bench, s, point, n, action):
         return bench.run(*fill(bench, s.args, s.image), program=POINTS,
                          env={"KVF_FAILPOINT": "%s:%d:%s" % (point, n, action)})
@@ -291,7 +318,7 @@ class Points:
         name, point, n = item
         s = self.by_name[name]
         self.prepare(bench)
-        bench.store.fresh(s.image)
+        self.fresh(bench, s)
         rc, said = self.disturbed(bench, s, point, n, self.action)
         bench.must(rc in self.allowed[self.action] or rc in s.codes and rc,
                    "exit %d: %s" % (rc, said[:300]))
@@ -311,8 +338,11 @@ class Points:
         rc, said = bench.run("status", bench.store.place)
         bench.must(rc == 0 or s.name in ("migrate", "in-place", "export"),
                    "status: exit %d: %s" % (rc, said[:300]))
+        # Tables that are there are not made once more.
+        want = 13 if self.made(bench, s) else 0
         rc, said = bench.run(*fill(bench, s.again, s.image), program=POINTS)
-        bench.must(rc == 0, "the next run: exit %d: %s" % (rc, said[:400]))
+        bench.must(rc == want, "the next run: exit %d: %s" % (rc, said[:400]))
+        bench.must(not s.tables or self.made(bench, s), "the next run does not make the tables")
         self.source(bench, s, True)
         self.judge(bench, s, want=s.want, settled=True, after="the next run")
         if s.name == "export":
@@ -329,9 +359,9 @@ class Pair(Points):
     def items(self, bench):
         self.prepare(bench)
         found, seen = [], set()
-        for s in self.scenarios():
+        for s in self.scenarios(bench):
             for first in self.some(self.passed(bench, s)):
-                bench.store.fresh(s.image)
+                self.fresh(bench, s)
                 self.disturbed(bench, s, *first, "kill")
                 names = self.passed(bench, s, args=s.again, as_it_is=True)
                 if (s.name, *names) not in seen:
@@ -342,7 +372,7 @@ class Pair(Points):
     def one(self, bench, item, hit=True):
         s = self.by_name[item[0]]
         self.prepare(bench)
-        bench.store.fresh(s.image)
+        self.fresh(bench, s)
         for point, n, args in ((*item[1:3], s.args), (*item[3:], s.again)):
             rc, said = bench.run(*fill(bench, args, s.image), program=POINTS,
                                  env={"KVF_FAILPOINT": "%s:%d:kill" % (point, n)})
@@ -371,7 +401,7 @@ class Stopped(Points):
         name, point, n = item
         s = self.by_name[name]
         self.prepare(bench)
-        bench.store.fresh(s.image)
+        self.fresh(bench, s)
         run = self.stop(bench, s, point, n)
         try:
             if run.poll() is None:
@@ -392,7 +422,7 @@ class Stop(Stopped):
     """Another run completes; the one that wakes up changes nothing."""
 
     def meanwhile(self, bench, s, run, point):
-        takes = s.args[0] in ("import", "migrate", "abort")
+        takes = s.args[0] in ("import", "migrate", "abort") and not s.tables
         owner = False
         try:
             owner = takes and bool(bench.store.ask("SELECT stage FROM {c} WHERE stage <> 0"))
@@ -446,17 +476,18 @@ class Server(Stopped):
         bench.store.server("CHECKPOINT")
         return super().stop(bench, s, point, n)
 
-    def script(self, what):
+    def script(self, bench, what):
+        bench.store.close()
         subprocess.run(["sh", "-c", '. "$TOP/tests/support/pgtmp.sh"; ' + what], check=True,
                        stdout=subprocess.DEVNULL)
 
     def meanwhile(self, bench, s, run, point):
         late = "commit" in point
-        self.script("pg_stop immediate" if late else "pg_stop immediate; pg_again")
+        self.script(bench, "pg_stop immediate" if late else "pg_stop immediate; pg_again")
         os.kill(run.pid, signal.SIGCONT)
         if late:
             time.sleep(0.5)
-            self.script("pg_again")
+            self.script(bench, "pg_again")
         rc, said = bench.end(run)
         bench.must(rc in (0, 4, 5, 8, 13) or rc in s.codes, "exit %d: %s" % (rc, said[:300]))
         self.after(bench, s, rc, said)

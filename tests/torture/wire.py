@@ -1,6 +1,8 @@
 """PostgreSQL behind a proxy (tests/support/pgproxy.h) that breaks one thing in each run.
 
-cut     the connection, before, inside and after every message of either side
+cut     the connection, before and inside every message of either side.  (Behind a
+        message is before the next one of that link, of whichever side; the last of
+        each is the client's good-bye.)
 error   40001, 40P01, 57P01, 53100 and 53300 in place of every statement
 done    the same where every COMMIT has been done already, or the connection is
         cut before its answer; and every connection refused with 53300
@@ -54,7 +56,7 @@ class Cut(Wire):
     def items(self, bench):
         c = self.undisturbed(bench)
         return ["cut-%s %s %d" % (where, side, n) for side in ("client", "server")
-                for n in range(1, c[side] + 1) for where in ("before", "within", "after")]
+                for n in range(1, c[side] + 1) for where in ("before", "within")]
 
 
 class Error(Wire):
