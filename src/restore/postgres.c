@@ -255,11 +255,12 @@ static enum kvf_status pgr_create(struct kvf_restore *r, struct kvf_err *err)
 	return st;
 }
 
-/* One sequence of the table: behind the largest value of its column. */
+/* One sequence of the table: behind the largest value of its column, of those that it may
+ * reach. */
 static enum kvf_status pass_largest(struct kvf_pgr *p, const struct kvf_pgr_table *own,
 				    const PGresult *res, int row, struct kvf_err *err)
 {
-	char column[64], sequence[200], quoted[KVF_PG_QUOTED];
+	char column[64], sequence[2 * KVF_PG_QUOTED], quoted[KVF_PG_QUOTED];
 	int up = kvf_pg_get_number(res, row, 2) > 0;
 
 	kvf_pg_get_text(res, row, 0, column, sizeof(column));
@@ -268,10 +269,11 @@ static enum kvf_status pass_largest(struct kvf_pgr *p, const struct kvf_pgr_tabl
 	return kvf_pg_exec(
 		&p->pg, p->conn, "set a sequence", err,
 		"SELECT pg_catalog.setval('%lld'::oid::regclass, x.m, true)"
-		" FROM (SELECT %s(%s)::int8 AS m FROM %s) x, %s s"
+		" FROM (SELECT %s(%s)::int8 AS m FROM %s WHERE %s BETWEEN %lld AND %lld) x, %s s"
 		" WHERE x.m %s s.last_value OR (x.m = s.last_value AND NOT s.is_called)",
 		(long long)kvf_pg_get_number(res, row, 3), up ? "max" : "min", quoted,
-		own->quoted, sequence, up ? ">" : "<");
+		own->quoted, quoted, (long long)kvf_pg_get_number(res, row, 4),
+		(long long)kvf_pg_get_number(res, row, 5), sequence, up ? ">" : "<");
 }
 
 static enum kvf_status pass_table(struct kvf_pgr *p, const struct kvf_pgr_table *own,
@@ -286,7 +288,8 @@ static enum kvf_status pass_table(struct kvf_pgr *p, const struct kvf_pgr_table 
 	st = kvf_pg_query(
 		&p->pg, p->conn,
 		"SELECT a.attname::text, s.seqrelid::pg_catalog.regclass::text,"
-		" s.seqincrement, s.seqrelid::int8 FROM pg_catalog.pg_depend d"
+		" s.seqincrement, s.seqrelid::int8, s.seqmin, s.seqmax FROM"
+		" pg_catalog.pg_depend d"
 		" JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid"
 		" JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid"
 		" AND a.attnum = d.refobjsubid"

@@ -142,6 +142,9 @@ KVF_MUST_CHECK enum kvf_status kvf_pgr_may_call(struct kvf_pgr *p, const struct 
 KVF_MUST_CHECK enum kvf_status kvf_pgr_plan(struct kvf_pgr *p, enum kvf_pgr_phase phase,
 					    const struct kvf_table *t, const struct kvf_ddl *d,
 					    int may_fail, const char *sql, struct kvf_err *err);
+/* Is it the statement that is wrong, or that finds rows wrong; not the server, the link,
+ * our memory or somebody who stops us? */
+int kvf_pgr_is_of_statement(const struct kvf_err *err);
 /* Everything that the stream says of a table. */
 KVF_MUST_CHECK enum kvf_status
 kvf_pgr_plan_table(struct kvf_pgr *p, struct kvf_restore_table *t,

@@ -536,11 +536,15 @@ enum kvf_status kvf_pgr_plan_table(struct kvf_pgr *p, struct kvf_restore_table *
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* Is it the statement that is wrong, or that finds rows wrong? */
-static int is_of_statement(const struct kvf_err *err)
+int kvf_pgr_is_of_statement(const struct kvf_err *err)
 {
-	return strncmp(err->code, "42", 2) == 0 || strncmp(err->code, "23", 2) == 0 ||
-	       strncmp(err->code, "22", 2) == 0 || strncmp(err->code, "0A", 2) == 0;
+	static const char *const classes[] = { "42", "23", "22", "0A", "3F" };
+	size_t i;
+
+	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+		if (strncmp(err->code, classes[i], 2) == 0)
+			return 1;
+	return 0;
 }
 
 static enum kvf_status run_step(struct kvf_pgr *p, const struct kvf_pgr_step *s,
@@ -556,7 +560,7 @@ static enum kvf_status run_step(struct kvf_pgr *p, const struct kvf_pgr_step *s,
 		st = kvf_pg_exec(&p->pg, p->conn, "set a savepoint", err, "SAVEPOINT kvferry");
 	if (!st)
 		st = kvf_pg_query(&p->pg, p->conn, s->sql, NULL, doing, NULL, err);
-	if (!s->may_fail || (st && !is_of_statement(err)))
+	if (!s->may_fail || (st && !kvf_pgr_is_of_statement(err)))
 		return st;
 	if (st) {
 		why = strstr(err->message, doing); /* the reason alone */

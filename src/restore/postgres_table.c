@@ -94,7 +94,7 @@ static enum kvf_status check_type(struct maker *m, struct kvf_err *err)
 	st = kvf_pg_ask(&m->p->pg, m->p->conn, &is,
 			"SELECT coalesce(pg_catalog.to_regtype($1)::oid::int8, 0)", &args,
 			&why);
-	if (st && kvf_pg_is_lost(&why)) {
+	if (st && !kvf_pgr_is_of_statement(&why)) {
 		*err = why;
 		return st;
 	}
