@@ -171,6 +171,9 @@ static const struct {
 	  "Let the owner GRANT CONNECT on the database, or name another user." },
 	{ "too many c", NULL, "53300", BUSY },
 	{ "remaining connection slots", NULL, "53300", BUSY },
+	{ "conversion between", "is not supported", "0A000",
+	  "The server cannot say its texts in UTF-8: pg_dump them into a database of another "
+	  "encoding first." },
 	{ "definition of service", NULL, "08001",
 	  "See the names in ~/.pg_service.conf, or in the file that PGSERVICEFILE names." },
 	{ "could not translate host name", NULL, "08001",
