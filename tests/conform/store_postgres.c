@@ -315,6 +315,14 @@ static void partitions_have_their_final_names(void **state)
 			    " inhrelid::regclass::text) FROM pg_inherits WHERE inhparent ="
 			    " 'store.items'::regclass AND inhrelid::regclass::text ~ 's_.$'"),
 			"store.items_0 store.items_1 store.items_2");
+		assert_string_equal(
+			ask(p, "SELECT string_agg(indexrelid::regclass || ' of ' ||"
+			       " indrelid::regclass, ', ' ORDER BY indexrelid::regclass::text)"
+			       " FROM pg_index JOIN pg_class c ON c.oid = indrelid WHERE"
+			       " relnamespace = 'store'::regnamespace"),
+			"store.items_0_pkey of store.items_0, store.items_1_pkey of "
+			"store.items_1, store.items_2_pkey of store.items_2, "
+			"store.items_pkey of store.items");
 	}
 	assert_string_equal(ask(p, "SELECT pg_get_partkeydef('store.items'::regclass)"),
 			    "HASH (partition_key)");
