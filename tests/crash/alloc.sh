@@ -18,7 +18,7 @@ formats=$TOP/formats/catalog
 torture() { # KIND NAME -- COMMAND...
     reference "$@"; shift 3
     before=$faults_hits
-    if [ -n "${ALLOC_ALL:-}" ]; then list=$(sample "$total" "$total" 0 0); else list=$(sample "$total" 40 70 30); fi
+    if [ -n "${ALLOC_ALL:-}" ]; then list=$(sample "$total" "$total" 0 0); else list=$(sample "$total" $((40 / share)) $((70 / share)) $((30 / share))); fi
     FAULT_MODE=once
     for FAULT_N in $list; do
         disturbed "$@"
@@ -26,7 +26,7 @@ torture() { # KIND NAME -- COMMAND...
     done
     once=$((faults_hits - before))
     FAULT_MODE=sticky
-    for FAULT_N in $(sample "$total" 0 15 0); do
+    for FAULT_N in $(sample "$total" 0 $((15 / share)) 0); do
         disturbed "$@"
         [ $((FAULT_N % 3)) -ne 0 ] || [ "$last_hits" -eq 0 ] || converges "$@"
     done

@@ -19,7 +19,7 @@ loop() { # COMMAND...: with FAULT_MODE and FAULT_CALLS set, and maybe FAULT_SHOR
     FAULT_N=0; begin_run
     (cd w && timeout 60 env FAULT_N=0 FAULT_REPORT=../report LD_PRELOAD="$fault_so" "$@") >out 2>err </dev/null
     hits; total=$last_calls
-    for FAULT_N in $(sample "$total" $((many / 3)) $((many / 3)) $((many / 3))); do
+    for FAULT_N in $(sample "$total" $((many / 3 / share)) $((many / 3 / share)) $((many / 3 / share))); do
         disturbed "$@"
         if [ "$last_hits" -gt 0 ]; then
             if [ -n "${FAULT_SHORT:-}" ] && [ "$rc" -ne "$ref_rc" ]; then complain "a short transfer is not an error, yet exit $rc"; fi
@@ -60,6 +60,7 @@ faults() { # KIND NAME -- COMMAND...
 }
 each_file_verb faults
 each_store_verb faults
+each_tables_verb faults
 echo "REPORT $faults_hits system calls failed, were cut short, or were the last; $faults_runs runs, $faults_bad complaints"
 [ "$faults_hits" -ge 100 ] || { echo "only $faults_hits calls failed"; exit 1; }
 

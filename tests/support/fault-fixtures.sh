@@ -35,10 +35,12 @@ sh "$TOP/samples/catalog/make-shop.sh" "$base/shop.db"
 chunks=$("$kv" info --json "$base/in.kvf" | jq '[.result.packages[].chunks | tonumber] | max')
 [ "${chunks:-0}" -ge 3 ] || { echo "the stream has only $chunks chunks"; exit 1; }
 
+share=1 # of the occurrences that are tried, every share-th
+
 fixture() { # NAME=FILE ...: fixture/NAME is a copy of base/FILE
     rm -rf fixture; mkdir fixture
     for f in "$@"; do cp "$base/${f#*=}" "fixture/${f%%=*}"; done
-    legacy_query=
+    legacy_query= store_query=
     none=$(rm -f none.db; sqlite3 none.db 'PRAGMA user_version = 0'; touch none.db; store_hash none.db)
 }
 
@@ -62,6 +64,18 @@ each_store_verb() {
     legacy_query='SELECT * FROM items; SELECT * FROM "Order Details"; SELECT * FROM tags; SELECT sql FROM sqlite_schema WHERE name IN ("items", "Order Details", "tags", "empty")'
     legacy=$(legacy_hash "$base/src.db")
     "$1" store "migrate in place" -- "$kv" migrate -j 2 --chunk 4096 sqlite:store.db sqlite:store.db
+}
+
+# Back to tables: a new file, and one that has an empty table of the same shape.
+each_tables_verb() {
+    tables='SELECT * FROM items; SELECT * FROM "Order Details"; SELECT * FROM tags; SELECT name, sql FROM sqlite_schema ORDER BY name'
+    share=3
+    fixture in.kvf=more.kvf; store_query=$tables none=$(store_query=$tables; store_hash none.db)
+    "$1" store "import --as tables" -- "$kv" import --as tables in.kvf sqlite:store.db
+    fixture in.kvf=more.kvf store.db=shop.db; store_query=$tables
+    sqlite3 fixture/store.db 'CREATE TABLE tags (tag TEXT, item INTEGER)'
+    "$1" store "import --as tables, beside others" -- "$kv" import --as tables in.kvf sqlite:store.db
+    share=1
 }
 
 each_print_verb() {
@@ -88,5 +102,6 @@ each_print_verb() {
 each_verb() {
     each_file_verb "$1"
     each_store_verb "$1"
+    each_tables_verb "$1"
     each_print_verb "$1"
 }

@@ -27,11 +27,12 @@ complain() { # TEXT: name the run and keep going, but not for ever
     if [ "$faults_bad" -ge 25 ]; then echo "25 complaints are enough"; exit 1; fi
 }
 
-# The live entries and versions of a store, as sqlite3 sees them; "none" when
-# there is no table.  Also lets SQLite roll back what a dead process left.
+# The live entries and versions of a store, or what $store_query asks for, as sqlite3
+# sees them; "none" when there is no table.  Also lets SQLite roll back what a dead
+# process left.
 store_hash() {
     if [ -e "$1" ]; then
-        sqlite3 "$1" "PRAGMA user_version; SELECT hex(partition_key), hex(key), hex(value) FROM kv ORDER BY partition_key, key" 2>&1 |
+        sqlite3 "$1" "PRAGMA user_version; ${store_query:-SELECT hex(partition_key), hex(key), hex(value) FROM kv ORDER BY partition_key, key}" 2>&1 |
             sha256sum | cut -c1-64
     else
         echo absent
