@@ -9,6 +9,10 @@ KVF_TEST_POSTGRES=1 CMOCKA_MESSAGE_OUTPUT=TAP "$TOP/$B/tests/conform/store_cockr
     die "store_cockroach"
 [ "$(grep -c '^ok ' out)" -ge 12 ] || die "too few tests ran"
 
+# Every text of the dialects but those that the document lists is understood here.
+KVF_TEST_POSTGRES=1 CMOCKA_MESSAGE_OUTPUT=TAP "$TOP/$B/tests/conform/pg_dialect" >out 2>err || die "pg_dialect"
+[ "$(grep -c '^ok ' out)" -eq 3 ] || die "pg_dialect: too few tests ran"
+
 for db in legacy store; do pg_sql postgres "CREATE DATABASE $db"; done
 # Keys of one number, of a UUID, of two columns, none; more rows than a page has.
 pg_sql legacy "CREATE TABLE num(id int8 PRIMARY KEY, v text, t timestamptz, n numeric, b bytea, j jsonb, a int[]);
