@@ -32,10 +32,9 @@
 
 #include <stdatomic.h>
 
-/* Connections that load into partitions; a plain table is filled by one
+/* Connections that load at most; a plain table is filled by one
  * (docs/decisions/postgres-store.md). */
-#define KVF_PGS_LOADERS 2
-#define KVF_PGS_CONNECTIONS 4 /* that load at most, in any dialect */
+#define KVF_PGS_CONNECTIONS 8
 #define KVF_PGS_READERS 8
 #define KVF_PGS_LOCK_MS 30000
 /* Seconds that a silent server has, when a run is stopped, before what a thread

@@ -351,8 +351,8 @@ enum kvf_status kvf_pgs_stage(struct kvf_store *base, int copy, struct kvf_err *
 	/* In one table two would be in each other's way, and leave its index half
 	 * empty.  A batch that merges has a table that two could not have at once. */
 	s->loaders = copy || !s->partitioned ? 1 : threads;
-	if (s->loaders > KVF_PGS_LOADERS)
-		s->loaders = KVF_PGS_LOADERS;
+	if (s->loaders > KVF_PGS_CONNECTIONS)
+		s->loaders = KVF_PGS_CONNECTIONS;
 	if (!st && copy)
 		st = kvf_pgs_copy_live(s, err);
 	return st ? give_up(s, st) : KVF_OK;
