@@ -340,7 +340,11 @@ enum kvf_status kvf_bound_open(const struct kvf_options *o, struct kvf_source *s
 		st = describe_records(b, err);
 	if (!st)
 		st = select_packages(o, b, err);
-	return kvf_bound_may_read(b, st, err);
+	st = kvf_bound_may_read(b, st, err);
+	if (st == KVF_EDEFINITION && o->formats && err && !*err->hint)
+		kvf_err_hint(err, "'kvferry check %s SOURCE' tells all that does not fit.",
+			     o->formats);
+	return st;
 }
 
 void kvf_bound_close(struct kvf_bound *b)

@@ -28,8 +28,8 @@ static const struct {
 	{ "53", "The server is short of resources; give the same command again later." },
 	{ "55P03", "Find the session that holds the lock (pg_stat_activity, pg_locks), end it, "
 		   "then give the same command again." },
-	{ "57014", "A time limit of the server or of its role ended the statement: see "
-		   "statement_timeout." },
+	{ "57014", "If nobody cancelled it, a time limit of the server or of the role did: "
+		   "PGOPTIONS='-c statement_timeout=0' lifts it." },
 	{ "57P",
 	  "The server was stopped or ended this session; give the same command again when "
 	  "it is back." },

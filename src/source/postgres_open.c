@@ -56,10 +56,6 @@ enum kvf_status kvf_postgres_explain(const struct kvf_postgres *s, enum kvf_stat
 	else if (strcmp(err->code, "42501") == 0)
 		kvf_err_hint(err, "GRANT SELECT on it to this role, leave the table out with "
 				  "--exclude-table, or connect as another role.");
-	else if (strcmp(err->code, "57014") == 0)
-		kvf_err_hint(err,
-			     "If nobody cancelled it, a time limit of the server or of the "
-			     "role did: PGOPTIONS='-c statement_timeout=0' lifts it.");
 	else if (strcmp(err->code, "22P05") == 0 || strcmp(err->code, "22021") == 0)
 		kvf_err_hint(err, "The database holds a text that is not of its encoding, or "
 				  "that UTF-8 cannot say: correct it there.");

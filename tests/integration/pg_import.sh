@@ -143,6 +143,7 @@ pg_sql postgres "ALTER DATABASE empty RESET default_transaction_read_only" \
     "ALTER DATABASE empty SET statement_timeout = '3ms'" || exit 1
 expect 5 import big.kvf dbname=empty
 says "statement timeout"
+says "PGOPTIONS='-c statement_timeout=0' lifts it"
 says "Nothing was changed"
 
 # --- a disk that fills up, where a small one can be had ----------------------------------

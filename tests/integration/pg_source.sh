@@ -113,6 +113,18 @@ values:
   q: {encoding: json, fields: {ip: {type: string}, t: {type: timestamp}}}
 END
 "$K" check def "$P" >out 2>err || true
+# A table, a column that are not there: where it is said, that nothing was written, what to type.
+for wrong in 's/table: other[.]t/table: other.gone/' 's/key: "{a}"/key: "{gone}"/' 's/SELECT i AS id/SELECT gone AS id/'; do
+    rm -rf lacks
+    mkdir lacks
+    cp def/application.yaml lacks
+    sed "$wrong" def/p.yaml >lacks/p.yaml
+    expect 3 export -f lacks "$P" no.kvf
+    grep -q 'lacks/p.yaml:[0-9]*:[0-9]*: .*gone' err || die "nobody says where: $wrong"
+    says 'Nothing was written'
+    says "'kvferry check lacks SOURCE' tells all"
+    [ ! -e no.kvf ] || die "a stream in spite of: $wrong"
+done
 expect 0 export -f def "$P" def.kvf
 equal "$("$K" cat def.kvf | jq -c '[.partition, .key, .value]' | tr '\n' ' ')" \
     '["o","1",{"a":1}] ["q","1",{"ip":"10.0.0.1","t":"2026-11-20T09:39:02.500Z"}] ["q","2",{"ip":"10.0.0.1","t":"2026-11-20T09:39:02.500Z"}] ["v","1",{"id":1}] ["v","2",{"id":2}] ["v","3",{"id":3}] '
