@@ -56,7 +56,8 @@ struct kvf_store_facts {
 	int table_fits;     /* ... and has the layout that we publish */
 	int has_control;    /* kvferry's own objects are there */
 	char table[136];    /* its name; with its schema, where there are any */
-	uint64_t entries;   /* live entries, counted without the version record */
+	uint64_t entries;   /* live entries, counted without the version record; UINT64_MAX:
+				    the user may not read them */
 	uint64_t size;      /* bytes on disk, or 0 */
 	uint64_t free;      /* bytes free where it lies, UINT64_MAX = unknown ... */
 	char where[192];    /* ... and then where to look: "tablespace pg_default", or "" */

@@ -23,6 +23,17 @@ static json_t *time_json(struct cli *c, int64_t us)
 	return us ? cli_json_text(c, cli_time(us, text)) : json_null();
 }
 
+/* "1 entry", "7 entries", or why nobody can tell. */
+static const char *entries_text(uint64_t n, char *buf, size_t size)
+{
+	char number[32];
+
+	if (n == UINT64_MAX)
+		return "entries that this user may not read";
+	snprintf(buf, size, "%s %s", cli_number(n, number), cli_plural(n, "entry", "entries"));
+	return buf;
+}
+
 static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
 {
 	json_t *o = cli_json_object(c);
@@ -30,7 +41,8 @@ static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
 	cli_json_set(c, o, "exists", json_boolean(f->exists));
 	cli_json_set(c, o, "has_table", json_boolean(f->has_table));
 	cli_json_set(c, o, "has_control", json_boolean(f->has_control));
-	cli_json_set(c, o, "entries", cli_json_u64(c, f->entries));
+	cli_json_set(c, o, "entries",
+		     f->entries == UINT64_MAX ? json_null() : cli_json_u64(c, f->entries));
 	cli_json_set(c, o, "size", cli_json_u64(c, f->size));
 	cli_json_set(c, o, "free",
 		     f->free == UINT64_MAX ? json_null() : cli_json_u64(c, f->free));
@@ -87,7 +99,7 @@ struct standing {
 
 static void untouched(struct standing *s, const struct kvf_report *r, const char *place)
 {
-	char number[32], source[600];
+	char number[48], source[600];
 
 	s->code = KVF_PENDING;
 	snprintf(s->old, sizeof(s->old),
@@ -104,9 +116,8 @@ static void untouched(struct standing *s, const struct kvf_report *r, const char
 			 place, place);
 	} else if (r->facts.has_table && r->facts.entries) {
 		s->word = "foreign";
-		snprintf(s->now, sizeof(s->now), "%s: holds %s %s that kvferry did not write",
-			 place, cli_number(r->facts.entries, number),
-			 cli_plural(r->facts.entries, "entry", "entries"));
+		snprintf(s->now, sizeof(s->now), "%s: holds %s that kvferry did not write",
+			 place, entries_text(r->facts.entries, number, sizeof(number)));
 		snprintf(s->next, sizeof(s->next), "kvferry backup %s FILE.kvf", place);
 	} else {
 		s->word = "empty";
@@ -175,23 +186,22 @@ static void unfinished(struct standing *s, const struct kvf_report *r, const cha
 static void live(struct standing *s, const struct kvf_report *r, const char *place)
 {
 	const struct kvf_control *k = &r->control;
-	char number[32];
+	char number[48];
 	size_t n;
 
 	s->word = "live";
 	s->code = KVF_OK;
-	cli_number(r->facts.entries, number);
 	if (k->app[0]) {
-		snprintf(s->now, sizeof(s->now), "%s: schema %llu of %s is live, %s %s", place,
-			 (unsigned long long)k->ver, k->app, number,
-			 cli_plural(r->facts.entries, "entry", "entries"));
+		snprintf(s->now, sizeof(s->now), "%s: schema %llu of %s is live, %s", place,
+			 (unsigned long long)k->ver, k->app,
+			 entries_text(r->facts.entries, number, sizeof(number)));
 		snprintf(s->old, sizeof(s->old),
 			 "the old application must not run: schema %llu is in the store",
 			 (unsigned long long)k->ver);
 	} else {
 		snprintf(s->now, sizeof(s->now), "%s: %s %s published, without an application",
-			 place, number,
-			 cli_plural(r->facts.entries, "entry is", "entries are"));
+			 place, entries_text(r->facts.entries, number, sizeof(number)),
+			 r->facts.entries == 1 ? "is" : "are");
 		snprintf(s->old, sizeof(s->old),
 			 "the old application may run: no version was bumped");
 	}
@@ -234,7 +244,7 @@ static void add_frozen(struct standing *s, const struct kvf_control *k)
 static void add_rejects(struct standing *s, const struct kvf_report *r)
 {
 	size_t n = strlen(s->now);
-	char number[32];
+	char number[48];
 
 	if (r->has_rejects && r->rejects)
 		snprintf(s->now + n, sizeof(s->now) - n,
@@ -494,8 +504,8 @@ static enum kvf_status plan_text(struct cli *c)
 	else if (r->has_control && r->control.early)
 		fputs(" (nothing is live in it yet)", c->out);
 	else
-		fprintf(c->out, " (holds %s %s)", cli_number(r->facts.entries, number),
-			cli_plural(r->facts.entries, "entry", "entries"));
+		fprintf(c->out, " (holds %s)",
+			entries_text(r->facts.entries, number, sizeof(number)));
 	if (r->in_place)
 		fputs(", in place", c->out);
 	if (*r->app)

@@ -7,15 +7,15 @@
 
 #define MIB ((size_t)1 << 20)
 
-#define READ_ONLY                                                                              \
-	"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"                                     \
-	"SET LOCAL idle_in_transaction_session_timeout = 0"
+/* Rows that a policy hides are an error, and never rows that are not there. */
+#define READ_ONLY(snapshot)                                                                    \
+	"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" snapshot                            \
+	"SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL row_security = off"
 
 /* The texts with which PostgreSQL does what CockroachDB does in its own words. */
 #define POSTGRES_TEXTS                                                                         \
-	.open = READ_ONLY, .moment = "SELECT pg_catalog.pg_export_snapshot()", .first = "",    \
-	.join = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT"    \
-		" '%s'; SET LOCAL idle_in_transaction_session_timeout = 0",                    \
+	.open = READ_ONLY(""), .moment = "SELECT pg_catalog.pg_export_snapshot()",             \
+	.first = "", .join = READ_ONLY("SET TRANSACTION SNAPSHOT '%s';"),                      \
 	.size = "SELECT pg_catalog.pg_database_size(current_database())",                      \
 	.row_id = { "tableoid", "ctid" }, .evicts = 1, .visible = "", .create = NULL,          \
 	.estimate = "SELECT CASE WHEN bool_or(c.reltuples < 0) THEN NULL ELSE"                 \

@@ -385,7 +385,7 @@ enum kvf_status kvf_pgs_leave_record_out(struct kvf_store *base, uint64_t *entri
 	return KVF_OK;
 }
 
-/* May the user read the live table and what kvferry keeps? */
+/* May the user read the live table, all rows of it, and what kvferry keeps? */
 static enum kvf_status may_count(struct kvf_pgs *s, int64_t live, int64_t *may,
 				 struct kvf_err *err)
 {
@@ -395,7 +395,8 @@ static enum kvf_status may_count(struct kvf_pgs *s, int64_t live, int64_t *may,
 	return kvf_pg_ask(
 		&s->pg, s->conn, may,
 		"SELECT bool_and(has_schema_privilege(n.oid, 'USAGE') AND"
-		" has_table_privilege(c.oid, 'SELECT')) FROM pg_class c JOIN"
+		" has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid))"
+		" FROM pg_class c JOIN"
 		" pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::int8::oid"
 		" OR n.nspname = 'kvferry' AND c.relname IN ('control', 'generations')",
 		&a, err);
@@ -425,6 +426,14 @@ static enum kvf_status measure(struct kvf_pgs *s, int64_t live, struct kvf_store
 	int64_t n = 0;
 	enum kvf_status st = may_count(s, live, &n, err);
 
+	if (!st && !n) {
+		f->entries = UINT64_MAX;
+		if (!f->blocker[0])
+			snprintf(f->blocker, sizeof(f->blocker),
+				 "user \"%.63s\" may not read all rows of table %s, or of "
+				 "kvferry.control and kvferry.generations",
+				 PQuser(s->conn), s->live);
+	}
 	if (st || !n)
 		return st;
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", s->live);

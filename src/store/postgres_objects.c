@@ -125,6 +125,26 @@ static enum kvf_status find_pointed(struct kvf_pgs *s, PGconn *conn, char *table
 	return KVF_OK;
 }
 
+/* Rows that a policy hides from us must not be taken for rows that are not there. */
+static enum kvf_status see_all_rows(struct kvf_pgs *s, PGconn *conn, int64_t oid,
+				    struct kvf_err *err)
+{
+	struct kvf_pg_args a = { 0 };
+	int64_t hides = 0;
+	enum kvf_status st;
+
+	kvf_pg_number(&a, oid);
+	st = kvf_pg_ask(&s->pg, conn, &hides,
+			"SELECT pg_catalog.row_security_active($1::int8::oid)", &a, err);
+	if (st || !hides)
+		return st;
+	st = kvf_fail(err, s->pg.side,
+		      "%s: row-level security of table %s may hide rows from user \"%.63s\"",
+		      s->pg.name, s->live, PQuser(conn));
+	kvf_err_hint(err, "Connect as the table's owner, or as a role with BYPASSRLS.");
+	return st;
+}
+
 enum kvf_status kvf_pgs_find_live(struct kvf_pgs *s, PGconn *conn, char *table, size_t size,
 				  struct kvf_err *err)
 {
@@ -138,6 +158,8 @@ enum kvf_status kvf_pgs_find_live(struct kvf_pgs *s, PGconn *conn, char *table, 
 	if (st || touched)
 		return st ? st : find_pointed(s, conn, table, size, err);
 	st = kvf_pgs_oid(s, conn, s->schema, s->table, &oid, err);
+	if (!st && oid && !s->pg.dialect->pointed)
+		st = see_all_rows(s, conn, oid, err);
 	if (!st && oid)
 		snprintf(table, size, "%s", s->live);
 	return st;

@@ -34,7 +34,7 @@ struct job {
 	const struct kvf_generation *of;
 	struct range *ranges;
 	size_t nranges;
-	char snapshot[64];
+	char snapshot[KVF_PG_MOMENT];
 	atomic_int stop;
 };
 
@@ -136,11 +136,7 @@ static enum kvf_status open_reader(struct job *j, PGconn **conn, struct kvf_err 
 	pg.deadline = kvf_monotonic() + JOIN_S;
 	st = kvf_pg_connect(&pg, conn, err);
 	if (!st)
-		st = kvf_pg_exec(&pg, *conn, "share a snapshot", err,
-				 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-				 "SET LOCAL idle_in_transaction_session_timeout = 0;"
-				 "SET TRANSACTION SNAPSHOT '%s'",
-				 j->snapshot);
+		st = kvf_pg_read_at(&pg, *conn, j->snapshot, err);
 	if (!st)
 		return st;
 	PQfinish(*conn);

@@ -65,6 +65,35 @@ expect 13 verify a.kvf sqlite:s.db --table-name other
 says 'the store there is table kv, not other'
 [ ! -e no.kvf ] || die "a backup of another table"
 
+# Who may not read all rows is told so, and never that there are none.
+pg_sql postgres 'CREATE ROLE guest LOGIN' && pg_sql plain 'GRANT USAGE ON SCHEMA kvferry TO guest' \
+    'GRANT SELECT ON ALL TABLES IN SCHEMA kvferry TO guest' || exit 1
+hidden() { # TEXT
+    for verb in 'verify a.kvf WHERE' 'diff a.kvf WHERE' 'diff WHERE a.kvf' 'get WHERE t 1' 'backup WHERE no.kvf' 'rollback --dry-run WHERE' \
+        'cat WHERE'; do
+        what=
+        for word in $verb; do [ "$word" = WHERE ] && word='dbname=plain@user=guest'; what="$what $word"; done
+        (set --; for word in $what; do set -- "$@" "$(echo "$word" | tr @ ' ')"; done; "$K" "$@" >out 2>err); got=$?
+        [ "$got" -eq 4 ] || [ "$got" -eq 5 ] || die "$verb: exit $got"
+        says "$1"
+        [ ! -e no.kvf ] || die "a backup of rows that were not seen"
+    done
+    expect 0 status 'dbname=plain user=guest'
+    says 'entries that this user may not read are published'
+    equal "$("$K" status --json 'dbname=plain user=guest' | jq -r .result.store.entries)" null
+    expect 13 import --replace a.kvf 'dbname=plain user=guest'
+}
+hidden 'permission denied for table kv'
+pg_sql plain 'GRANT SELECT ON kv TO guest' || exit 1
+expect 0 get 'dbname=plain user=guest' t 1
+pg_sql plain 'ALTER TABLE kv ENABLE ROW LEVEL SECURITY' || exit 1
+hidden 'row-level security of table "public"."kv" may hide rows from user "guest"'
+pg_sql plain "CREATE POLICY parts ON kv USING (partition_key = 'u')" || exit 1
+hidden 'row-level security of table "public"."kv" may hide rows from user "guest"'
+expect 0 verify b.kvf dbname=named
+pg_sql plain 'ALTER TABLE kv DISABLE ROW LEVEL SECURITY' || exit 1
+expect 0 get 'dbname=plain user=guest' t 1
+
 # A table that kvferry never touched: none, empty, with rows of others, with a value that is none.
 pg_sql postgres 'CREATE DATABASE mine' || exit 1
 expect 4 backup dbname=mine no.kvf
