@@ -10,7 +10,20 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/*
+ * Passwords, keys and values are in memory; no crash writes them to a disk.  A limit of
+ * one byte, unlike 0, also keeps the kernel from handing the core to a program that
+ * collects them (core(5)).
+ */
+static void leave_no_core(void)
+{
+	const struct rlimit one = { 1, 1 };
+
+	setrlimit(RLIMIT_CORE, &one);
+}
 
 static void prepare(struct cli *c)
 {
@@ -114,6 +127,7 @@ int main(int argc, char **argv)
 	int status;
 
 	memset(&c, 0, sizeof(c));
+	leave_no_core();
 	cli_descriptors_init();
 	cli_signals_init();
 	prepare(&c);

@@ -242,4 +242,20 @@ run kvferry verify --package tables big.kvf sqlite:big.db
 is 2
 err_has 'a selection needs legacy tables on one side'
 
+# What is in memory while it works, passwords and data, no crash writes to a disk.
+mkfifo fifo
+kvferry import - sqlite:core.db <fifo >out 2>err &
+pid=$!
+exec 9>fifo
+ran='a run that waits for its stream'
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    limit=$(sed -n 's/^Max core file size *\([0-9]*\) *\([0-9]*\) *bytes.*/\1 \2/p' /proc/$pid/limits)
+    case $limit in '0 0'|'1 1') break;; esac
+    sleep 0.2
+done
+case $limit in '0 0'|'1 1') ;; *) fail "its core may have a size: $limit";; esac
+kill -s KILL $pid
+wait $pid 2>/dev/null
+exec 9>&-
+
 finish
