@@ -5,11 +5,14 @@
  *     FAULT_CALLS=write,pwrite FAULT_ERRNO=28 FAULT_N=3 LD_PRELOAD=.../failio.so kvferry ...
  *
  * See fault.h for N, MODE and REPORT.  FAULT_CALLS is a list of: read pread write
- * pwrite fsync open close rename link unlink ftruncate fallocate mkdir send; variants
+ * pwrite fsync open close rename link unlink ftruncate fallocate mkdir send thread
+ * (pthread_create); variants
  * (pwrite64, writev, fdatasync, openat, renameat2 ...) count as their plain
  * name.  FAULT_ERRNO is the number to fail with, 5 by default.  FAULT_SHORT=1: a
  * read or write that is hit moves one byte instead of failing, or all where
  * there is only one.  FAULT_AFTER=1 with FAULT_MODE=kill: die after the call.
+ * FAULT_NO_AGAIN=1: a file whose fsync has failed is lost; who gives that fsync again
+ * ends with 97.
  *
  * Descriptors 0, 1 and 2 do not count: a message must be able to appear.  Only
  * calls that go through the dynamic linker are seen, which are all of ours and
@@ -17,6 +20,7 @@
  */
 #include "fault.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h> /* rename */
 #include <sys/socket.h>
@@ -38,15 +42,16 @@ enum call {
 	FALLOCATE,
 	MKDIR,
 	SEND,
+	THREAD,
 	CALLS
 };
 static const char *const call_names[CALLS] = {
-	"read",   "pread", "write",  "pwrite",    "fsync",     "open",  "close",
-	"rename", "link",  "unlink", "ftruncate", "fallocate", "mkdir", "send",
+	"read", "pread",  "write",     "pwrite",    "fsync", "open", "close",  "rename",
+	"link", "unlink", "ftruncate", "fallocate", "mkdir", "send", "thread",
 };
 
 static atomic_int ready;
-static int wanted[CALLS], fault_errno = EIO, fault_short;
+static int wanted[CALLS], fault_errno = EIO, fault_short, fault_no_again;
 
 static void read_options(void)
 {
@@ -68,6 +73,7 @@ static void read_options(void)
 		fault_errno = (int)strtol(s, NULL, 10);
 	fault_short = getenv("FAULT_SHORT") != NULL;
 	fault_kill_here = getenv("FAULT_AFTER") == NULL;
+	fault_no_again = getenv("FAULT_NO_AGAIN") != NULL;
 	atomic_store(&ready, 1);
 }
 
@@ -165,8 +171,32 @@ ssize_t writev(int fd, const struct iovec *pieces, int n)
 		REAL(name)                                                                     \
 		return v == FAIL ? -1 : (int)done(v, real arguments);                          \
 	}
-PLAIN(fsync, FSYNC, fd, (int fd), (fd))
-PLAIN(fdatasync, FSYNC, fd, (int fd), (fd))
+
+/* The file of the fsync that has failed; given again, it would succeed and mean nothing. */
+static void lost_for_good(int fd, enum verdict v)
+{
+	static const char text[] = "an fsync that had failed was given again\n";
+	static struct stat lost;
+	struct stat now;
+
+	if (!fault_no_again || fstat(fd, &now) != 0)
+		return;
+	if (v == FAIL && !lost.st_ino)
+		lost = now;
+	else if (lost.st_ino && now.st_ino == lost.st_ino && now.st_dev == lost.st_dev)
+		_exit(write(STDERR_FILENO, text, sizeof(text) - 1) > 0 ? 97 : 98);
+}
+
+#define SYNCER(name)                                                                           \
+	int name(int fd)                                                                       \
+	{                                                                                      \
+		enum verdict v = judge(FSYNC, fd);                                             \
+		REAL(name)                                                                     \
+		lost_for_good(fd, v);                                                          \
+		return v == FAIL ? -1 : (int)done(v, real(fd));                                \
+	}
+SYNCER(fsync)
+SYNCER(fdatasync)
 PLAIN(rename, RENAME, -1, (const char *a, const char *b), (a, b))
 PLAIN(renameat, RENAME, -1, (int x, const char *a, int y, const char *b), (x, a, y, b))
 PLAIN(renameat2, RENAME, -1, (int x, const char *a, int y, const char *b, unsigned f),
@@ -179,7 +209,15 @@ PLAIN(mkdir, MKDIR, -1, (const char *a, mode_t m), (a, m))
 PLAIN(ftruncate, FTRUNCATE, fd, (int fd, off_t n), (fd, n))
 PLAIN(ftruncate64, FTRUNCATE, fd, (int fd, off64_t n), (fd, n))
 
-/* Fails by its value, not by errno. */
+/* These two fail by their value, not by errno. */
+int pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*run)(void *), void *arg)
+{
+	enum verdict v = judge(THREAD, -1);
+
+	REAL(pthread_create)
+	return v == FAIL ? fault_errno : (int)done(v, real(t, a, run, arg));
+}
+
 int posix_fallocate(int fd, off_t at, off_t n)
 {
 	enum verdict v = judge(FALLOCATE, fd);
