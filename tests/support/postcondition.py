@@ -461,7 +461,7 @@ class Check:
         self.must(not c["prev"] or c["prev"] in tables, "the previous generation is gone")
         self.must(self.state != "SEALED" or c["stage"] in tables, "the sealed stage is gone")
         orphans = tables - keep
-        self.must(all(g <= c["epoch"] for g in orphans), "a generation comes out of nowhere")
+        self.must(all(g <= c["epoch"] + s.late for g in orphans), "a generation comes out of nowhere")
         if self.args.settled:
             self.must(not self.working, "the store is %s" % self.state)
             self.must(not orphans or s.late, "generations are left: %s" % sorted(orphans))
