@@ -189,13 +189,15 @@ export_cases() { # WORKLOAD PEER...
         esac
     done
 }
+copy_in() { # sorted entries into a keyed table, one connection, nothing verified
+    printf "psql -Xq -d target -v ON_ERROR_STOP=1 -c BEGIN -c '%s' -c 'COPY kv FROM STDIN (FORMAT binary)' -c COMMIT <%s" "$kv_table" "$1"
+}
 import_cases() {
     src=ordered
     db_new target
     one import-kvferry "check_kv target" "'$kvf' import -q ready.kvf dbname=target"
     db_new target
-    one import-copy "check_kv target" "psql -Xq -d target -v ON_ERROR_STOP=1 -c BEGIN -c '$kv_table' \
-        -c 'COPY kv FROM STDIN (FORMAT binary)' -c COMMIT <ordered.copy"
+    one import-copy "check_kv target" "$(copy_in ordered.copy)"
     have pg_restore || return
     db_new target
     one import-restore "check_kv target" "pg_restore -j2 -d target ready.dump"
@@ -217,6 +219,8 @@ memory_cases() { # DATABASE PREFIX: random order, so that the sorter has to spil
     db_new target
     one "$2-import" "check_kv target" "'$kvf' import -q --memory $MEMORY $2.kvf dbname=target"
     rm -f "$2.kvf"
+    db_new target # what the server alone does with as many rows
+    one "$2-copy" "check_kv target" "$(copy_in "$src.copy")"
     [ "$2" = big ] || one "$2-migrate" "check_sqlite_kv out/new.db" "'$kvf' migrate -q --memory $MEMORY dbname=$src sqlite:out/new.db"
 }
 
@@ -252,7 +256,6 @@ if need random memory; then
     prepare random "$ROWS" keep
     ! need random || prepare_rows random "$ROWS"
     ! need memory || prepare_hex random
-    rm -f random.copy
 fi
 if need ten; then
     make_ten
@@ -287,9 +290,9 @@ done
 if [ -n "$BIG" ]; then
     echo "bench-pg: $BIG_ROWS rows" >&2
     for db in ordered random ten; do pg_sql postgres "DROP DATABASE IF EXISTS $db WITH (FORCE)"; done
-    rm -f ordered.copy ready.kvf ready.dump
+    rm -f ordered.copy random.copy ready.kvf ready.dump
     make_source big "$BIG_ROWS" random
-    prepare big "$BIG_ROWS"
+    prepare big "$BIG_ROWS" keep
     memory_cases big big
 fi
 
@@ -340,7 +343,7 @@ for c in $CASES; do
     esac
 done
 memory_row() { # LABEL PREFIX
-    for what in export import migrate; do
+    for what in export import copy migrate; do
         [ "$2-$what" != big-migrate ] || continue
         good "$2-$what" || { printf '| %-46s | no figure: a result was wrong |\n' "$what, $1"; continue; }
         printf '| %-46s | %7.2f | %9d | %5d |\n' "$what, $1" "$(median "$2-$what")" \
@@ -355,7 +358,7 @@ if need memory || [ -n "$BIG" ]; then
     [ -z "$BIG" ] || memory_row "$BIG_ROWS rows" big "$BIG_ROWS"
 fi
 if [ -n "$BIG" ] && need memory; then
-    for what in export import; do
+    for what in export import copy; do
         good "memory-$what" "big-$what" && awk -v w="$what" -v n="$BIG_ROWS" -v m="$ROWS" -v a="$(median "big-$what")" \
             -v b="$(median "memory-$what")" 'BEGIN {printf "rows per second of %s at %d against %d: %.2f\n", w, n, m, (n / a) / (m / b)}'
     done
