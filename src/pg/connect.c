@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* Milliseconds after which we look whether somebody wants us to stop. */
 #define LOOK_UP_MS 100
@@ -144,6 +145,8 @@ static void ignore_notice(void *arg, const PGresult *res)
 	(void)arg;
 	(void)res;
 }
+
+#define GRACE_S 1 /* seconds */
 
 /* A failed connection has no SQLSTATE; the words must do. */
 #define BUSY                                                                                   \
@@ -316,7 +319,7 @@ static PGconn *start(const struct kvf_pg *pg)
 	return PQconnectStartParams(keywords, values, 1);
 }
 
-enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf_err *err)
+static enum kvf_status connect_once(const struct kvf_pg *pg, PGconn **out, struct kvf_err *err)
 {
 	PGconn *conn = start(pg);
 	enum kvf_status st = KVF_OK;
@@ -336,6 +339,22 @@ enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf
 	PQsetNoticeReceiver(conn, ignore_notice, NULL);
 	*out = conn;
 	return KVF_OK;
+}
+
+/* A session of ours that was closed a moment ago may still count against a limit. */
+enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out, struct kvf_err *err)
+{
+	const struct timespec pause = { 0, 50000000L };
+	double until = kvf_monotonic() + GRACE_S;
+	struct kvf_err why;
+	enum kvf_status st;
+
+	while ((st = connect_once(pg, out, &why)) && kvf_pg_is_full(&why) &&
+	       kvf_monotonic() < until && !kvf_pg_stopped(pg))
+		(void)nanosleep(&pause, NULL);
+	if (st && err)
+		*err = why;
+	return st;
 }
 
 /* Append KEYWORD='VALUE' as libpq reads it; 0 where it does not fit. */

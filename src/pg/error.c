@@ -52,6 +52,11 @@ int kvf_pg_is_lost(const struct kvf_err *err)
 	return strncmp(err->code, "08", 2) == 0 || strncmp(err->code, "57P0", 4) == 0;
 }
 
+int kvf_pg_is_full(const struct kvf_err *err)
+{
+	return strcmp(err->code, "53300") == 0;
+}
+
 /* libpq's message in one line, without "ERROR: " and without a password. */
 static void one_line(const PGconn *conn, char *to, size_t size)
 {

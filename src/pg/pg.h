@@ -45,7 +45,8 @@ KVF_MUST_CHECK enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place,
 void kvf_pg_release(struct kvf_pg *pg);
 
 /* A new connection, in UTF-8; closed with PQfinish().  Somebody may stop us also
- * while the server does not answer; connect_timeout is for each host. */
+ * while the server does not answer; connect_timeout is for each host.  Where it has no
+ * connection left we ask again for a second. */
 KVF_MUST_CHECK enum kvf_status kvf_pg_connect(const struct kvf_pg *pg, PGconn **out,
 					      struct kvf_err *err);
 
@@ -140,6 +141,8 @@ enum kvf_status kvf_pg_silent(const struct kvf_pg *pg, int seconds, struct kvf_e
 /* Does this err->code say that the connection is gone? */
 int kvf_pg_is_lost(const struct kvf_err *err);
 #define KVF_PG_LOST "08006"
+/* ... or that the server, the database or the role has no connection left? */
+int kvf_pg_is_full(const struct kvf_err *err);
 
 /* Has the embedder asked to stop? */
 int kvf_pg_stopped(const struct kvf_pg *pg);

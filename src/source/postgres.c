@@ -125,6 +125,7 @@ void kvf_postgres_close(struct kvf_source *base)
 	for (i = 0; i < s->nconns && !s->borrowed; i++)
 		PQfinish(s->conns[i]);
 	PQfinish(s->hold);
+	kvf_postgres_forget(s);
 	free(s->settings);
 	free(s->pieces.cuts);
 	kvf_pg_release(&s->pg);

@@ -93,6 +93,7 @@ struct kvf_postgres {
 	unsigned nconns;
 	int borrowed;       /* the connection is somebody else's */
 	PGconn *hold;       /* the locks of kvf_source_hold(), or NULL */
+	struct kvf_postgres_seen *seen; /* by the snapshot, see postgres_changed.c; or NULL */
 	char snapshot[128]; /* exported, or "" */
 	int alone;          /* more connections were refused: do not ask again */
 	int standby;
@@ -144,10 +145,14 @@ KVF_MUST_CHECK enum kvf_status kvf_postgres_begin(struct kvf_postgres *s, struct
 /* Have up to `n` connections; how many there are is in s->nconns. */
 KVF_MUST_CHECK enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n,
 						 struct kvf_err *err);
-/* A connection with a snapshot of its own, of this moment; PQfinish() it, also
- * after an error. */
-KVF_MUST_CHECK enum kvf_status kvf_postgres_fresh(const struct kvf_postgres *s, PGconn **out,
+/* A connection beside those that read, in whose place one of them may go. */
+KVF_MUST_CHECK enum kvf_status kvf_postgres_extra(struct kvf_postgres *s, PGconn **out,
 						  struct kvf_err *err);
+/* The same with a snapshot of its own, of this moment; PQfinish() it, also after an error. */
+KVF_MUST_CHECK enum kvf_status kvf_postgres_fresh(struct kvf_postgres *s, PGconn **out,
+						  struct kvf_err *err);
+/* Let the snapshot go: the first connection then sees this moment. */
+KVF_MUST_CHECK enum kvf_status kvf_postgres_renew(struct kvf_postgres *s, struct kvf_err *err);
 /* Add what the source knows to an error that kvf_pg_fail() made; `st` is returned. */
 enum kvf_status kvf_postgres_explain(const struct kvf_postgres *s, enum kvf_status st,
 				     struct kvf_err *err);
@@ -260,6 +265,8 @@ enum kvf_status kvf_postgres_may_read(struct kvf_source *s,
 /* ---- postgres_changed.c ---- */
 
 enum kvf_status kvf_postgres_changed(struct kvf_source *s, int *changed, struct kvf_err *err);
+/* Release s->seen. */
+void kvf_postgres_forget(struct kvf_postgres *s);
 
 /* ---- postgres_cell.c ---- */
 

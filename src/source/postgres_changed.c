@@ -15,6 +15,11 @@
  * versions that we have read.  What we have read is what our session has locked:
  * a lock is held until the transaction ends, also for the tables behind a view
  * or a query.  It also keeps TRUNCATE and ALTER TABLE away.
+ *
+ * Two snapshots take two connections.  Where the server has one only, what the old
+ * snapshot sees is written down, and its connection takes the new one: then nothing
+ * but the same questions keeps TRUNCATE and ALTER TABLE away, and they do, because
+ * whatever is in a table then has a new xmin.
  */
 #include "source/postgres.h"
 
@@ -114,79 +119,166 @@ static enum kvf_status count_new(const struct kvf_postgres *s, PGconn *conn, con
 	return st;
 }
 
-/* Is one relation of READ_SO_FAR another one in the new snapshot? */
-static enum kvf_status compare(struct kvf_postgres *s, PGconn *conn, const PGresult *read,
-			       int row, const char *then, const char *now, int *changed,
-			       struct kvf_err *err)
+/* ---- what the snapshot saw ---------------------------------------------------------- */
+
+struct kvf_postgres_seen {
+	PGresult *ended;  /* which transactions had */
+	PGresult *tables; /* READ_SO_FAR */
+	struct seen_table {
+		int known;
+		char columns[64];
+		uint64_t rows;
+	} *of;
+	int let_go; /* all is known, and the snapshot is no longer there */
+};
+
+void kvf_postgres_forget(struct kvf_postgres *s)
 {
-	const char *oid = PQgetvalue(read, row, 0), *from = PQgetvalue(read, row, 2);
-	char before[64], after[64];
-	uint64_t rows = 0, newer = 0;
+	if (!s->seen)
+		return;
+	PQclear(s->seen->ended);
+	PQclear(s->seen->tables);
+	free(s->seen->of);
+	free(s->seen);
+	s->seen = NULL;
+}
+
+static enum kvf_status see(struct kvf_postgres *s, struct kvf_err *err)
+{
+	struct kvf_postgres_seen *seen;
+	enum kvf_status st;
+
+	if (s->seen && s->seen->let_go)
+		return KVF_OK;
+	kvf_postgres_forget(s);
+	s->seen = seen = calloc(1, sizeof(*seen));
+	if (!seen)
+		return kvf_fail_nomem(err);
+	st = kvf_postgres_query(s, DOING, &seen->ended, err, "%s", ENDED);
+	if (!st)
+		st = check_snapshot(s, PQgetvalue(seen->ended, 0, 0), err);
+	if (!st)
+		st = kvf_postgres_query(s, DOING, &seen->tables, err, READ_SO_FAR);
+	if (st)
+		return st;
+	seen->of = calloc((size_t)PQntuples(seen->tables) + 1, sizeof(*seen->of));
+	return seen->of ? KVF_OK : kvf_fail_nomem(err);
+}
+
+static int is_foreign(const struct kvf_postgres_seen *seen, int row)
+{
+	return *PQgetvalue(seen->tables, row, 1) == 'f';
+}
+
+/* Columns and rows of a table, as the snapshot sees them. */
+static enum kvf_status recall(struct kvf_postgres *s, int row, struct kvf_err *err)
+{
+	const char *from = PQgetvalue(s->seen->tables, row, 2);
+	struct seen_table *t = &s->seen->of[row];
 	PGresult *res = NULL;
 	enum kvf_status st;
 
+	if (t->known || is_foreign(s->seen, row))
+		return KVF_OK;
+	st = columns_of(s, s->conns[0], PQgetvalue(s->seen->tables, row, 0), t->columns,
+			sizeof(t->columns), err);
+	if (!st)
+		st = kvf_postgres_query(s, DOING, &res, err, "SELECT count(*) FROM %s", from);
+	if (!st)
+		t->rows = strtoull(PQgetvalue(res, 0, 0), NULL, 10);
+	PQclear(res);
+	t->known = !st;
+	return st;
+}
+
+/* A connection that sees now: another one, or else the first, which lets the snapshot go. */
+static enum kvf_status look_now(struct kvf_postgres *s, PGconn **conn, struct kvf_err *err)
+{
+	enum kvf_status st = KVF_OK;
+	int i;
+
+	if (!s->seen->let_go) {
+		st = kvf_postgres_fresh(s, conn, err);
+		if (!st || !kvf_pg_is_full(err))
+			return st;
+		kvf_source_log(&s->base, KVF_LOG_INFO,
+			       "the snapshot is let go of, to see whether something has changed: "
+			       "%s",
+			       err->message);
+		kvf_err_clear(err);
+		for (i = 0, st = KVF_OK; !st && i < PQntuples(s->seen->tables); i++)
+			st = recall(s, i, err);
+		s->seen->let_go = !st;
+	}
+	*conn = s->conns[0];
+	return st ? st : kvf_postgres_renew(s, err);
+}
+
+/* ---- now, compared with it ------------------------------------------------------------ */
+
+/* Is one relation of READ_SO_FAR another one in the new snapshot? */
+static enum kvf_status compare(struct kvf_postgres *s, PGconn *conn, int row, const char *now,
+			       int *changed, struct kvf_err *err)
+{
+	const PGresult *read = s->seen->tables;
+	const char *then = PQgetvalue(s->seen->ended, 0, 0);
+	const char *from = PQgetvalue(read, row, 2);
+	char columns[64];
+	uint64_t rows = 0, newer = 0;
+	enum kvf_status st;
+
 	*changed = 1;
-	if (*PQgetvalue(read, row, 1) == 'f') {
+	if (is_foreign(s->seen, row)) {
 		kvf_source_log(&s->base, KVF_LOG_INFO,
 			       "%s is a foreign table: its changes are not to be seen", from);
 		return KVF_OK;
 	}
-	st = columns_of(s, s->conns[0], oid, before, sizeof(before), err);
+	st = recall(s, row, err);
 	if (!st)
-		st = columns_of(s, conn, oid, after, sizeof(after), err);
-	if (st || strcmp(before, after) != 0)
+		st = columns_of(s, conn, PQgetvalue(read, row, 0), columns, sizeof(columns),
+				err);
+	if (st || strcmp(s->seen->of[row].columns, columns) != 0)
 		return st;
 	st = count_new(s, conn, from, then, now, &rows, &newer, err);
-	if (st || newer)
-		return st;
-	st = kvf_postgres_query(s, DOING, &res, err, "SELECT count(*) FROM %s", from);
 	if (!st)
-		*changed = rows != strtoull(PQgetvalue(res, 0, 0), NULL, 10);
-	PQclear(res);
+		*changed = newer || rows != s->seen->of[row].rows;
 	return st;
 }
 
 /* Look at everything that was read. */
-static enum kvf_status compare_all(struct kvf_postgres *s, PGconn *conn, const char *then,
-				   const char *now, int *changed, struct kvf_err *err)
+static enum kvf_status compare_all(struct kvf_postgres *s, PGconn *conn, const char *now,
+				   int *changed, struct kvf_err *err)
 {
-	PGresult *read = NULL;
 	int same = 1, i;
-	enum kvf_status st = check_snapshot(s, then, err);
+	enum kvf_status st = check_snapshot(s, now, err);
 
-	if (!st)
-		st = check_snapshot(s, now, err);
 	if (!st)
 		st = kvf_postgres_same_tables(s, conn, &same, err);
 	*changed = !same;
-	if (!st && same)
-		st = kvf_postgres_query(s, DOING, &read, err, READ_SO_FAR);
-	for (i = 0; !st && !*changed && i < PQntuples(read); i++)
-		st = compare(s, conn, read, i, then, now, changed, err);
-	PQclear(read);
+	for (i = 0; !st && !*changed && i < PQntuples(s->seen->tables); i++)
+		st = compare(s, conn, i, now, changed, err);
 	return st;
 }
 
 enum kvf_status kvf_postgres_changed(struct kvf_source *base, int *changed, struct kvf_err *err)
 {
 	struct kvf_postgres *s = (struct kvf_postgres *)base;
-	PGresult *then = NULL, *now = NULL;
+	PGresult *now = NULL;
 	PGconn *conn = NULL;
 	struct kvf_err why;
-	enum kvf_status st = kvf_postgres_query(s, DOING, &then, &why, "%s", ENDED);
+	enum kvf_status st = see(s, &why);
 
 	if (!st)
-		st = kvf_postgres_fresh(s, &conn, &why);
+		st = look_now(s, &conn, &why);
 	if (!st)
 		st = kvf_pg_query(&s->pg, conn, ENDED, NULL, DOING, &now, &why);
 	if (!st)
-		*changed = strcmp(PQgetvalue(then, 0, 0), PQgetvalue(now, 0, 0)) != 0;
+		*changed = strcmp(PQgetvalue(s->seen->ended, 0, 0), PQgetvalue(now, 0, 0)) != 0;
 	if (!st && *changed)
-		st = compare_all(s, conn, PQgetvalue(then, 0, 0), PQgetvalue(now, 0, 0),
-				 changed, &why);
-	PQclear(then);
+		st = compare_all(s, conn, PQgetvalue(now, 0, 0), changed, &why);
 	PQclear(now);
-	PQfinish(conn);
+	if (conn != s->conns[0])
+		PQfinish(conn);
 	if (st == KVF_ESOURCE && strcmp(why.code, "42501") == 0) {
 		/* Some columns may be ours to read, but not the rows' own. */
 		kvf_source_log(&s->base, KVF_LOG_WARN,

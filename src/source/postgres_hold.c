@@ -56,7 +56,7 @@ enum kvf_status kvf_postgres_hold(struct kvf_source *base, int *held, struct kvf
 		PQclear(res);
 		return st;
 	}
-	st = kvf_pg_connect(&s->pg, &s->hold, &why);
+	st = kvf_postgres_extra(s, &s->hold, &why);
 	if (!st)
 		st = kvf_pg_exec(
 			&s->pg, s->hold, DOING, &why,

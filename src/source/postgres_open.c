@@ -199,8 +199,7 @@ static enum kvf_status export_snapshot(struct kvf_postgres *s, struct kvf_err *e
 	kvf_source_log(&s->base, KVF_LOG_WARN,
 		       "one connection only, because the snapshot cannot be shared: %s",
 		       st ? why.message : "the server gave it no name");
-	st = kvf_pg_exec(&s->pg, s->conns[0], "begin again", err, "ROLLBACK");
-	return st ? st : begin_on(s, &s->pg, s->conns[0], "", err);
+	return kvf_postgres_renew(s, err);
 }
 
 /* What the server is, for people, and what every transaction of ours is set to. */
@@ -299,10 +298,30 @@ enum kvf_status kvf_postgres_more(struct kvf_postgres *s, unsigned n, struct kvf
 	return KVF_OK;
 }
 
-enum kvf_status kvf_postgres_fresh(const struct kvf_postgres *s, PGconn **out,
-				   struct kvf_err *err)
+enum kvf_status kvf_postgres_extra(struct kvf_postgres *s, PGconn **out, struct kvf_err *err)
 {
-	enum kvf_status st = kvf_pg_connect(&s->pg, out, err);
+	struct kvf_err why;
+	enum kvf_status st;
+
+	while ((st = kvf_pg_connect(&s->pg, out, &why)) && kvf_pg_is_full(&why) &&
+	       s->nconns > 1)
+		PQfinish(s->conns[--s->nconns]);
+	if (st && err)
+		*err = why;
+	return st;
+}
+
+enum kvf_status kvf_postgres_fresh(struct kvf_postgres *s, PGconn **out, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_postgres_extra(s, out, err);
 
 	return st ? st : begin_on(s, &s->pg, *out, "", err);
+}
+
+enum kvf_status kvf_postgres_renew(struct kvf_postgres *s, struct kvf_err *err)
+{
+	enum kvf_status st =
+		kvf_pg_exec(&s->pg, s->conns[0], "begin again", err, "ROLLBACK");
+
+	return st ? st : begin_on(s, &s->pg, s->conns[0], "", err);
 }

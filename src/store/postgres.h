@@ -201,8 +201,8 @@ enum kvf_status kvf_pgs_rows_next(struct kvf_pgs_rows *r, struct kvf_entry *entr
 void kvf_pgs_rows_release(struct kvf_pgs_rows *r);
 
 /*
- * Connect, begin a snapshot, and say which table is meant; table "" = none.
- * *conn is the caller's to close, also after a failure.
+ * Connect, unless *conn is there, begin a snapshot, unless it is in a transaction, and say
+ * which table is meant; table "" = none.  *conn is the caller's, also after a failure.
  */
 enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn **conn,
 				 struct kvf_generation *g, char *table, size_t size,

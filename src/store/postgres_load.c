@@ -174,42 +174,42 @@ static enum kvf_status copy_in(struct kvf_pgs *s, PGconn *conn, const char *into
 	return st;
 }
 
-static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_err *err)
+static enum kvf_status load_over(struct kvf_pgs *s, PGconn *conn, const struct kvf_pgs_batch *b,
+				 struct kvf_err *err)
 {
-	struct kvf_pgs *s = ctx;
-	struct kvf_pgs_batch *b = item;
-	PGconn **conn = &s->loader[worker];
 	char into[sizeof(s->staged) + 32];
-	struct kvf_err local;
-	enum kvf_status st = KVF_OK;
+	enum kvf_status st;
 
-	if (!err)
-		err = &local;
-	if (!*conn)
-		st = kvf_pg_connect(&s->worker, conn, err);
-	if (!st)
-		st = kvf_pgs_begin(s, &s->worker, *conn, KVF_RUN_STAGING, "SHARE", err);
+	st = kvf_pgs_begin(s, &s->worker, conn, KVF_RUN_STAGING, "SHARE", err);
 	KVF_FAILPOINT(st, err, "postgres.batch.begun");
 	if (st)
 		return st;
 	snprintf(into, sizeof(into), "%s (partition_key, key, value)", s->staged);
 	if (s->copy_live)
-		st = kvf_pgs_load_merging(s, *conn, b, err);
+		st = kvf_pgs_load_merging(s, conn, b, err);
 	else
-		st = copy_in(s, *conn, into, &b->rows, err);
+		st = copy_in(s, conn, into, &b->rows, err);
 	KVF_FAILPOINT(st, err, "postgres.batch.copied");
 	if (!st)
-		st = copy_in(s, *conn, "kvferry.progress", &b->progress, err);
+		st = copy_in(s, conn, "kvferry.progress", &b->progress, err);
 	KVF_FAILPOINT(st, err, "postgres.batch.written");
 	if (!st)
-		st = kvf_pgs_end(s, &s->worker, *conn, err);
+		st = kvf_pgs_end(s, &s->worker, conn, err);
 	KVF_FAILPOINT(st, err, "postgres.batch.committed");
 	if (!st)
 		return KVF_OK;
-	kvf_pgs_rollback(s, *conn);
+	kvf_pgs_rollback(s, conn);
 	if (st == KVF_ETARGET && !s->copy_live && strcmp(err->code, UNIQUE_VIOLATION) == 0)
-		st = kvf_pgs_name_duplicate(s, *conn, b, err);
+		st = kvf_pgs_name_duplicate(s, conn, b, err);
 	return st;
+}
+
+static enum kvf_status load(void *ctx, unsigned worker, void *item, struct kvf_err *err)
+{
+	struct kvf_pgs *s = ctx;
+	struct kvf_err local;
+
+	return load_over(s, s->loader[worker], item, err ? err : &local);
 }
 
 /* ---- the thread that puts ------------------------------------------------------------ */
@@ -263,12 +263,54 @@ enum kvf_status kvf_pgs_submit(struct kvf_pgs *s, struct kvf_pgs_batch *b, kvf_p
 	return st;
 }
 
+/*
+ * A connection for each thread, or for as many as the server has any left.  Where it
+ * has none this thread loads over the store's own, and may then ask env.
+ */
+static enum kvf_status have_loaders(struct kvf_pgs *s, struct kvf_err *err)
+{
+	const struct kvf_env *env = s->base.env;
+	char text[1024];
+	enum kvf_status st;
+	unsigned n;
+
+	for (n = 0; n < s->loaders; n++) {
+		st = s->loader[n] ? KVF_OK : kvf_pg_connect(&s->pg, &s->loader[n], err);
+		if (st && !kvf_pg_is_full(err))
+			return st;
+		if (!st)
+			continue;
+		s->loaders = n;
+		if (!n)
+			s->worker.env = env;
+		snprintf(text, sizeof(text), "loading over %s connection, another is refused: %s",
+			 n ? "one more" : "the one", err->message);
+		if (env && env->log)
+			env->log(env->ctx, KVF_LOG_WARN, text);
+		kvf_err_clear(err);
+	}
+	return KVF_OK;
+}
+
 enum kvf_status kvf_pgs_send(struct kvf_pgs *s, struct kvf_err *err)
 {
+	struct kvf_err local;
 	struct kvf_pgs_batch *b;
-	enum kvf_status st = kvf_pgs_finish(s, &b, err);
+	enum kvf_status st;
 
-	return st || !b ? st : kvf_pgs_submit(s, b, load, err);
+	if (!err)
+		err = &local;
+	st = kvf_pgs_finish(s, &b, err);
+	if (st || !b)
+		return st;
+	if (!s->pool)
+		st = have_loaders(s, err);
+	if (!st && s->loaders)
+		return kvf_pgs_submit(s, b, load, err);
+	if (!st)
+		st = load_over(s, s->conn, b, err);
+	kvf_pgs_recycle(s, b);
+	return st;
 }
 
 enum kvf_status kvf_pgs_drain(struct kvf_pgs *s, struct kvf_err *err)

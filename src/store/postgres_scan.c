@@ -112,13 +112,15 @@ enum kvf_status kvf_pgs_snapshot(struct kvf_pgs *s, enum kvf_scan which, PGconn 
 {
 	char schema[32];
 	struct kvf_control c;
-	enum kvf_status st = kvf_pg_connect(&s->pg, conn, err);
+	enum kvf_status st = KVF_OK;
 	uint64_t gen;
 	int64_t oid;
 
 	table[0] = '\0';
 	memset(g, 0, sizeof(*g));
-	if (!st)
+	if (!*conn)
+		st = kvf_pg_connect(&s->pg, conn, err);
+	if (!st && PQtransactionStatus(*conn) == PQTRANS_IDLE)
 		st = kvf_pg_read_at(&s->pg, *conn, NULL, err);
 	if (st)
 		return st;

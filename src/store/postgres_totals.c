@@ -191,6 +191,19 @@ static enum kvf_status run(struct job *j, struct kvf_err *err)
 	return st == KVF_EOF ? KVF_OK : st;
 }
 
+/* Between two ranges a sign of life, for which our own connection has to be free.  Nobody
+ * else writes to a stage. */
+static enum kvf_status breathe(struct kvf_pgs *s, PGconn *conn, struct kvf_err *err)
+{
+	int lent = conn == s->conn && s->base.phase == KVF_PHASE_STAGING;
+	enum kvf_status st;
+
+	if (lent)
+		kvf_pgs_rollback(s, conn);
+	st = kvf_store_reading(&s->base, err);
+	return st || !lent ? st : kvf_pg_read_at(&s->pg, conn, NULL, err);
+}
+
 enum kvf_status kvf_pgs_add_up(struct kvf_pgs *s, PGconn *conn, const char *table,
 			       const struct kvf_generation *of, struct kvf_totals *t,
 			       struct kvf_err *err)
@@ -217,7 +230,7 @@ enum kvf_status kvf_pgs_add_up(struct kvf_pgs *s, PGconn *conn, const char *tabl
 		st = run(j, err);
 	else
 		for (i = 0; i < j->nranges && !st; i++) {
-			st = kvf_store_reading(&s->base, err);
+			st = breathe(s, conn, err);
 			if (!st)
 				st = add_range(j, 0, &j->ranges[i], err);
 		}
@@ -238,11 +251,23 @@ enum kvf_status kvf_pgs_totals(struct kvf_store *base, enum kvf_scan which,
 	char table[2 * KVF_PG_QUOTED];
 	struct kvf_generation of;
 	PGconn *conn = NULL;
-	enum kvf_status st;
+	int open = PQtransactionStatus(s->conn) != PQTRANS_IDLE;
+	struct kvf_err why;
+	enum kvf_status st = kvf_pg_connect(&s->pg, &conn, &why);
 
-	st = kvf_pgs_snapshot(s, which, &conn, &of, table, sizeof(table), err);
+	if (st && kvf_pg_is_full(&why)) { /* our own has to do */
+		conn = s->conn;
+		st = KVF_OK;
+	}
+	if (st && err)
+		*err = why;
+	if (!st)
+		st = kvf_pgs_snapshot(s, which, &conn, &of, table, sizeof(table), err);
 	if (!st && table[0])
 		st = kvf_pgs_add_up(s, conn, table, &of, t, err);
-	PQfinish(conn);
+	if (conn != s->conn)
+		PQfinish(conn);
+	else if (!open)
+		kvf_pgs_rollback(s, conn);
 	return st;
 }
