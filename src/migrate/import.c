@@ -22,37 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Does the stream go with the definitions that the caller named? */
-static enum kvf_status check_application(struct kvf_import *im, struct kvf_err *err)
-{
-	const struct kvf_application *app = im->job->app;
-	const struct kvf_head *h = im->head;
-
-	if (!app)
-		return KVF_OK;
-	if (strcmp(app->name, h->app) != 0) {
-		kvf_fail(err, KVF_ESTREAM, "the stream is of application '%s', not '%s'",
-			 h->app, app->name);
-		kvf_err_detail(err, "Nothing was changed.");
-		kvf_err_hint(err,
-			     "Name the definitions that made the stream, or leave -f out.");
-		return KVF_ESTREAM;
-	}
-	if (h->schema != app->schema ||
-	    (app->source_version && h->from != app->source_requires)) {
-		kvf_fail(err, KVF_EVERSION,
-			 "the stream leads from schema %" PRIu64 " to %" PRIu64
-			 ", the definitions from %" PRIu64 " to %" PRIu64,
-			 h->from, h->schema, app->source_requires, app->schema);
-		kvf_err_detail(err, "Nothing was changed.");
-		kvf_err_hint(err,
-			     "Export again with these definitions, or import with those that "
-			     "made the stream.");
-		return KVF_EVERSION;
-	}
-	return KVF_OK;
-}
-
 static enum kvf_status check_features(struct kvf_import *im, struct kvf_err *err)
 {
 	size_t i;
@@ -287,7 +256,7 @@ static enum kvf_status open_both(struct kvf_import *im, struct kvf_err *err)
 	fill_report(im);
 	st = check_features(im, err);
 	if (!st)
-		st = check_application(im, err);
+		st = im->job->app ? kvf_head_check(im->head, im->job->app, err) : KVF_OK;
 	if (!st)
 		st = kvf_store_open(im->job->place,
 				    o->dry_run ? KVF_STORE_READ : KVF_STORE_WRITE, &so,

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DIFFERENCE 600 /* bytes that tell it */
+
 /* ---- which stream is it? ---------------------------------------------------------- */
 
 /* The root that the file ends with, if it is a file that can be looked into. */
@@ -117,15 +119,32 @@ static int is_same_work(const struct kvf_import *im, const struct kvf_generation
 	       strcmp(g->app, im->claim.app) == 0;
 }
 
+/* In what the head of the unfinished run differs from ours; best effort. */
+static void find_difference(const struct kvf_import *im, char *buf, size_t size)
+{
+	struct kvf_head *was = NULL;
+	struct kvf_err ignored;
+
+	buf[0] = '\0';
+	if (!kvf_units_head(im->store, KVF_SCAN_STAGE, &was, &ignored) && was)
+		kvf_heads_differ(was, im->head, buf, size);
+	kvf_head_free(was);
+}
+
 static enum kvf_status refuse_another(const struct kvf_import *im,
 				      const struct kvf_generation *g, uint64_t chunks,
 				      struct kvf_err *err)
 {
+	char how[DIFFERENCE];
+
+	find_difference(im, how, sizeof(how));
 	kvf_fail(err, KVF_EUNFINISHED, "run %s of another stream is unfinished in this store",
 		 g->run);
-	kvf_err_detail(err, "%s has %" PRIu64 " of its chunks%s%s. Nothing was changed.",
+	kvf_err_detail(err,
+		       "%s has %" PRIu64 " of its chunks%s%s. %s%s. Nothing was changed.",
 		       im->job->report->target, chunks, *g->source ? ", made of " : "",
-		       g->source);
+		       g->source, *how ? "In the head " : "The heads are equal, the data differ",
+		       how);
 	kvf_err_hint(
 		err,
 		"Give that run's command again to finish it, or give it up: 'kvferry abort "
@@ -139,6 +158,16 @@ static void start_over(const struct kvf_import *im, const char *run, const char 
 {
 	if (!im->job->options->dry_run)
 		kvf_logf(im->job->env, KVF_LOG_NOTE, "starting over: run %s %s", run, why);
+}
+
+static void start_over_for(const struct kvf_import *im, const char *run)
+{
+	char how[DIFFERENCE], why[DIFFERENCE + 64];
+
+	find_difference(im, how, sizeof(how));
+	snprintf(why, sizeof(why), "had other definitions or options%s%s",
+		 *how ? ": in the head " : "", how);
+	start_over(im, run, why);
 }
 
 enum kvf_status kvf_import_unfinished(struct kvf_import *im, struct kvf_err *err)
@@ -168,7 +197,7 @@ enum kvf_status kvf_import_unfinished(struct kvf_import *im, struct kvf_err *err
 	if ((other_head || other_root) && !is_same_work(im, &g))
 		return refuse_another(im, &g, chunks, err);
 	if (other_head)
-		start_over(im, g.run, "had other definitions or options");
+		start_over_for(im, g.run);
 	else if (other_root)
 		start_over(im, g.run, "read other data from the source");
 	else if (im->merge)

@@ -13,6 +13,7 @@
  *   units.c    what a store keeps of    ledger.c   history
  *              the stream's records     plan.c     what would happen; status
  *   apart.c    operands that must not be one file
+ *   heads.c    two heads, field by field
  *   tables.c   stream -> relational tables (tables_rows.c, tables_prove.c)
  *   tables_back.c  an application's entries -> its legacy tables
  *   args.c     what --arg gives        checks.c     what definitions ask first
@@ -274,6 +275,13 @@ struct kvf_units {
  * by kvf_head_free(). */
 KVF_MUST_CHECK enum kvf_status kvf_units_head(struct kvf_store *store, enum kvf_scan which,
 					      struct kvf_head **head, struct kvf_err *err);
+/* heads.c: in what they differ, "field was X, is Y; ..."; "" = in nothing. */
+void kvf_heads_differ(const struct kvf_head *was, const struct kvf_head *is, char *buf,
+		      size_t size);
+/* Does a stream's head go with the definitions that the caller named?  Names the field
+ * in which it does not. */
+KVF_MUST_CHECK enum kvf_status
+kvf_head_check(const struct kvf_head *h, const struct kvf_application *app, struct kvf_err *err);
 /* Leaves `u` empty where the store keeps none. */
 KVF_MUST_CHECK enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
 					      struct kvf_err *err);

@@ -48,7 +48,7 @@ enum kvf_status kvf_sequence_begin(struct kvf_sequence *q, struct kvf_bytes unit
 		return st;
 	if (q->begin->n != q->package || q->package >= q->head->npackages ||
 	    strcmp(q->begin->name, q->head->packages[q->package]) != 0)
-		return wrong(err, "a package is not the one that the head names here");
+		return wrong(err, "a package is not the one that the head names here (pkgs)");
 	kvf_sha256(unit.ptr, unit.len, q->r);
 	memset(&q->totals, 0, sizeof(q->totals));
 	q->chunk = 0;
@@ -82,6 +82,9 @@ enum kvf_status kvf_sequence_chunk(struct kvf_sequence *q, const struct kvf_unit
 
 	if (q->expected != KVF_IN_PACKAGE)
 		return wrong(err, "a chunk stands outside a package");
+	if (memcmp(u->h, q->h, sizeof(q->h)) != 0 && q->head->minor)
+		return wrong(err, "a chunk belongs to another stream, or the head was changed "
+				  "(its v is not 0)");
 	if (memcmp(u->h, q->h, sizeof(q->h)) != 0)
 		return wrong(err, "a chunk belongs to another stream, or the head was changed");
 	if (u->info.n != q->package || u->info.i != q->chunk)

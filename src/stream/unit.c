@@ -45,11 +45,11 @@ static const char *over_limit(const struct kvf_entry *e, const struct kvf_limits
 	if (e->key.len == 0)
 		return "an entry has an empty key";
 	if (e->part.len > lim->part)
-		return "a partition is over the limit";
+		return "a partition is over the limit (lim.part)";
 	if (e->key.len > lim->key)
-		return "a key is over the limit";
+		return "a key is over the limit (lim.key)";
 	if (e->value.len > lim->value)
-		return "a value is over the limit";
+		return "a value is over the limit (lim.val)";
 	return NULL;
 }
 

@@ -156,9 +156,12 @@ resume_tests() {
     says "kvferry migrate sqlite:$(pwd -P)/m.db $PLACE"
     expect 9 import a.kvf "$PLACE"
     says "made of sqlite:$(pwd -P)/m.db"
+    says 'In the head '
     expect 9 migrate --chunk 32K sqlite:a.db "$PLACE"
+    says 'lim.val was 600, is 67108864'
     expect 0 migrate --chunk 32K sqlite:m.db "$PLACE"
-    says "starting over: run $run had other definitions or options"
+    says "starting over: run $run had other definitions or options: in the head chunk was "
+    says 'is 32768; lim.val was 600, is 67108864'
     expect 0 verify sqlite:m.db "$PLACE"
     equal "$("$K" history --json "$PLACE" | jq -r '[.result.runs[] | .event + " " + .outcome] | join(",")')" \
         "begin ,fail reject,begin ,publish ok"
