@@ -184,6 +184,9 @@ struct kvf_record {
 	const char *query;          /* a SELECT; its columns are the row */
 	const char *const *columns; /* columns wanted, by name, in row order */
 	size_t ncolumns;            /* 0: all columns in the source's order */
+	const char *const *key;     /* columns that partitions and keys are made of, which tell
+				       people the row; NULL: those of the table's own key */
+	size_t nkey;
 	int ordered;                /* declared: entries come out ascending */
 };
 

@@ -123,3 +123,36 @@ size_t kvf_def_columns(const struct kvf_def_record *record, const char **names)
 	walk(&c);
 	return c.n;
 }
+
+/* What a template names: columns to the list, lets to the marks. */
+static void add_names(struct collector *c, size_t nlets, const struct kvf_def_template *t,
+		      uint8_t *marked)
+{
+	const struct kvf_def_let *let;
+	size_t i;
+
+	add_template(c, nlets, t);
+	for (i = 0; i < t->npieces; i++) {
+		let = t->pieces[i].name ? kvf_def_find_let(c->record, nlets, t->pieces[i].name)
+					: NULL;
+		if (let)
+			marked[let - c->record->lets] = 1;
+	}
+}
+
+size_t kvf_def_key_columns(const struct kvf_def_record *record, const char **names)
+{
+	struct collector c = { .record = record, .names = names };
+	uint8_t marked[KVF_DEF_LIST_MAX] = { 0 };
+	size_t i, k;
+
+	for (i = 0; i < record->nentries; i++) {
+		add_names(&c, record->nlets, record->entries[i].partition, marked);
+		add_names(&c, record->nlets, record->entries[i].key, marked);
+	}
+	/* A let names those before it only. */
+	for (i = record->nlets; i-- > 0;)
+		for (k = 0; marked[i] && k < record->lets[i].nalternatives; k++)
+			add_names(&c, i, &record->lets[i].alternatives[k], marked);
+	return c.n;
+}

@@ -330,12 +330,15 @@ static enum kvf_status list_columns(const struct compiler *c, struct kvf_err *er
 	struct kvf_prog_record *r = c->record;
 	size_t most = kvf_def_columns(r->def, NULL);
 	const char **names = kvf_arena_zalloc(c->arena, most * sizeof(*names));
+	const char **key = kvf_arena_zalloc(c->arena, most * sizeof(*key));
 
 	r->cell_of = kvf_arena_zalloc(c->arena, most * sizeof(*r->cell_of));
-	if (!names || !r->cell_of)
+	if (!names || !key || !r->cell_of)
 		return kvf_fail_nomem(err);
 	r->columns = names;
 	r->ncolumns = kvf_def_columns(r->def, names);
+	r->key = key;
+	r->nkey = kvf_def_key_columns(r->def, key);
 	return KVF_OK;
 }
 
@@ -370,6 +373,8 @@ static enum kvf_status fill_record(struct kvf_formats *f, const struct kvf_def_p
 	out->table = def->table;
 	out->where = def->where;
 	out->ordered = def->ordered;
+	out->key = prog->key;
+	out->nkey = prog->nkey;
 	if (def->table) {
 		out->columns = prog->columns;
 		out->ncolumns = prog->ncolumns;

@@ -345,5 +345,7 @@ const struct kvf_def_let *kvf_def_find_let(const struct kvf_def_record *record, 
  * to count.  Returns how many there are.
  */
 size_t kvf_def_columns(const struct kvf_def_record *record, const char **names);
+/* Of these, those that partitions and keys are made of, into `names`. */
+size_t kvf_def_key_columns(const struct kvf_def_record *record, const char **names);
 
 #endif

@@ -77,6 +77,8 @@ struct kvf_prog_record {
 	const struct kvf_def_record *def;
 	const char *const *columns; /* by slot */
 	size_t ncolumns;
+	const char *const *key; /* of these, those that keys are made of */
+	size_t nkey;
 	uint32_t *cell_of; /* slot -> index in the row */
 	size_t ncells;     /* cells that a row must have */
 	int bound;

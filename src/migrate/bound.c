@@ -367,23 +367,48 @@ void kvf_cell_print(const struct kvf_cell *c, char *buf, size_t size)
 	}
 }
 
+const char *kvf_bound_column(const struct kvf_record *record, const struct kvf_table *shape,
+			     size_t i)
+{
+	if (record->ncolumns)
+		return i < record->ncolumns ? record->columns[i] : NULL;
+	return i < shape->ncolumns ? shape->columns[i].name : NULL;
+}
+
+int kvf_bound_key(const struct kvf_record *record, const struct kvf_table *shape, size_t i,
+		  size_t *column)
+{
+	const char *name;
+
+	if (!record->key) {
+		*column = i < shape->nkey ? shape->key[i] : 0;
+		return i < shape->nkey;
+	}
+	for (*column = 0; i < record->nkey; ++*column) {
+		name = kvf_bound_column(record, shape, *column);
+		if (!name || strcmp(name, record->key[i]) == 0)
+			return name != NULL;
+	}
+	return 0;
+}
+
 /* The columns that tell a row: the key, or the first three. */
 static void print_row(const struct kvf_record *record, const struct kvf_table *shape,
 		      const struct kvf_row *row, char *buf, size_t size)
 {
-	size_t n = shape->nkey ? shape->nkey : 3, i, at = 0;
+	size_t i, at = 0, c, any;
+	int has_key = kvf_bound_key(record, shape, 0, &any);
 	char text[64];
 
-	if (record->ncolumns) /* the row is a choice of columns: show its beginning */
-		n = 3;
-	for (i = 0; i < n; i++) {
-		size_t c = shape->nkey && !record->ncolumns ? shape->key[i] : i;
+	for (i = 0; has_key ? kvf_bound_key(record, shape, i, &c) : i < 3; i++) {
 		const char *name;
 		int k;
 
-		if (c >= row->ncells)
+		if (!has_key)
+			c = i;
+		name = kvf_bound_column(record, shape, c);
+		if (!name || c >= row->ncells)
 			break;
-		name = record->ncolumns ? record->columns[c] : shape->columns[c].name;
 		kvf_cell_print(&row->cells[c], text, sizeof(text));
 		k = snprintf(buf + at, size - at, "%s%s=%s", at ? ", " : "", name, text);
 		if (k < 0 || (size_t)k >= size - at)

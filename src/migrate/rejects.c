@@ -155,14 +155,16 @@ static json_t *columns_json(const struct kvf_record *record, const struct kvf_ta
 			    const struct kvf_row *row, int only_key)
 {
 	json_t *o = json_object();
-	size_t i, n = only_key ? (record->ncolumns ? 0 : shape->nkey) : row->ncells, c;
 	const char *name;
+	size_t i, c;
 
-	for (i = 0; o && i < n; i++) {
-		c = only_key ? shape->key[i] : i;
-		if (c >= row->ncells || (!record->ncolumns && c >= shape->ncolumns))
+	for (i = 0; o && (only_key ? kvf_bound_key(record, shape, i, &c) : i < row->ncells);
+	     i++) {
+		if (!only_key)
+			c = i;
+		name = kvf_bound_column(record, shape, c);
+		if (!name || c >= row->ncells)
 			continue;
-		name = record->ncolumns ? record->columns[c] : shape->columns[c].name;
 		if (json_object_set_new(o, name, cell_json(&row->cells[c]))) {
 			json_decref(o);
 			return NULL;
@@ -171,11 +173,17 @@ static json_t *columns_json(const struct kvf_record *record, const struct kvf_ta
 	return o;
 }
 
+/* Its reports are the records behind the last one. */
+static const struct kvf_record *record_of(const struct kvf_package *pkg, size_t i)
+{
+	return i < pkg->nrecords ? &pkg->records[i] : &pkg->sides[i - pkg->nrecords];
+}
+
 static char *make_line(const struct kvf_bound *b, size_t package, size_t record_index,
 		       const struct kvf_row *row, const char *code, const char *reason)
 {
 	const struct kvf_package *pkg = b->app->packages[package];
-	const struct kvf_record *record = &pkg->records[record_index];
+	const struct kvf_record *record = record_of(pkg, record_index);
 	const struct kvf_table *shape = b->shapes[package][record_index];
 	json_t *o = json_object();
 	char *line = NULL;
@@ -237,6 +245,7 @@ enum kvf_status kvf_rejects_take(struct kvf_rejects *r, const struct kvf_bound *
 				 const struct kvf_env *env, struct kvf_err *err)
 {
 	const struct kvf_package *pkg = b->app->packages[package];
+	const struct kvf_record *of = record_of(pkg, record);
 	const char *code = kvf_reject_code(err->message);
 	char **lines, *line;
 
@@ -258,10 +267,7 @@ enum kvf_status kvf_rejects_take(struct kvf_rejects *r, const struct kvf_bound *
 	count_reason(r, code);
 	kvf_tell(env, "reject",
 		 (const struct kvf_event_fact[]){ { "package", pkg->name, 0 },
-						  { "table",
-						    pkg->records[record].table
-							    ? pkg->records[record].table
-							    : pkg->records[record].name,
+						  { "table", of->table ? of->table : of->name,
 						    0 },
 						  { "code", code, 0 },
 						  { "rejects", NULL, r->count } },

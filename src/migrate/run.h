@@ -151,6 +151,12 @@ KVF_MUST_CHECK enum kvf_status kvf_checks_run(const struct kvf_bound *b,
 /* Where a record is read in parts, the ordinal of an origin is that of the row times
  * this, plus the part: so rows are told apart by their place first. */
 #define KVF_ORIGIN_PARTS 256
+/* The i-th column that tells a row of a record: 0 if there is none. */
+int kvf_bound_key(const struct kvf_record *record, const struct kvf_table *shape, size_t i,
+		  size_t *column);
+/* The name of a column of its rows, or NULL. */
+const char *kvf_bound_column(const struct kvf_record *record, const struct kvf_table *shape,
+			     size_t i);
 /* "products row 17 (sku A-1)": for messages; reads the record again, planned in
  * `parts` as before. */
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,

@@ -127,6 +127,9 @@ static enum kvf_status write_side(const struct kvf_export_job *job, size_t packa
 		st = kvf_rows_open(job->bound->source, record, 0, &rows, err);
 	while (!st && !(st = kvf_rows_next(rows, &row, err))) {
 		st = p->convert(p, p->nrecords + k, row, &sink, err);
+		if (st == KVF_EREJECT && job->rejects)
+			st = kvf_rejects_take(job->rejects, job->bound, package,
+					      p->nrecords + k, row, job->env, err);
 		if (!st && row->ordinal % 1024 == 0)
 			st = kvf_check_stop(job->env, err);
 	}

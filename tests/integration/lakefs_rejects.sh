@@ -32,8 +32,15 @@ PGCLIENTENCODING=SQL_ASCII psql -Xq -v ON_ERROR_STOP=1 -d ascii -c "INSERT INTO 
     -c "INSERT INTO graveler_branches VALUES ('edge', E'br\\xfb', NULL, 'c1')" || die "bytes"
 expect 64 export -f "$F" -a as_of=2022-08-01T00:00:00Z --max-rejects 10 --rejects ascii.ndjson dbname=ascii ascii.kvf
 equal "$(jq -r '.code + " " + .record' ascii.ndjson | LC_ALL=C sort)" "$(printf 'not-utf8 branch\nnot-utf8 commit\nnot-utf8 tag\nnot-utf8 user')"
-# A run's id stands in the run map as well, and has to be mended.
-PGCLIENTENCODING=SQL_ASCII psql -Xq -d ascii -c "INSERT INTO actions_runs VALUES ('edge', E'20210101000000AZaz0\\xfcab', 'x', now(), now(), '', '', '', true)"
-expect 64 export -f "$F" --max-rejects 10 --rejects ascii.ndjson --overwrite dbname=ascii run.kvf
-says 'field "old_run_id": the text is not UTF-8'
+equal "$(jq -c 'select(.record == "tag") | .key.repository_id, .key.id' ascii.ndjson)" "$(printf '"edge"\n"hex:626164ff"')" "the tag's key"
+equal "$(jq -r 'select(.record == "branch") | .key.id' ascii.ndjson)" hex:6272fb
+# A run's id stands in the run map as well: the run is rejected there, too, and by its old id to be found.
+PGCLIENTENCODING=SQL_ASCII psql -Xq -v ON_ERROR_STOP=1 -d ascii -c "INSERT INTO actions_runs VALUES ('edge', E'20210101000000AZaz0\\xfcab', 'x', now(), now(), '', '', '', true)" \
+    -c "INSERT INTO actions_runs VALUES ('edge', '20210101000001AZaz0abc', E'x\\xfa', now(), now(), '', '', '', true)" || die "bytes"
+expect 64 export -f "$F" -a as_of=2022-08-01T00:00:00Z dbname=ascii run.kvf
+says 'record run'
 [ ! -e run.kvf ] || die "a stream is there"
+expect 64 export -f "$F" -a as_of=2022-08-01T00:00:00Z --max-rejects 10 --rejects runs.ndjson dbname=ascii run.kvf
+equal "$(jq -r 'select(.package == "actions") | .record + " " + .row.old_run_id' runs.ndjson | LC_ALL=C sort)" \
+    "$(printf 'run 20210101000001AZaz0abc\nrun-map.ndjson hex:3230323130313031303030303030415a617a30fc6162')"
+equal "$(grep -c AZaz0abc run.kvf.run-map.ndjson)" 1
