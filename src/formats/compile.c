@@ -390,7 +390,7 @@ static enum kvf_status fill_checks(struct kvf_formats *f, const struct kvf_def_p
 				   const struct kvf_def_check *def, size_t n,
 				   struct kvf_check **out, struct kvf_err *err)
 {
-	static const struct kvf_def_package nothing;
+	const struct kvf_def_package of_all = { .with = f->def.with, .nwith = f->def.nwith };
 	struct kvf_check *list = kvf_arena_zalloc(&f->def.arena, (n ? n : 1) * sizeof(*list));
 	enum kvf_status st = KVF_OK;
 	size_t i;
@@ -403,7 +403,7 @@ static enum kvf_status fill_checks(struct kvf_formats *f, const struct kvf_def_p
 		list[i].text = def[i].text;
 		list[i].hint = def[i].hint;
 		list[i].error = def[i].error;
-		st = kvf_sql_with(&f->def.arena, p ? p : &nothing, def[i].pos, def[i].query,
+		st = kvf_sql_with(&f->def.arena, p ? p : &of_all, def[i].pos, def[i].query,
 				  &list[i].query, err);
 		if (!st)
 			st = kvf_sql_check(&f->def, def[i].pos, list[i].query, err);

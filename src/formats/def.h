@@ -300,6 +300,8 @@ struct kvf_def {
 	const char *source_otherwise; /* what to do about another one, or NULL */
 	const struct kvf_def_arg *args;
 	size_t nargs;
+	const struct kvf_def_with *with; /* the first ones of every package */
+	size_t nwith;
 	const struct kvf_def_check *checks;
 	size_t nchecks;
 	uint64_t schema;

@@ -140,6 +140,17 @@ static void put_record(struct kvf_sha256 *h, const struct kvf_def_record *r)
 	}
 }
 
+static void put_with(struct kvf_sha256 *h, const struct kvf_def_with *with, size_t n)
+{
+	size_t i;
+
+	put_number(h, n);
+	for (i = 0; i < n; i++) {
+		put_text(h, with[i].name);
+		put_text(h, with[i].query);
+	}
+}
+
 static void put_checks(struct kvf_sha256 *h, const struct kvf_def_check *checks, size_t n)
 {
 	size_t i;
@@ -158,11 +169,7 @@ static void put_package(struct kvf_sha256 *h, const struct kvf_def_package *p)
 
 	put_text(h, p->name);
 	put_number(h, p->version);
-	put_number(h, p->nwith);
-	for (i = 0; i < p->nwith; i++) {
-		put_text(h, p->with[i].name);
-		put_text(h, p->with[i].query);
-	}
+	put_with(h, p->with, p->nwith);
 	put_number(h, p->nrecords);
 	put_number(h, p->nsides);
 	for (i = 0; i < p->nrecords + p->nsides; i++)
@@ -200,6 +207,7 @@ void kvf_formats_digest(const struct kvf_formats *f, uint8_t digest[32])
 		put_text(&h, def->args[i].fallback);
 		put_text(&h, def->args[i].files);
 	}
+	put_with(&h, def->with, def->nwith);
 	put_checks(&h, def->checks, def->nchecks);
 	put_number(&h, def->schema);
 	put_bytes(&h, def->version_part);

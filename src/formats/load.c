@@ -246,8 +246,29 @@ static enum kvf_status load_side(struct kvf_arena *arena, const struct kvf_node 
 	return KVF_OK;
 }
 
-static enum kvf_status load_with(struct kvf_arena *arena, const struct kvf_node *node,
-				 struct kvf_def_package *p, struct kvf_err *err)
+static enum kvf_status load_named(const struct kvf_node *v, struct kvf_def_with *list, size_t n,
+				  struct kvf_err *err)
+{
+	struct kvf_def_with *w = &list[n];
+	enum kvf_status st = kvf_node_name(v->key, "with", &w->name, err);
+	size_t i;
+
+	w->pos = v->key->pos;
+	if (!st && strspn(w->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(w->name))
+		st = kvf_def_fail(err, w->pos,
+				  "\"%s\" must be a name of SQL without quotes: small "
+				  "letters, digits and _",
+				  w->name);
+	for (i = 0; !st && i < n; i++)
+		if (strcmp(list[i].name, w->name) == 0)
+			st = kvf_def_fail(err, w->pos,
+					  "the query \"%s\" has its name already, in %s:%u",
+					  w->name, list[i].pos.file, list[i].pos.line);
+	return st ? st : kvf_node_text(v, "query", &w->query, err);
+}
+
+enum kvf_status kvf_load_with(struct kvf_arena *arena, const struct kvf_node *node,
+			      const struct kvf_def_with **out, size_t *n, struct kvf_err *err)
 {
 	enum kvf_status st = kvf_node_collection(node, KVF_NODE_MAP, "with", err);
 	struct kvf_def_with *list;
@@ -255,24 +276,14 @@ static enum kvf_status load_with(struct kvf_arena *arena, const struct kvf_node 
 
 	if (st)
 		return st;
-	list = kvf_arena_zalloc(arena, (node->n ? node->n : 1) * sizeof(*list));
+	list = kvf_arena_zalloc(arena, (*n + node->n + 1) * sizeof(*list));
 	if (!list)
 		return kvf_fail_nomem(err);
-	p->with = list;
-	for (v = node->first; v && !st; v = v->next, p->nwith++) {
-		struct kvf_def_with *w = &list[p->nwith];
-
-		w->pos = v->key->pos;
-		st = kvf_node_name(v->key, "with", &w->name, err);
-		if (!st &&
-		    strspn(w->name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(w->name))
-			st = kvf_def_fail(err, w->pos,
-					  "\"%s\" must be a name of SQL without quotes: small "
-					  "letters, digits and _",
-					  w->name);
-		if (!st)
-			st = kvf_node_text(v, "query", &w->query, err);
-	}
+	if (*n)
+		memcpy(list, *out, *n * sizeof(*list));
+	*out = list;
+	for (v = node->first; v && !st; v = v->next, ++*n)
+		st = load_named(v, list, *n, err);
 	return st;
 }
 
@@ -423,7 +434,7 @@ enum kvf_status kvf_load_package(struct kvf_arena *arena, const struct kvf_node 
 	if (m[6])
 		st = kvf_node_collection(m[6], KVF_NODE_MAP, "sides", err);
 	if (!st && m[4])
-		st = load_with(arena, m[4], p, err);
+		st = kvf_load_with(arena, m[4], &p->with, &p->nwith, err);
 	if (!st && m[5])
 		st = kvf_load_checks(arena, m[5], &p->checks, &p->nchecks, err);
 	if (!st && m[7])

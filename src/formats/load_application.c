@@ -265,7 +265,7 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 				     struct kvf_def_package **packages, struct kvf_err *err)
 {
 	static const char *const keys[] = { "application", "packages", "store", "source",
-					    "drop",        "args",     "checks" };
+					    "drop",        "args",     "checks", "with" };
 	const struct kvf_node *m[COUNT(keys)];
 	enum kvf_status st;
 	size_t i;
@@ -291,6 +291,12 @@ enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node 
 		st = kvf_load_drop(def, m[4], err);
 	if (!st && m[5])
 		st = load_args(def, m[5], err);
+	if (!st && m[7])
+		st = kvf_load_with(&def->arena, m[7], &def->with, &def->nwith, err);
+	for (i = 0; !st && i < def->npackages; i++) { /* every package has them, too */
+		(*packages)[i].with = def->with;
+		(*packages)[i].nwith = def->nwith;
+	}
 	if (!st && m[6])
 		st = kvf_load_checks(&def->arena, m[6], &def->checks, &def->nchecks, err);
 	def->pos = root->pos;

@@ -47,15 +47,18 @@ static double row_width(struct kvf_source *source, const struct kvf_record *reco
 	return n ? (double)bytes / (double)n : 0;
 }
 
-/* Where the source knows how large its tables are, queries are measured by a sample. */
+/* Queries are measured by a sample, unless the source does not know how large its tables
+ * are: then there would be no sum. */
 static void estimate_queries(struct kvf_report *r, const struct kvf_bound *b)
 {
 	size_t i, k, at = 0;
-	int known = 0;
+	int known = 1;
 
-	for (i = 0; i < r->nrecords; i++)
-		known |= r->records[i].bytes != UINT64_MAX;
-	for (i = 0; known && i < b->nselected; i++) {
+	for (i = 0; i < b->nselected; i++)
+		for (k = 0; k < b->app->packages[b->selected[i]]->nrecords; k++, at++)
+			known &= b->app->packages[b->selected[i]]->records[k].query ||
+				 r->records[at].bytes != UINT64_MAX;
+	for (i = at = 0; known && i < b->nselected; i++) {
 		const struct kvf_package *pkg = b->app->packages[b->selected[i]];
 
 		for (k = 0; k < pkg->nrecords; k++, at++)
@@ -80,6 +83,7 @@ enum kvf_status kvf_report_count(struct kvf_report *r, const struct kvf_bound *b
 			st = kvf_source_count(b->source, &pkg->records[k], &r->records[at].rows,
 					      err);
 			r->records[at].rows_exact = 1;
+			r->packages[i].rows += r->records[at].rows;
 		}
 	}
 	if (!st)

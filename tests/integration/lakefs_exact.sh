@@ -85,6 +85,14 @@ expect 0 import j1.kvf sqlite:lake.db
 expect 0 verify --entries sqlite:lake.db dbname=elsewhere
 equal "$(sql lake.db "SELECT value FROM kv WHERE CAST(partition_key AS TEXT) = 'kv-internal-metadata'")" 1
 
+# The plan has counts and sizes of every package, also of one that queries feed alone.
+for p in actions auth multiparts graveler; do
+    expect 0 plan -f "$F" -p $p -a as_of=$AS_OF dbname=plain sqlite:none.db
+    grep -qE '^total +[1-9][0-9,]* +~[1-9][0-9.]* kB$' out || die "the plan has no counts and sizes of $p"
+done
+expect 0 plan --json -f "$F" -a as_of=$AS_OF dbname=plain sqlite:none.db
+equal "$(jq '[.result.packages[].rows | tonumber] | add' out)" "$(jq '[.result.records[].rows | tonumber] | add' out)"
+
 # What is refused, and what to do about it.
 pg_sql odd 'DROP VIEW kv_v' 'DROP TABLE kv'
 refuse() { # TEXT STATEMENT UNDO: the source after STATEMENT is refused with TEXT
