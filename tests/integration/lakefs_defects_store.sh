@@ -176,8 +176,8 @@ while read -r field; do
 done <fields
 # A run that stopped, and is given again with other arguments: the field, then and now.
 store stopped
-"$PROXY" 'fail 53100 2 COPY kvferry_g' -- "$K" import -q -j 1 --partitions 4 chunks.kvf dbname=stopped >out 2>err </dev/null
-equal "$(sed 's/.*fired //' counts)" 1 "nothing failed"
+head -c $(($(stat -c %s chunks.kvf) / 2)) chunks.kvf >cut.kvf
+expect 6 import -q --partitions 4 cut.kvf dbname=stopped
 expect 0 export -q --overwrite -f "$F" -a as_of=2023-01-01T00:00:00Z --chunk 8K dbname=lake other.kvf
 expect 9 import -q other.kvf dbname=stopped
 says "In the head arg.as_of was '2022-08-01T00:00:00Z', is '2023-01-01T00:00:00Z'; chunk was 4096, is 8192"
