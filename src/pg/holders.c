@@ -39,7 +39,8 @@ void kvf_pg_name_holders(const struct kvf_pg *pg, const PGconn *waited, struct k
 	size_t at;
 	int i;
 
-	if (!err || pg->dialect->pointed || !pg->conninfo || *err->detail)
+	if (!err || (strcmp(err->code, "55P03") != 0 && strcmp(err->code, "40P01") != 0) ||
+	    pg->dialect->pointed || !pg->conninfo || *err->detail)
 		return;
 	quiet.env = NULL;
 	quiet.deadline = 0;

@@ -132,9 +132,9 @@ KVF_MUST_CHECK enum kvf_status kvf_pg_copy_get(const struct kvf_pg *pg, PGconn *
  */
 enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const PGresult *res,
 			    const char *doing, struct kvf_err *err);
-/* After SQLSTATE 55P03: put the sessions that have open transactions into err's detail, and
- * how to end one into its hint; best effort, by another connection than that which
- * `waited`. */
+/* Where a lock was waited for in vain (55P03, 40P01): put the sessions that have open
+ * transactions into err's detail, and how to end one into its hint; best effort, by another
+ * connection than that which `waited`. */
 void kvf_pg_name_holders(const struct kvf_pg *pg, const PGconn *waited, struct kvf_err *err);
 /* "cannot connect: no answer within N seconds". */
 enum kvf_status kvf_pg_silent(const struct kvf_pg *pg, int seconds, struct kvf_err *err);

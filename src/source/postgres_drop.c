@@ -143,7 +143,7 @@ enum kvf_status kvf_postgres_drop(const char *place, const struct kvf_env *env,
 	if (!st)
 		st = kvf_pg_exec(&pg, conn, "commit the drop", err, "COMMIT");
 	KVF_FAILPOINT(st, err, "postgres.drop.committed");
-	if (st && strcmp(err->code, "55P03") == 0)
+	if (st)
 		kvf_pg_name_holders(&pg, conn, err);
 	if (st && strcmp(err->code, "2BP01") == 0)
 		kvf_err_hint(err, "Something outside the list depends on them: drop it first, "

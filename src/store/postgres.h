@@ -304,6 +304,16 @@ enum kvf_pgs_commit { KVF_PGS_STAGED, KVF_PGS_DURABLE };
  * that run needs.
  */
 enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, struct kvf_err *err);
+/* It has failed: roll it back, and say what is there then (`outcome`, unless *err knows
+ * better), and for whom it may have waited in vain. */
+void kvf_pgs_undo(struct kvf_pgs *s, const char *outcome, struct kvf_err *err);
+/*
+ * The answer to COMMIT was lost.  The ledger knows, once the old session is over: as long as
+ * that may still commit it holds the control row locked, and we wait.  KVF_OK: *there says
+ * whether `row` is in it, *c is the control row.
+ */
+enum kvf_status kvf_pgs_find_out(struct kvf_pgs *s, const struct kvf_ledger_row *row,
+				 struct kvf_control *c, int *there);
 enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
 				    const char *begin, enum kvf_pgs_commit commit,
 				    struct kvf_err *err);

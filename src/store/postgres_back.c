@@ -11,10 +11,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-/* Seconds for which an unknown commit is asked about. */
-#define FIND_OUT_S 30
 
 /* ---- transactions ------------------------------------------------------------ */
 
@@ -53,53 +49,25 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 	/* A process that is stopped from here on is not waited for, either. */
 	if (!st)
 		st = kvf_pgs_brief(s, err);
-	if (st == KVF_ETARGET && err && strcmp(err->code, "55P03") == 0)
-		kvf_pg_name_holders(&s->pg, s->conn, err);
 	if (st)
-		kvf_pgs_rollback(s, s->conn);
+		kvf_pgs_undo(s, "Nothing was changed.", err);
 	return st;
 }
 
-/*
- * The answer to COMMIT was lost.  As long as the old session may still commit it
- * holds the control row locked, and we wait; then the ledger knows.
- */
+/* The answer to COMMIT was lost. */
 static enum kvf_status find_out(struct kvf_pgs *s, const struct kvf_ledger_row *row,
 				enum kvf_status lost, struct kvf_err *err)
 {
-	double until = kvf_monotonic() + FIND_OUT_S;
-	const struct timespec pause = { 0, 500000000 };
-	struct kvf_pg_args a = { 0 };
-	int64_t n = 0;
-	enum kvf_status st;
+	struct kvf_control c;
+	int made;
+	enum kvf_status st = kvf_pgs_find_out(s, row, &c, &made);
 
-	kvf_pg_text(&a, row->run);
-	kvf_pg_text(&a, row->event);
-	for (;;) {
-		st = kvf_pgs_ready(s, NULL);
-		if (!st)
-			st = kvf_pg_exec(&s->quiet, s->conn, "read", NULL,
-					 "BEGIN; SET LOCAL lock_timeout = %d; SELECT 1 FROM"
-					 " kvferry.control FOR UPDATE; ROLLBACK",
-					 KVF_PGS_LOCK_MS);
-		if (!st)
-			st = kvf_pg_ask(&s->quiet, s->conn, &n,
-					"SELECT count(*) FROM kvferry.ledger WHERE run = $1 AND"
-					" event = $2",
-					&a, NULL);
-		if (!st || kvf_monotonic() > until || kvf_pg_stopped(&s->pg))
-			break;
-		kvf_pgs_rollback(s, s->conn);
-		nanosleep(&pause, NULL);
-	}
-	if (!st && n) {
+	if (!st && made) {
 		kvf_err_clear(err);
 		return KVF_OK;
 	}
-	if (st)
-		kvf_err_detail(err, "Whether it took effect could not be read.");
-	else
-		kvf_err_detail(err, "Nothing was changed.");
+	kvf_err_detail(err, st ? "Whether it took effect could not be read."
+			       : "Nothing was changed.");
 	return lost;
 }
 
@@ -116,9 +84,7 @@ static enum kvf_status end(struct kvf_pgs *s, const struct kvf_ledger_row *row, 
 		st = kvf_pgs_insert_ledger(s, row, err);
 	KVF_FAILPOINT(st, err, "postgres.back.written");
 	if (st) {
-		kvf_pgs_rollback(s, s->conn);
-		if (!err->detail[0])
-			kvf_err_detail(err, "Nothing was changed.");
+		kvf_pgs_undo(s, "Nothing was changed.", err);
 		return st;
 	}
 	s->base.epoch = seen + 1;

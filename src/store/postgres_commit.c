@@ -12,10 +12,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-/* Seconds for which an unknown commit is asked about. */
-#define FIND_OUT_S 30
+#define AS_IT_WAS "The live data are as they were; what was staged is kept for the next run."
 
 /* ---- gc and seal ------------------------------------------------------------------- */
 
@@ -403,37 +401,15 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 	return st ? st : kvf_store_last_look(&s->base, err);
 }
 
-/*
- * The answer to COMMIT was lost.  The ledger knows, once the old session is over:
- * as long as that may still commit it holds the control row locked, and we wait.
- * The control row alone does not know: another run may have adopted our stage,
- * and published it.
- */
+/* The answer to COMMIT was lost.  The control row alone does not know: another run may have
+ * adopted our stage, and published it. */
 static enum kvf_status find_out(struct kvf_pgs *s, const struct kvf_ledger_row *row,
 				enum kvf_status lost, struct kvf_err *err)
 {
-	double until = kvf_monotonic() + FIND_OUT_S;
-	const struct timespec pause = { 0, 500000000 };
 	struct kvf_control c;
-	enum kvf_status st;
-	int published = 0;
+	int published;
+	enum kvf_status st = kvf_pgs_find_out(s, row, &c, &published);
 
-	for (;;) {
-		st = kvf_pgs_ready(s, NULL);
-		if (!st)
-			st = kvf_pg_exec(&s->quiet, s->conn, "read", NULL,
-					 "BEGIN; SET LOCAL lock_timeout = %d; SELECT 1 FROM"
-					 " kvferry.control FOR UPDATE; ROLLBACK",
-					 KVF_PGS_LOCK_MS);
-		if (!st)
-			st = kvf_pgs_in_ledger(&s->quiet, s->conn, row, &published, NULL);
-		if (!st)
-			st = kvf_pgs_read_control(s, s->conn, &c, NULL);
-		if (!st || kvf_monotonic() > until || kvf_pg_stopped(&s->pg))
-			break;
-		kvf_pgs_rollback(s, s->conn);
-		nanosleep(&pause, NULL);
-	}
 	if (!st && published) {
 		kvf_err_clear(err);
 		return KVF_OK;
@@ -443,8 +419,7 @@ static enum kvf_status find_out(struct kvf_pgs *s, const struct kvf_ledger_row *
 	if (st)
 		kvf_err_detail(err, "Whether the new data are live could not be read.");
 	else
-		kvf_err_detail(err, "The live data are as they were; what was staged is "
-				    "kept for the next run.");
+		kvf_err_detail(err, AS_IT_WAS);
 	return lost;
 }
 
@@ -466,11 +441,7 @@ enum kvf_status kvf_pgs_commit(struct kvf_store *base, uint64_t schema,
 		st = publish(s, schema, version_done, row, err);
 	KVF_FAILPOINT(st, err, "postgres.commit.written");
 	if (st) {
-		kvf_pgs_rollback(s, s->conn);
-		if (!err->detail[0])
-			kvf_err_detail(err,
-				       "The live data are as they were; what was staged is "
-				       "kept for the next run.");
+		kvf_pgs_undo(s, AS_IT_WAS, err);
 		return st;
 	}
 	/* No signal stops us here: the answer is worth waiting for. */

@@ -12,6 +12,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define FIND_OUT_S 30 /* seconds */
 
 /* ---- transactions ------------------------------------------------------------ */
 
@@ -77,6 +80,44 @@ enum kvf_status kvf_pgs_end(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *
 {
 	(void)s;
 	return kvf_pg_exec(pg, conn, "commit", err, "COMMIT");
+}
+
+void kvf_pgs_undo(struct kvf_pgs *s, const char *outcome, struct kvf_err *err)
+{
+	char holders[sizeof(err->detail)];
+
+	kvf_pgs_rollback(s, s->conn);
+	if (!err || err->detail[0])
+		return;
+	kvf_pg_name_holders(&s->pg, s->conn, err);
+	snprintf(holders, sizeof(holders), "%s", err->detail);
+	kvf_err_detail(err, "%s%s%s", outcome, *holders ? " " : "", holders);
+}
+
+enum kvf_status kvf_pgs_find_out(struct kvf_pgs *s, const struct kvf_ledger_row *row,
+				 struct kvf_control *c, int *there)
+{
+	double until = kvf_monotonic() + FIND_OUT_S;
+	const struct timespec pause = { 0, 500000000 };
+	enum kvf_status st;
+
+	*there = 0;
+	for (;;) {
+		st = kvf_pgs_ready(s, NULL);
+		if (!st)
+			st = kvf_pg_exec(&s->quiet, s->conn, "read", NULL,
+					 "BEGIN; SET LOCAL lock_timeout = %d; SELECT 1 FROM"
+					 " kvferry.control FOR UPDATE; ROLLBACK",
+					 KVF_PGS_LOCK_MS);
+		if (!st)
+			st = kvf_pgs_in_ledger(&s->quiet, s->conn, row, there, NULL);
+		if (!st)
+			st = kvf_pgs_read_control(s, s->conn, c, NULL);
+		if (!st || kvf_monotonic() > until || kvf_pg_stopped(&s->pg))
+			return st;
+		kvf_pgs_rollback(s, s->conn);
+		nanosleep(&pause, NULL);
+	}
 }
 
 static enum kvf_status give_up(struct kvf_pgs *s, enum kvf_status st)
@@ -300,10 +341,10 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	KVF_FAILPOINT(st, err, "postgres.acquire.written");
 	if (!st)
 		st = kvf_pgs_end(s, &s->pg, s->conn, err);
-	if (st == KVF_ETARGET && err && strcmp(err->code, "55P03") == 0)
+	if (st) {
 		kvf_pg_name_holders(&s->pg, s->conn, err);
-	if (st)
 		return give_up(s, st);
+	}
 	kvf_pgs_acquired(s, epoch, stage);
 	return KVF_OK;
 }

@@ -39,4 +39,27 @@ cut 'fail 40001 1 ALTER TABLE'
 expect 0 verify old.kvf dbname=store
 expect 0 import new.kvf dbname=store --replace
 expect 0 verify new.kvf dbname=store
+
+# Who reads a store behind such a link has no result, and no file: the end of a COPY is its end only
+# when the server has said so.
+reads() { # RULE ARGS...
+    rule=$1; shift
+    "$TOP/$B/tests/tools/pgproxy" "$rule" -- "$K" "$@" >out 2>err </dev/null; got=$?
+    equal "$(sed 's/.*fired //' counts)" 1 "$* behind $rule did not fire"
+    [ "$got" -eq 4 ] || [ "$got" -eq 5 ] || die "$* behind $rule: exit $got"
+    grep -q '^next: ' err || die "$* behind $rule: nobody says what to do next"
+    ! grep -q 'equal' out || die "$* behind $rule: compared what was cut"
+}
+for rule in 'cut-before server 1 H' 'cut-before server 1 d' 'cut-within server 1 d' 'cut-before server 1000 d' \
+    'cut-within server 2000 d' 'cut-before server 1 c' 'cut-after server 1 c' 'cut-before server 1 C COPY (SELECT' \
+    'fail 53100 1 COPY (SELECT' 'fail 57014 1 COPY (SELECT'; do
+    reads "$rule" backup dbname=store no.kvf
+    [ ! -e no.kvf ] || die "a backup behind $rule"
+    reads "$rule" verify new.kvf dbname=store
+    reads "$rule" diff dbname=store new.kvf
+done
+for rule in 'cut-before server 1 D SELECT value' 'cut-within server 1 D SELECT value' 'cut-before server 1 C SELECT value'; do
+    reads "$rule" get dbname=store n 7
+    [ ! -s out ] || die "a value behind $rule"
+done
 exit 0

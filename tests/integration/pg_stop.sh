@@ -100,4 +100,34 @@ let_go
 expect 0 verify more.kvf dbname=store
 expect 0 import t.kvf dbname=store --replace
 expect 0 verify t.kvf dbname=store
+
+# Nobody waits for ever: who holds the lock is named, and what is live stays so.
+waits() { # WHAT ARGS...: with a twentieth of the patience that kvferry has
+    what=$1; shift
+    KVF_FAILPOINT_PATIENCE=1500 "$TOP/$B/tests/kvferry" "$@" >out 2>err </dev/null; got=$?
+    [ "$got" -eq 5 ] || die "$what: exit $got"
+    says 'lock timeout'
+    says 'Open transactions: process'
+    says "a report of user postgres"
+    says 'pg_terminate_backend('
+}
+export PGAPPNAME='a report'
+hold store 'SELECT count(*) FROM kv'
+unset PGAPPNAME
+waits "a commit behind a reader" import more.kvf dbname=store --replace
+says 'The live data are as they were; what was staged is kept for the next run. Open'
+expect 0 verify t.kvf dbname=store
+let_go
+expect 0 abort dbname=store
+run=$("$K" rollback -n --json dbname=store | jq -r .result.confirm)
+export PGAPPNAME='a report'
+hold store 'SELECT * FROM kvferry.control FOR UPDATE; SELECT count(*) FROM kv'
+unset PGAPPNAME
+waits "a rollback behind another session" rollback dbname=store --confirm "$run"
+says 'Nothing was changed. Open'
+waits "an import behind another session" import more.kvf dbname=store --replace
+let_go
+expect 0 verify t.kvf dbname=store
+expect 0 import more.kvf dbname=store --replace
+expect 0 verify more.kvf dbname=store
 echo "REPORT stopped after $longest ms at most"
