@@ -331,18 +331,15 @@ static enum kvf_status describe_other(struct kvf_pgs *s, int64_t oid, char *buf,
 	return st;
 }
 
-enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
-				struct kvf_err *err)
+/* What stands in the way of a table of ours in the place of `oid`. */
+static enum kvf_status find_blocker(struct kvf_pgs *s, int64_t oid, int *fits, char *buf,
+				    size_t size, struct kvf_err *err)
 {
-	int64_t oid = 0;
-	enum kvf_status st;
+	enum kvf_status st = KVF_OK;
 
-	if (s->pg.dialect->pointed)
-		return kvf_roach_blocker(s, has, fits, buf, size, err);
-	st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
-	*has = oid != 0;
+	buf[0] = '\0';
 	*fits = 0;
-	if (!st && oid)
+	if (oid)
 		st = has_our_layout(s, oid, fits, err);
 	if (!st)
 		st = kvf_pgs_find_read_only(s, buf, size, err);
@@ -358,6 +355,27 @@ enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *bu
 		st = find_taken_names(s, oid, buf, size, err);
 	if (!st && !buf[0] && oid)
 		st = kvf_pgs_find_attached(s, oid, buf, size, err);
+	return st;
+}
+
+enum kvf_status kvf_pgs_blocker(struct kvf_pgs *s, int *has, int *fits, char *buf, size_t size,
+				struct kvf_err *err)
+{
+	int64_t oid = 0, now;
+	enum kvf_status st;
+
+	if (s->pg.dialect->pointed)
+		return kvf_roach_blocker(s, has, fits, buf, size, err);
+	do {
+		st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
+		if (!st)
+			st = find_blocker(s, oid, fits, buf, size, err);
+		now = oid;
+		/* What was found may be the table that another run has just published. */
+		if (!st && buf[0])
+			st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &now, err);
+	} while (!st && now != oid);
+	*has = oid != 0;
 	return st;
 }
 
