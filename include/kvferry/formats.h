@@ -61,7 +61,8 @@ KVF_API void kvf_formats_free(struct kvf_formats *f);
 /*
  * The application "" with its one package "tables": one kind per table,
  * partition = its name, key = its key columns, value = msgpack map of all
- * columns (docs/tables.md).  The shapes are borrowed from the source.
+ * columns (docs/tables.md).  `tables`, their names and all that hangs on them are
+ * borrowed: they must outlive the application.
  */
 KVF_API KVF_MUST_CHECK enum kvf_status
 kvf_exact_application(const struct kvf_table *tables, size_t n, struct kvf_application **out,

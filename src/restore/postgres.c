@@ -194,11 +194,12 @@ static enum kvf_status pgr_check(struct kvf_restore *r, struct kvf_err *err)
 	enum kvf_status st = KVF_OK;
 	size_t i;
 
-	for (i = 0; i < r->ntables && !st; i++) {
+	for (i = 0; i < r->ntables && !st; i++)
 		st = find_place(p, &r->tables[i], err);
-		if (!st)
-			st = look(p, &r->tables[i], err);
-	}
+	if (!st)
+		st = kvf_pgr_may(p, err);
+	for (i = 0; i < r->ntables && !st; i++)
+		st = look(p, &r->tables[i], err);
 	if (!st)
 		st = kvf_source_over_postgres(&p->pg, p->conn, &r->quiet, &source, err);
 	for (i = 0; i < r->ntables && !st; i++)

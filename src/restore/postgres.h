@@ -153,6 +153,11 @@ kvf_pgr_plan_table(struct kvf_pgr *p, struct kvf_restore_table *t,
 KVF_MUST_CHECK enum kvf_status kvf_pgr_run(struct kvf_pgr *p, enum kvf_pgr_phase from,
 					   enum kvf_pgr_phase to, struct kvf_err *err);
 
+/* ---- postgres_may.c -------------------------------------------------------------- */
+
+/* KVF_EPREFLIGHT names every privilege that is missing.  The tables know their places. */
+KVF_MUST_CHECK enum kvf_status kvf_pgr_may(struct kvf_pgr *p, struct kvf_err *err);
+
 /* ---- postgres_left.c ------------------------------------------------------------- */
 
 /* List a statement that none of the others knows. */

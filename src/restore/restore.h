@@ -7,6 +7,7 @@
  *   sqlite_make.c      its tables and what hangs on them
  *   sqlite_guard.c     what a statement of a stream may do there
  *   postgres.c         PostgreSQL: one transaction of one connection
+ *   postgres_may.c     which privileges are missing
  *   postgres_parse.c   the words of a statement
  *   postgres_expr.c    which expressions of a stream are let through
  *   postgres_table.c   CREATE TABLE, taken apart and put together

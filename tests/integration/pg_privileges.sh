@@ -203,4 +203,20 @@ pg_sql legacy 'DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE $x$CREATE TABLE many_$x$ 
 expect 13 export -t 'many_*' "$R" no.kvf
 says 'lacks 40 privileges to read'
 equal "$(grep -c 'reader lacks SELECT on table many_' err)" 40
+
+# --- back to tables: what is missing there, also of tables that are there already, and nothing is written
+pg_sql postgres 'CREATE DATABASE two' 'CREATE DATABASE back' || exit 1
+pg_sql two 'CREATE SCHEMA x' 'CREATE SCHEMA y' 'CREATE TABLE x.a(id int PRIMARY KEY)' 'CREATE TABLE y.b(id int PRIMARY KEY)' \
+    'CREATE TABLE public.c(id int PRIMARY KEY)' 'INSERT INTO x.a VALUES (1)' || exit 1
+expect 0 export --schema '*' dbname=two two.kvf
+pg_sql back 'CREATE SCHEMA x' 'CREATE TABLE x.a(id int PRIMARY KEY)' 'CREATE ROLE restorer LOGIN' || exit 1
+for dry in --dry-run ''; do
+    expect 13 import --as tables $dry two.kvf "dbname=back user=restorer"
+    says 'user "restorer" lacks privileges: CREATE on database back, CREATE on schema public, CREATE on schema x, USAGE on schema x, ownership of table x.a'
+    says 'Nothing was changed'
+    equal "$(pg_sql back "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname IN ('public', 'y')")" 0
+done
+pg_sql back 'GRANT CREATE ON DATABASE back TO restorer' 'GRANT CREATE ON SCHEMA public TO restorer' 'GRANT USAGE, CREATE ON SCHEMA x TO restorer' \
+    'ALTER TABLE x.a OWNER TO restorer' || exit 1
+expect 0 import --as tables two.kvf "dbname=back user=restorer"
 exit 0
