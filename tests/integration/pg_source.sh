@@ -218,6 +218,16 @@ PGPASSWORD=right expect 0 export -t big --overwrite 'dbname=postgres user=poor' 
 pg_sql postgres "ALTER ROLE poor CONNECTION LIMIT 2"
 PGPASSWORD=right expect 0 export -j 5 -t big --overwrite 'dbname=postgres user=poor' few.kvf
 says '2 connections only'
+pg_sql postgres "ALTER ROLE poor CONNECTION LIMIT 1"
+PGPASSWORD=right expect 0 export -j 3 -t big --overwrite 'dbname=postgres user=poor' one.kvf
+says '1 connection only'
+expect 0 verify few.kvf one.kvf
+# ... or the snapshot may not be shared
+pg_sql postgres "ALTER ROLE poor CONNECTION LIMIT -1" 'REVOKE EXECUTE ON FUNCTION pg_export_snapshot FROM PUBLIC'
+PGPASSWORD=right expect 0 export -j 3 -t big --overwrite 'dbname=postgres user=poor' one.kvf
+says 'one connection only, because the snapshot cannot be shared'
+expect 0 verify few.kvf one.kvf
+pg_sql postgres 'GRANT EXECUTE ON FUNCTION pg_export_snapshot TO PUBLIC'
 pg_sql postgres 'ALTER ROLE poor CONNECTION LIMIT 0'
 PGPASSWORD=right fails 'too many connections' -t big 'dbname=postgres user=poor'
 says 'Wait until connections are free'
