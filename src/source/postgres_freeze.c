@@ -214,18 +214,24 @@ enum kvf_status kvf_postgres_frozen(struct kvf_source *base, struct kvf_freeze *
 	return st;
 }
 
+/* Arguments $1 to $6: whose freeze it is, from now on. */
+static void add_owner(struct kvf_pg_args *a, const struct kvf_freeze_request *q)
+{
+	kvf_pg_text(a, q->run);
+	kvf_pg_text(a, q->host);
+	kvf_pg_text(a, q->who);
+	kvf_pg_text(a, KVF_VERSION);
+	kvf_pg_number(a, kvf_now_us());
+	kvf_pg_text(a, q->stamp);
+}
+
 /* The freeze that is there becomes that of this run; waits for who lifts it. */
 static enum kvf_status stamp_marker(struct freezer *z, const struct kvf_freeze_request *q,
 				    struct kvf_err *err)
 {
 	struct kvf_pg_args a = { 0 };
 
-	kvf_pg_text(&a, q->run);
-	kvf_pg_text(&a, q->host);
-	kvf_pg_text(&a, q->who);
-	kvf_pg_text(&a, KVF_VERSION);
-	kvf_pg_number(&a, kvf_now_us());
-	kvf_pg_text(&a, q->stamp);
+	add_owner(&a, q);
 	return query(z, "freeze",
 		     "UPDATE kvferry_freeze.marker SET run = $1, host = $2, who = $3,"
 		     " tool = $4, at = $5, stamp = $6 WHERE id = 1",
@@ -269,12 +275,7 @@ static enum kvf_status create_objects(struct freezer *z, const struct kvf_freeze
 	}
 	PQfreemem(body);
 	PQfreemem(literal);
-	kvf_pg_text(&a, q->run);
-	kvf_pg_text(&a, q->host);
-	kvf_pg_text(&a, q->who);
-	kvf_pg_text(&a, KVF_VERSION);
-	kvf_pg_number(&a, kvf_now_us());
-	kvf_pg_text(&a, q->stamp);
+	add_owner(&a, q);
 	kvf_pg_text(&a, q->over);
 	kvf_pg_text(&a, q->store);
 	return st ? st

@@ -220,7 +220,6 @@ enum kvf_status kvf_roach_leftovers(struct kvf_store *base, struct kvf_leftovers
 	char schema[64], table[64];
 	struct kvf_control c;
 	PGresult *res = NULL;
-	int64_t marks = 0;
 	enum kvf_status st = kvf_pgs_control(base, &c, err);
 	int i;
 
@@ -233,12 +232,5 @@ enum kvf_status kvf_roach_leftovers(struct kvf_store *base, struct kvf_leftovers
 			st = count_table(s, schema, table, l, err);
 	}
 	PQclear(res);
-	if (!st)
-		st = kvf_pg_ask(&s->pg, s->conn, &marks,
-				"SELECT sum(length(p.marks))::int8 FROM kvferry.progress p,"
-				" kvferry.control c WHERE p.gen = c.active",
-				NULL, err);
-	l->marks = (uint64_t)marks;
-	l->way_back = !st && c.state == KVF_RUN_LIVE && (c.prev || c.prev_legacy);
-	return st;
+	return st ? st : kvf_pgs_left_beside(s, &c, l, err);
 }

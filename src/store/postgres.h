@@ -72,6 +72,7 @@ struct kvf_pgs {
 	atomic_int halt;
 	PGconn *conn;
 	int table_given, blind;          /* the control row, which names it, may not be read */
+	int touched;                     /* kvferry's tables were seen */
 	char schema[64], table[64];      /* of the live table */
 	char live[2 * KVF_PG_QUOTED];    /* the same, quoted */
 	unsigned partitions;             /* asked for; 0 = as they are */
@@ -164,6 +165,8 @@ enum kvf_status kvf_pgs_inspect(struct kvf_store *base, struct kvf_store_facts *
 
 /* ---- postgres_look.c ------------------------------------------------------- */
 
+/* A connection, and something to be read: KVF_ENOTFOUND if kvferry never touched the store. */
+enum kvf_status kvf_pgs_ready_to_look(struct kvf_pgs *s, struct kvf_err *err);
 enum kvf_status kvf_pgs_read_control(struct kvf_pgs *s, PGconn *conn, struct kvf_control *c,
 				     struct kvf_err *err);
 enum kvf_status kvf_pgs_read_generation(struct kvf_pgs *s, PGconn *conn, uint64_t gen,
@@ -413,6 +416,9 @@ enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t se
 enum kvf_status kvf_pgs_sweep(struct kvf_store *base, struct kvf_err *err);
 enum kvf_status kvf_pgs_leftovers(struct kvf_store *base, struct kvf_leftovers *l,
 				  struct kvf_err *err);
+/* Of the leftovers: marks, and whether there is a way back. */
+enum kvf_status kvf_pgs_left_beside(struct kvf_pgs *s, const struct kvf_control *c,
+				    struct kvf_leftovers *l, struct kvf_err *err);
 enum kvf_status kvf_pgs_cleanup(struct kvf_store *base, uint64_t seen,
 				const struct kvf_ledger_row *row, struct kvf_err *err);
 enum kvf_status kvf_pgs_legacy(struct kvf_store *base, uint64_t seen, enum kvf_legacy to,

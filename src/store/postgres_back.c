@@ -27,15 +27,10 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 			     struct kvf_control *c, struct kvf_err *err)
 {
 	enum kvf_status st;
-	int has = 0;
 
 	kvf_pgs_stop_loading(s);
 	kvf_pgs_rollback(s, s->conn);
-	st = kvf_pgs_ready(s, err);
-	if (!st)
-		st = kvf_pgs_touched(s, s->conn, &has, err);
-	if (!st && !has)
-		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->pg.name);
+	st = kvf_pgs_ready_to_look(s, err);
 	if (!st)
 		st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
 	if (!st)
@@ -322,6 +317,21 @@ static enum kvf_status count_table(struct kvf_pgs *s, const char *schema, const 
 	return KVF_OK;
 }
 
+enum kvf_status kvf_pgs_left_beside(struct kvf_pgs *s, const struct kvf_control *c,
+				    struct kvf_leftovers *l, struct kvf_err *err)
+{
+	int64_t marks = 0;
+	enum kvf_status st =
+		kvf_pg_ask(&s->pg, s->conn, &marks,
+			   "SELECT sum(length(p.marks))::int8 FROM kvferry.progress p,"
+			   " kvferry.control c WHERE p.gen = c.active",
+			   NULL, err);
+
+	l->marks = (uint64_t)marks;
+	l->way_back = !st && c->state == KVF_RUN_LIVE && (c->prev || c->prev_legacy);
+	return st;
+}
+
 enum kvf_status kvf_pgs_leftovers(struct kvf_store *base, struct kvf_leftovers *l,
 				  struct kvf_err *err)
 {
@@ -330,7 +340,6 @@ enum kvf_status kvf_pgs_leftovers(struct kvf_store *base, struct kvf_leftovers *
 	char schema[64], table[64];
 	struct kvf_control c;
 	PGresult *res = NULL;
-	int64_t marks = 0;
 	enum kvf_status st = kvf_pgs_control(base, &c, err);
 	int i;
 
@@ -347,14 +356,7 @@ enum kvf_status kvf_pgs_leftovers(struct kvf_store *base, struct kvf_leftovers *
 		st = count_table(s, schema, table, l, err);
 	}
 	PQclear(res);
-	if (!st)
-		st = kvf_pg_ask(&s->pg, s->conn, &marks,
-				"SELECT sum(length(p.marks))::int8 FROM kvferry.progress p,"
-				" kvferry.control c WHERE p.gen = c.active",
-				NULL, err);
-	l->marks = (uint64_t)marks;
-	l->way_back = !st && c.state == KVF_RUN_LIVE && (c.prev || c.prev_legacy);
-	return st;
+	return st ? st : kvf_pgs_left_beside(s, &c, l, err);
 }
 
 enum kvf_status kvf_pgs_cleanup(struct kvf_store *base, uint64_t seen,

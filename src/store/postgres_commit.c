@@ -136,16 +136,10 @@ enum kvf_status kvf_pgs_ledger_append(struct kvf_store *base, uint64_t epoch,
 				      const struct kvf_ledger_row *row, struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
-	enum kvf_status st = kvf_pgs_ready(s, err);
-	int has;
+	enum kvf_status st = kvf_pgs_ready_to_look(s, err);
 
-	if (!st)
-		st = kvf_pgs_touched(s, s->conn, &has, err);
 	if (st)
 		return st;
-	if (!has)
-		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's",
-				s->pg.name);
 	if (!epoch)
 		return kvf_pgs_insert_ledger(s, row, err);
 	st = kvf_pgs_begin_write(s, &s->pg, s->conn, s->pg.dialect->begin, KVF_PGS_DURABLE,

@@ -16,6 +16,13 @@
 
 /* ---- looking --------------------------------------------------------------------- */
 
+/* Arguments: where the record of `g`, which outlives them, lies. */
+static void add_record(struct kvf_pg_args *a, const struct kvf_generation *g)
+{
+	kvf_pg_bytes(a, (struct kvf_bytes){ g->version_part, g->version_part_len });
+	kvf_pg_bytes(a, (struct kvf_bytes){ g->version_key, g->version_key_len });
+}
+
 /* What the message names: the first row of others, or what the record says. */
 static enum kvf_status look_closer(struct kvf_pgs *s, const char *table,
 				   const struct kvf_generation *g, struct kvf_early_look *l,
@@ -26,8 +33,7 @@ static enum kvf_status look_closer(struct kvf_pgs *s, const char *table,
 	char sql[640];
 	enum kvf_status st;
 
-	kvf_pg_bytes(&a, (struct kvf_bytes){ g->version_part, g->version_part_len });
-	kvf_pg_bytes(&a, (struct kvf_bytes){ g->version_key, g->version_key_len });
+	add_record(&a, g);
 	snprintf(sql, sizeof(sql),
 		 "SELECT partition_key, key, value FROM %s WHERE %s (partition_key = $1 AND"
 		 " key = $2) ORDER BY partition_key, key LIMIT 1",
@@ -50,8 +56,7 @@ static enum kvf_status look(struct kvf_pgs *s, const char *table,
 	char sql[640];
 	enum kvf_status st;
 
-	kvf_pg_bytes(&a, (struct kvf_bytes){ g->version_part, g->version_part_len });
-	kvf_pg_bytes(&a, (struct kvf_bytes){ g->version_key, g->version_key_len });
+	add_record(&a, g);
 	kvf_pg_bytes(&a, (struct kvf_bytes){ g->version_started, g->version_started_len });
 	snprintf(sql, sizeof(sql),
 		 "SELECT count(*) FILTER (WHERE NOT r), count(*) FILTER (WHERE r), count(*)"
@@ -280,8 +285,7 @@ static enum kvf_status keep(struct kvf_pgs *s, const struct kvf_control *c,
 		s->early = c->early;
 		return KVF_OK;
 	}
-	kvf_pg_bytes(&a, (struct kvf_bytes){ seen->g.version_part, seen->g.version_part_len });
-	kvf_pg_bytes(&a, (struct kvf_bytes){ seen->g.version_key, seen->g.version_key_len });
+	add_record(&a, &seen->g);
 	snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE partition_key = $1 AND key = $2",
 		 seen->table);
 	if (!st && remake)

@@ -13,12 +13,20 @@
 /* KVF_ENOTFOUND when there is nothing to read: kvferry never touched this store. */
 static enum kvf_status must_be_touched(struct kvf_pgs *s, PGconn *conn, struct kvf_err *err)
 {
-	int has;
-	enum kvf_status st = kvf_pgs_touched(s, conn, &has, err);
+	enum kvf_status st = KVF_OK;
 
-	if (!st && !has)
+	if (!s->touched)
+		st = kvf_pgs_touched(s, conn, &s->touched, err);
+	if (!st && !s->touched)
 		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->pg.name);
 	return st;
+}
+
+enum kvf_status kvf_pgs_ready_to_look(struct kvf_pgs *s, struct kvf_err *err)
+{
+	enum kvf_status st = kvf_pgs_ready(s, err);
+
+	return st ? st : must_be_touched(s, s->conn, err);
 }
 
 static uint64_t number(const PGresult *res, int column)
@@ -205,10 +213,8 @@ enum kvf_status kvf_pgs_generation(struct kvf_store *base, enum kvf_scan which,
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	static const struct kvf_pg_args none;
 	PGresult *res;
-	enum kvf_status st = kvf_pgs_ready(s, err);
+	enum kvf_status st = kvf_pgs_ready_to_look(s, err);
 
-	if (!st)
-		st = must_be_touched(s, s->conn, err);
 	if (st)
 		return st;
 	st = kvf_pg_query(&s->pg, s->conn, sql[which], &none, "read", &res, err);
@@ -273,10 +279,8 @@ enum kvf_status kvf_pgs_unit(struct kvf_store *base, enum kvf_scan which, const 
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pg_args a = { 0 };
 	PGresult *res;
-	enum kvf_status st = kvf_pgs_ready(s, err);
+	enum kvf_status st = kvf_pgs_ready_to_look(s, err);
 
-	if (!st)
-		st = must_be_touched(s, s->conn, err);
 	if (st)
 		return st;
 	kvf_pg_text(&a, name);
@@ -307,10 +311,8 @@ enum kvf_status kvf_pgs_progress(struct kvf_store *base, uint64_t n, uint64_t i,
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pg_args a = { 0 };
 	PGresult *res;
-	enum kvf_status st = kvf_pgs_ready(s, err);
+	enum kvf_status st = kvf_pgs_ready_to_look(s, err);
 
-	if (!st)
-		st = must_be_touched(s, s->conn, err);
 	if (st)
 		return st;
 	kvf_pg_number(&a, (int64_t)n);
@@ -338,10 +340,8 @@ enum kvf_status kvf_pgs_applied(struct kvf_store *base, uint64_t *chunks, struct
 	static const struct kvf_pg_args none;
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	PGresult *res;
-	enum kvf_status st = kvf_pgs_ready(s, err);
+	enum kvf_status st = kvf_pgs_ready_to_look(s, err);
 
-	if (!st)
-		st = must_be_touched(s, s->conn, err);
 	if (st)
 		return st;
 	st = kvf_pg_query(&s->pg, s->conn,
@@ -368,11 +368,9 @@ enum kvf_status kvf_pgs_ledger_next(struct kvf_store *base, int64_t after,
 				 &row->host, &row->tool,  &row->app,     &row->document };
 	struct kvf_pg_args a = { 0 };
 	PGresult *res;
-	enum kvf_status st = kvf_pgs_ready(s, err);
+	enum kvf_status st = kvf_pgs_ready_to_look(s, err);
 	int i;
 
-	if (!st)
-		st = must_be_touched(s, s->conn, err);
 	if (st)
 		return st;
 	kvf_pg_number(&a, after);

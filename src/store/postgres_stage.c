@@ -349,11 +349,22 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 	return KVF_OK;
 }
 
+/* A statement that changes one row if we hold the store still: it has? */
+static enum kvf_status was_ours(struct kvf_pgs *s, const PGresult *res, struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st;
+
+	if (kvf_pg_changed(res) == 1)
+		return KVF_OK;
+	st = kvf_pgs_read_control(s, s->conn, &c, err);
+	return st ? st : kvf_store_superseded(&c, err);
+}
+
 enum kvf_status kvf_pgs_beat(struct kvf_store *base, const char *step, struct kvf_err *err)
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pg_args a = { 0 };
-	struct kvf_control c;
 	PGresult *res;
 	enum kvf_status st;
 
@@ -364,11 +375,8 @@ enum kvf_status kvf_pgs_beat(struct kvf_store *base, const char *step, struct kv
 			  "UPDATE kvferry.control SET beat = $1, step = $2 WHERE id = 1 AND"
 			  " epoch = $3 AND state IN ('STAGING', 'SEALED')",
 			  &a, "write", &res, err);
-	if (!st && kvf_pg_changed(res) != 1) {
-		st = kvf_pgs_read_control(s, s->conn, &c, err);
-		if (!st)
-			st = kvf_store_superseded(&c, err);
-	}
+	if (!st)
+		st = was_ours(s, res, err);
 	PQclear(res);
 	return st;
 }
@@ -482,7 +490,6 @@ enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint
 {
 	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_pg_args a = { 0 };
-	struct kvf_control c;
 	PGresult *res;
 	enum kvf_status st;
 
@@ -497,11 +504,8 @@ enum kvf_status kvf_pgs_keep_unit(struct kvf_store *base, const char *name, uint
 			  " $4::bytea FROM c ON CONFLICT (gen, name, n) DO UPDATE SET"
 			  " unit = excluded.unit",
 			  &a, "write", &res, err);
-	if (!st && kvf_pg_changed(res) != 1) {
-		st = kvf_pgs_read_control(s, s->conn, &c, err);
-		if (!st)
-			st = kvf_store_superseded(&c, err);
-	}
+	if (!st)
+		st = was_ours(s, res, err);
 	PQclear(res);
 	return st ? give_up(s, st) : KVF_OK;
 }
