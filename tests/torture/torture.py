@@ -65,8 +65,9 @@ CASES = [
 # takes less than twenty minutes on two processors; the others it tries every one of.
 USUAL = {
     "again-postgres": 60, "term-postgres": 50, "int-postgres": 30, "stop-sqlite": 20, "stop-postgres": 20,
-    "cut-postgres": 400, "meet-sqlite": 30, "meet-postgres": 19, "point-stop-sqlite": 60,
+    "cut-postgres": 300, "meet-sqlite": 30, "meet-postgres": 19, "point-stop-sqlite": 60,
     "point-stop-postgres": 40, "point-meet-postgres": 16, "point-server-postgres": 24,
+    "point-pair-postgres": 200, "point-pair-cockroach": 60, "point-stop-cockroach": 20,
 }
 JOBS = int(os.environ.get("JOBS") or 2)
 EVERY = int(os.environ.get("EVERY") or 0)
