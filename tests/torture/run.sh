@@ -1,9 +1,10 @@
 #!/bin/sh
 # Faults at every occurrence: `make torture`, or
 #
-#     CASES='kill wire' EVERY=5 B=build/release sh tests/torture/run.sh
+#     CASES='kill postgres' EVERY=5 B=build/release sh tests/torture/run.sh
 #
-#   CASES   parts of the names of the cases (default: all; `CASES=list` names them)
+#   CASES   beginnings of the names of cases, or parts of them (default: all; `CASES=list`
+#           names them)
 #   EVERY   only every k-th occurrence of each; 1: every one, which takes hours
 #   MOST    at most so many of each, spread evenly
 #           (default: torture.py says how many of each, about 20 minutes in all)

@@ -189,6 +189,11 @@ def commit():
         " with changes" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
+def means(word, name):
+    """A beginning of names, or else a part of them."""
+    return name.startswith(word) if any(c[0].startswith(word) for c in CASES) else word in name
+
+
 def main():
     # A shell that runs this in the background ignores it, and so would kvferry.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -197,7 +202,7 @@ def main():
         for name, text, *_ in CASES:
             print("%-16s %s" % (name, text))
         return 0
-    cases = [c for c in CASES if not wanted or any(w in c[0] for w in wanted)]
+    cases = [c for c in CASES if not wanted or any(means(w, c[0]) for w in wanted)]
     if not cases:
         raise SystemExit("no case is called that: CASES=list names them")
     begin, streams = time.time(), harness.make_streams()
