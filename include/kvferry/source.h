@@ -44,7 +44,7 @@ KVF_API KVF_MUST_CHECK enum kvf_status kvf_source_schemas(struct kvf_source *s,
 
 /*
  * Which of the tables the caller wants, by patterns of their names: what is not carried is
- * a warning only where one of them matches; else it is told at KVF_LOG_INFO.  To be
+ * a warning only where one of them matches; else it is told at KVF_LOG_INFO at most.  To be
  * called before kvf_source_tables(), which lists them all the same; the patterns must
  * outlive that call.
  */

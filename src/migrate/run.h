@@ -286,8 +286,9 @@ void kvf_heads_differ(const struct kvf_head *was, const struct kvf_head *is, cha
 		      size_t size);
 /* Does a stream's head go with the definitions that the caller named?  Names the field
  * in which it does not. */
-KVF_MUST_CHECK enum kvf_status
-kvf_head_check(const struct kvf_head *h, const struct kvf_application *app, struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status kvf_head_check(const struct kvf_head *h,
+					      const struct kvf_application *app,
+					      struct kvf_err *err);
 /* Leaves `u` empty where the store keeps none. */
 KVF_MUST_CHECK enum kvf_status kvf_units_load(struct kvf_store *store, struct kvf_units *u,
 					      struct kvf_err *err);

@@ -18,6 +18,11 @@ static const struct {
 	{ "3D000", "See the names of the databases with: psql -l" },
 	{ "42501", "Let the owner or an administrator GRANT what is missing, or connect as "
 		   "another user." },
+	{ "22P05", "The database's encoding has no such character: name one whose encoding is "
+		   "UTF8." },
+	{ "22021",
+	  "The text is of no encoding: name a database whose encoding is SQL_ASCII, like "
+	  "the one that it comes from." },
 	{ "25006", "Connect to the primary server, or end its read-only mode "
 		   "(default_transaction_read_only)." },
 	{ "53100", "Free space on the server's disk, then give the same command again." },

@@ -270,7 +270,8 @@ static enum kvf_status pass_largest(struct kvf_pgr *p, const struct kvf_pgr_tabl
 	return kvf_pg_exec(
 		&p->pg, p->conn, "set a sequence", err,
 		"SELECT pg_catalog.setval('%lld'::oid::regclass, x.m, true)"
-		" FROM (SELECT %s(%s)::int8 AS m FROM %s WHERE %s BETWEEN %lld AND %lld) x, %s s"
+		" FROM (SELECT %s(%s)::int8 AS m FROM %s WHERE %s BETWEEN %lld AND %lld) x, %s "
+		"s"
 		" WHERE x.m %s s.last_value OR (x.m = s.last_value AND NOT s.is_called)",
 		(long long)kvf_pg_get_number(res, row, 3), up ? "max" : "min", quoted,
 		own->quoted, quoted, (long long)kvf_pg_get_number(res, row, 4),

@@ -29,13 +29,13 @@ static enum kvf_status add_table(struct kvf_pgr *p, const struct kvf_pgr_table *
 {
 	char *schema = PQescapeLiteral(p->conn, own->schema, strlen(own->schema));
 	char *name = PQescapeLiteral(p->conn, own->name, strlen(own->name));
-	enum kvf_status st = schema && name ? kvf_buf_printf(sql, err, "%s(%s, %s)",
-							     sql->len ? ", " : "WITH t(schema,"
-									       " name) AS "
-									       "(VALUES ",
-							     schema, name)
-					    : kvf_fail_nomem(err);
+	const char *before = sql->len ? ", " : "WITH t(schema, name) AS (VALUES ";
+	enum kvf_status st;
 
+	if (schema && name)
+		st = kvf_buf_printf(sql, err, "%s(%s, %s)", before, schema, name);
+	else
+		st = kvf_fail_nomem(err);
 	PQfreemem(schema);
 	PQfreemem(name);
 	return st;

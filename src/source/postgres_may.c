@@ -99,8 +99,8 @@ static const char of_query[] =
 static const char names[] =
 	" names AS (SELECT m[1] IS NOT NULL AS behind, " FOLDED("m[2]") " AS a, " FOLDED(
 		"m[3]") " AS b, m[4] IS NOT NULL AS called FROM q, pg_catalog.regexp_matches("
-			"q.text, E'((?:from|join|only)\\\\s+)?" NAME
-			"(?:\\\\s*\\\\.\\\\s*" NAME ")?(\\\\s*\\\\()?', 'gi') AS m) ";
+			"q.text, E'((?:from|join|only)\\\\s+)?" NAME "(?:\\\\s*\\\\.\\\\s*" NAME
+			")?(\\\\s*\\\\()?', 'gi') AS m) ";
 /* The columns of relation q.oid that may not be read and are named; all where none is,
  * or all are asked for. */
 static const char of_columns[] =
@@ -162,11 +162,10 @@ static enum kvf_status add_named(struct asked *a, struct kvf_buf *list, const ch
 	int i;
 
 	for (i = 0; !st && i < PQntuples(res); i++)
-		st = PQnfields(res) == 1
-			     ? add_oid(list, kvf_postgres_oid(res, i, 0), err)
-			     : kvf_buf_printf(list, err, ",(%u,%s)",
-					      kvf_postgres_oid(res, i, 0),
-					      PQgetvalue(res, i, 1));
+		st = PQnfields(res) == 1 ? add_oid(list, kvf_postgres_oid(res, i, 0), err)
+					 : kvf_buf_printf(list, err, ",(%u,%s)",
+							  kvf_postgres_oid(res, i, 0),
+							  PQgetvalue(res, i, 1));
 	PQclear(res);
 	return st;
 }

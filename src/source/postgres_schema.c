@@ -256,13 +256,13 @@ static enum kvf_status choose(struct kvf_postgres *s, const PGresult *res,
 		}
 		why = left_out(res, i, own);
 		if (why)
-			kvf_source_log(
-				&s->base,
-				*PQgetvalue(res, i, KIND) == 'f'
-					? kvf_source_left_out(&s->base,
-							      PQgetvalue(res, i, NAME))
-					: KVF_LOG_INFO,
-				"\"%s\" is left out: it is %s", PQgetvalue(res, i, NAME), why);
+			kvf_source_log(&s->base,
+				       *PQgetvalue(res, i, KIND) == 'f'
+					       ? kvf_source_left_out(&s->base,
+								     PQgetvalue(res, i, NAME))
+					       : KVF_LOG_INFO,
+				       "\"%s\" is left out: it is %s", PQgetvalue(res, i, NAME),
+				       why);
 		else
 			st = new_shape(s, res, i, s->nschemas > 0, &s->listed[s->ntables++],
 				       err);

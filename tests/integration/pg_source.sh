@@ -244,6 +244,13 @@ PGCLIENTENCODING=SQL_ASCII "$PG_BIN/psql" -Xq -d ascii -c "CREATE TABLE t(id int
 expect 0 export dbname=ascii ascii.kvf
 says '1 text of this SQL_ASCII database is not UTF-8'
 "$K" cat ascii.kvf | grep -q '"v":"é"' || die "UTF-8 in SQL_ASCII"
+# ... and back, where texts may be anything
+pg_sql postgres "CREATE DATABASE ascii2 ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'" 'CREATE DATABASE utf'
+expect 0 import --as tables ascii.kvf dbname=ascii2
+expect 0 diff ascii.kvf tables:dbname=ascii2
+expect 5 import --as tables ascii.kvf dbname=utf
+says 'encoding is SQL_ASCII'
+says 'Nothing was changed'
 pg_sql postgres "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
 PGCLIENTENCODING=UTF8 pg_sql latin 'CREATE TABLE t(v text)' "INSERT INTO t VALUES ('été')"
 expect 0 export dbname=latin latin.kvf
