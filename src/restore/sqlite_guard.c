@@ -10,6 +10,7 @@
  */
 #include "restore/sqlite.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct guard {
@@ -151,13 +152,28 @@ static int ask(void *ctx, int action, const char *a, const char *b, const char *
 	}
 }
 
+/* Not the statement is wrong, but where it runs. */
+static int is_of_place(int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_BUSY:
+	case SQLITE_CORRUPT:
+	case SQLITE_CANTOPEN:
+	case SQLITE_READONLY:
+	case SQLITE_INTERRUPT: return 1;
+	default: return 0;
+	}
+}
+
 enum kvf_status kvf_restore_guarded(sqlite3 *db, const struct kvf_restore_statement *s,
 				    struct kvf_err *err)
 {
 	struct guard g = { .s = s };
 	sqlite3_stmt *stmt = NULL;
 	const char *tail = "";
-	char name[200];
+	char name[200], doing[300];
 	enum kvf_status st = KVF_OK;
 	int rc;
 
@@ -171,8 +187,12 @@ enum kvf_status kvf_restore_guarded(sqlite3 *db, const struct kvf_restore_statem
 	} else if (!rc) {
 		rc = SQLITE_AUTH;
 	}
-	if (rc) {
-		kvf_bytes_print(kvf_bytes_str(s->ddl->name), name, sizeof(name));
+	kvf_bytes_print(kvf_bytes_str(s->ddl->name), name, sizeof(name));
+	if (rc && is_of_place(rc)) {
+		snprintf(doing, sizeof(doing), "make %s \"%s\"", s->ddl->kind, name);
+		st = kvf_restore_lite_fail((const struct kvf_restore_lite *)s->restore, db,
+					   doing, err);
+	} else if (rc) {
 		st = kvf_restore_refuse(
 			s->table, NULL,
 			"Leave the table out with --exclude-table, or export it again with "

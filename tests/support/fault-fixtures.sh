@@ -68,7 +68,7 @@ each_store_verb() {
 
 # Back to tables: a new file, and one that has an empty table of the same shape.
 each_tables_verb() {
-    tables='SELECT * FROM items; SELECT * FROM "Order Details"; SELECT * FROM tags; SELECT name, sql FROM sqlite_schema ORDER BY name'
+    tables='SELECT name, sql FROM sqlite_schema ORDER BY name; SELECT * FROM tags; SELECT * FROM items; SELECT * FROM "Order Details"'
     share=3
     fixture in.kvf=more.kvf; store_query=$tables none=$(store_query=$tables; store_hash none.db)
     "$1" store "import --as tables" -- "$kv" import --as tables in.kvf sqlite:store.db
