@@ -44,6 +44,9 @@ INSERT INTO graveler_commits VALUES
 	('edge', 'c2', '', E'first\nsecond', '2021-01-01 00:00:00+00', '', '{}', '{}', 2147483647, -5),
 	('edge', 'c3', 'x', repeat('long ', 10000), '2021-01-01 00:00:00+00', 'm3', '{"b": "2", "a": "", "ü": null, "aa": "1"}',
 		ARRAY['c2', '', 'c1'], -1, 7),
+	('edge', 'c4', 'x', 'large', '2021-01-01 00:00:00+00', 'm4',
+		(SELECT jsonb_object_agg('key/' || i, repeat('ü', i)) FROM generate_series(1, 500) i),
+		(SELECT array_agg('parent ' || i ORDER BY i) FROM generate_series(1, 500) i), 0, 8),
 	('gone', 'c9', 'x', 'y', '2021-01-01 00:00:00+00', 'm9', NULL, NULL, 0, 1);
 INSERT INTO graveler_tags VALUES ('edge', 'v/1', 'c1'), ('edge', 'nowhere', NULL), ('gone', 'v9', 'c9');
 INSERT INTO graveler_staging_kv VALUES
@@ -56,7 +59,9 @@ INSERT INTO graveler_staging_kv VALUES
 INSERT INTO gateway_multiparts VALUES
 	('plain', 'a/b', '2021-01-01 00:00:00+00', 's3://x/1', '{"k": "v"}', 'text/plain'),
 	('no/type', 'ü', '1960-01-01 00:00:00+00', 's3://x/2', '{}', NULL),
-	('nothing', '', '2021-01-01 00:00:00+00', NULL, NULL, '');
+	('nothing', '', '2021-01-01 00:00:00+00', NULL, NULL, ''),
+	('large', 'x', '2021-01-01 00:00:00+00', 's3://x/3',
+		(SELECT jsonb_object_agg(i, repeat('v', i)) FROM generate_series(0, 500) i), 'x/y');
 
 INSERT INTO actions_runs VALUES
 	('edge', '20210101000000AZaz09_-', 'pre-commit', '2021-01-01 00:00:00+00', '2021-01-01 00:00:01+00', 'main', 'c1', '', true),

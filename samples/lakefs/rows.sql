@@ -2,7 +2,7 @@
 --   psql -v repos=5 -v commits=200 -v branches=20 -v staged=300 -v runs=50
 --        -v users=20 -v seed=1 -f rows.sql
 -- `commits`, `branches`, `staged`, `runs` and `users` are totals.  Each run has
--- three hooks.  generate calls this; the odd cases are in edges.sql.
+-- three hooks.  generate calls this; the odd cases are in edges.sql, and in rejects.sql.
 
 SET timezone = 'UTC';
 BEGIN;

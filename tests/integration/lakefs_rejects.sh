@@ -21,7 +21,7 @@ says published
 "$K" history --json sqlite:lake.db | grep -q "$digest" || die "history does not name what was accepted"
 # All others are there.
 equal "$("$K" cat --keys sqlite:lake.db | grep -c '"partition":"auth","key":"users/')" 4
-equal "$("$K" cat --keys sqlite:lake.db | grep -c '"key":"commits/')" 3
+equal "$("$K" cat --keys sqlite:lake.db | grep -c '"key":"commits/')" 4
 
 # Text that is not UTF-8, which only a database without an encoding can hold.
 pg_sql postgres "CREATE DATABASE ascii ENCODING SQL_ASCII TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"

@@ -17,6 +17,7 @@ def psql(place, sql):
                        check=True, stdout=subprocess.PIPE, env=dict(os.environ, PGTZ="UTC"))
     return p.stdout.decode().split("\n")[:-1]
 
+tables = {}  # of the 17: how many rows
 def rows(table):
     """Rows as dicts of JSON; times as microseconds since 1970, bytes as bytes."""
     columns = [l.split("|") for l in psql(legacy,
@@ -38,6 +39,7 @@ def rows(table):
             if row[name] is not None and kind == "bytea":
                 row[name] = bytes.fromhex(row[name])
         out.append(row)
+    tables[table] = len(out)
     return out
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuv"
@@ -218,6 +220,7 @@ for repo in os.listdir(settings) if settings else []:
         put(partition[repo], "settings/protected_branches", raw)
 
 # compare
+decoded = {}  # messages seen, by type
 bad = 0
 def complain(*words):
     global bad
@@ -240,6 +243,7 @@ for line in psql(store, "SELECT encode(partition_key, 'hex') || ' ' || encode(ke
             complain("raw value differs:", p, k, v, want)
     else:
         got = type(want).FromString(v)
+        decoded[type(want).__name__] = decoded.get(type(want).__name__, 0) + 1
         if got != want:
             complain("differs:", p, k, "\n", got, "\n", want)
         elif got.SerializeToString(deterministic=True) != v:
@@ -248,5 +252,6 @@ for line in psql(store, "SELECT encode(partition_key, 'hex') || ' ' || encode(ke
             complain("unknown fields:", p, k)
 for p, k in expected:
     complain("missing:", p, k)
-print("%d entries, %d complaints" % (seen, bad))
+print("%d entries of %d tables, of which %d have rows, as %d kinds of messages, %d complaints"
+      % (seen, len(tables), sum(n > 0 for n in tables.values()), len(decoded), bad))
 sys.exit(bad > 0)
