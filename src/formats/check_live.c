@@ -182,7 +182,7 @@ static enum kvf_status check_table_record(struct kvf_checker *c,
 		if (st == KVF_OK && !returns)
 			list_add(lost, &nlost, column->name);
 	}
-	if (st != KVF_OK)
+	if (st != KVF_OK || e->package->nback)
 		return st;
 	if (nlost)
 		return kvf_check_add_at(
@@ -204,12 +204,31 @@ static enum kvf_status check_table_record(struct kvf_checker *c,
 static enum kvf_status check_record(struct kvf_checker *c, const struct kvf_check_entry *e,
 				    size_t n, struct kvf_err *err)
 {
+	if (e->record->query && e->package->nback)
+		return KVF_OK;
 	if (e->record->query)
 		return kvf_check_add_at(
 			c, err, KVF_FINDING_NOTE, &e->record->table_pos, e->package, e->record,
 			"way-back-none",
 			"a query has no way back: no table is restored from its entries");
 	return check_table_record(c, e, n, err);
+}
+
+/* Queries of its own lead the package's entries back: what they cannot give again is what
+ * the definition says, and what import --as tables finds. */
+static enum kvf_status check_back(struct kvf_checker *c, const struct kvf_def_package *p,
+				  struct kvf_err *err)
+{
+	enum kvf_status st = kvf_check_add_at(
+		c, err, KVF_FINDING_NOTE, &p->back[0].pos, p, NULL,
+		p->nlost ? "way-back-lossy" : "way-back-exact",
+		"queries lead back to %zu table%s; import --as tables compares what they give",
+		p->nback, p->nback == 1 ? "" : "s");
+
+	for (size_t i = 0; st == KVF_OK && i < p->nlost; i++)
+		st = kvf_check_add_at(c, err, KVF_FINDING_NOTE, &p->back[0].pos, p, NULL,
+				      "way-back-lossy", "cannot return: %s", p->lost[i]);
+	return st;
 }
 
 /* ---- tables that nobody reads ------------------------------------------------------ */
@@ -384,6 +403,9 @@ enum kvf_status kvf_check_live(struct kvf_checker *c, struct kvf_err *err)
 		if (c->entries[i].shape)
 			st = check_record(c, &c->entries[i], n, err);
 	}
+	for (size_t i = 0; st == KVF_OK && i < c->def->npackages; i++)
+		if (c->def->packages[i].nback)
+			st = check_back(c, &c->def->packages[i], err);
 	if (!c->tables)
 		return st;
 	for (size_t i = 0; st == KVF_OK && i < c->ntables; i++)

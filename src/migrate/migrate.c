@@ -336,9 +336,10 @@ static enum kvf_status import_from(struct migrate *m, struct kvf_input *in, stru
 		job.frozen = m->report->frozen.place;
 	job.seen = m->seen;
 
-	for (i = 0; i < m->report->nrecords; i++)
-		if (m->report->records[i].rows != UINT64_MAX)
-			job.total += m->report->records[i].rows;
+	for (i = 0; i < m->report->nrecords && m->report->records[i].rows != UINT64_MAX; i++)
+		job.total += m->report->records[i].rows;
+	if (i < m->report->nrecords)
+		job.total = 0; /* nobody knows how many rows a query gives */
 	st = kvf_import_run(&job, err);
 	m->start_over = job.start_over;
 	m->overtaken = job.overtaken;

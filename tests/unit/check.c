@@ -649,6 +649,9 @@ static void the_way_back_is_exact_only_where_every_column_returns(void **state)
 		  "only the rows" },
 		{ "    query: \"SELECT * FROM t\"\n",
 		  "      price: decimal\n      born: string\n", "way-back-none", "" },
+		{ "    query: \"SELECT * FROM t\"\n",
+		  "      price: decimal\nback: {t: SELECT 1}\nlost: [when it was born]\n",
+		  "way-back-lossy", "queries lead back to 1 table;" },
 	};
 	struct kvf_table t = four_columns();
 

@@ -7,7 +7,8 @@
 
 #define APPLICATION                                                                            \
 	"application: a\npackages: [p]\nstore: {schema: 1}\n"                                  \
-	"args: {x: {type: text}, y: {type: integer, default: \"SELECT 1\"}}\n"
+	"args: {x: {type: text}, y: {type: integer, default: \"SELECT 1\"}}\n"                  \
+	"with: {ours: SELECT 7 AS k}\n"
 
 /* The query of record r as a source is to see it. */
 static void query(const char *with, const char *text, const char *const *values,
@@ -50,6 +51,11 @@ static void a_query_takes_along_what_it_names(void **state)
 	query(with, "WITH z AS (SELECT k FROM one) SELECT k FROM z", NULL,
 	      "p.yaml:9:12: a query that begins with WITH cannot name one of the package's "
 	      "\"with\"");
+	query("with: {mine: SELECT k FROM ours}\n", "SELECT k FROM mine", NULL,
+	      "WITH ours AS (SELECT 7 AS k\n), mine AS (SELECT k FROM ours\n)\n"
+	      "SELECT k FROM mine");
+	query("with: {ours: SELECT 1}\n", "SELECT k FROM ours", NULL,
+	      "p.yaml:3:8: the query \"ours\" has its name already, in application.yaml:5");
 	query("with: {One: SELECT 1}\n", "SELECT k FROM One", NULL,
 	      "p.yaml:3:8: \"One\" must be a name of SQL without quotes: small letters, digits "
 	      "and _");
