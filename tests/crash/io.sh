@@ -48,10 +48,12 @@ faults() { # KIND NAME -- COMMAND...
     FAULT_CALLS=fsync fault_name="$name, fsync: EIO"
     loop "$@"
     unset FAULT_NO_AGAIN
+    usual=$many many=100000 # every one of these
     FAULT_CALLS=open FAULT_ERRNO=24 fault_name="$name, open: EMFILE"
     loop "$@"
     FAULT_CALLS=thread FAULT_ERRNO=11 fault_name="$name, a thread cannot start"
     loop "$@"
+    many=$usual
     FAULT_MODE=sticky
     for call in write,pwrite,fallocate,ftruncate fsync rename; do
         FAULT_CALLS=$call FAULT_ERRNO=28 fault_name="$name, $call: ENOSPC for ever"
