@@ -41,7 +41,8 @@ static enum kvf_status unmatched(const char *option, const char *pattern,
 		kvf_err_hint(err, "Did you mean '%s'?", near);
 	else
 		kvf_err_hint(err, "* stands for any characters, ? for one; a table of a "
-				  "schema that --schema named is called SCHEMA.TABLE.");
+				  "schema that --schema named is called SCHEMA.TABLE. The "
+				  "store's table has the option --table-name.");
 	free(names);
 	return KVF_EUSAGE;
 }

@@ -177,8 +177,9 @@ enum kvf_status kvf_roach_blocker(struct kvf_pgs *s, int *has, int *fits, char *
 			 "for PostgreSQL");
 	else if (*has && !*fits)
 		snprintf(buf, size,
-			 "%.140s is something else than a table (partition_key bytea, key "
-			 "bytea, value bytea, PRIMARY KEY (partition_key, key))",
+			 "%.140s is no table (partition_key bytea, key bytea, value bytea,"
+			 " PRIMARY KEY (partition_key, key)); --table-name publishes under "
+			 "another name",
 			 live);
 	return KVF_OK;
 }

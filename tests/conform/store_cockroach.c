@@ -237,7 +237,7 @@ static void a_table_that_a_lost_session_still_makes_is_waited_for(void **state)
 		"cut-after client 1 Q CREATE TABLE IF NOT EXISTS kvferry.control",
 	};
 	struct kvf_store *s;
-	char value[8];
+	char value[24];
 	size_t i;
 
 	(void)state;

@@ -53,6 +53,11 @@ expect 0 verify tables:cockroachdb:dbname=legacy cockroachdb:dbname=store
 [ "$(pg_sql store 'SELECT table_schema FROM kvferry.live')" = kvferry_g2 ] || die "kvferry.live"
 expect 13 import --replace --partitions 3 a.kvf cockroachdb:dbname=store
 says "--partitions is for PostgreSQL"
+pg_sql postgres "CREATE DATABASE taken" && pg_sql taken "CREATE VIEW kv AS SELECT 1 AS a" || exit 1
+expect 13 import a.kvf cockroachdb:dbname=taken
+says 'is no table (partition_key bytea'
+says --table-name
+[ "$(pg_sql taken "SELECT count(*) FROM pg_namespace WHERE nspname ~ '^kvferry'")" = 0 ] || die "a refused import has written"
 expect 2 export cockroachdb://legacy:secret@x:port/y d.kvf
 grep -q secret out err && die "a password is printed"
 
