@@ -198,6 +198,9 @@ struct kvf_env {
 	void (*log)(void *ctx, enum kvf_log_level level, const char *message);
 	void (*progress)(void *ctx, const struct kvf_progress *progress);
 	void (*event)(void *ctx, const struct kvf_event *event);
+	const char *session; /* how database servers name our sessions; NULL = "kvferry".
+				kvf_migrate(), kvf_rollback() and kvf_drop_legacy() have
+				names of their own. */
 };
 
 /* "0.1.0"; the version of the library that is running. */

@@ -376,10 +376,13 @@ kvf_store_commit(struct kvf_store *s, uint64_t schema, struct kvf_bytes version_
 /*
  * From now on kvf_store_commit() asks `look` in its transaction, when nobody else
  * can write to the store any more: any status but KVF_OK gives the commit up,
- * and is its status.  `look` may ask kvf_store_changes(), and may not write.
+ * and is its status.  `look` may ask kvf_store_changes(), and may not write.  It is
+ * known to take that many `seconds`: a server that keeps the store gives it three
+ * times as long and 15 seconds more, and then takes us for a process that was stopped.
  */
 typedef enum kvf_status kvf_look_fn(void *ctx, struct kvf_store *s, struct kvf_err *err);
-KVF_API void kvf_store_before_commit(struct kvf_store *s, kvf_look_fn *look, void *ctx);
+KVF_API void kvf_store_before_commit(struct kvf_store *s, kvf_look_fn *look, void *ctx,
+				     double seconds);
 
 /* After commit: drop what is no longer needed (older generations, progress). */
 KVF_API KVF_MUST_CHECK enum kvf_status kvf_store_gc(struct kvf_store *s, struct kvf_err *err);

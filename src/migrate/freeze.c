@@ -16,6 +16,7 @@
 #include "migrate/ledger.h"
 
 #include "base/failpoint.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -276,6 +277,7 @@ enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_er
 	/* Whoever has taken the store has frozen or written the source too: the first
 	 * says more. */
 	enum kvf_status st = kvf_store_beat(store, "publish", err);
+	double begun;
 
 	if (st)
 		return st;
@@ -286,7 +288,12 @@ enum kvf_status kvf_still_hold(void *ctx, struct kvf_store *store, struct kvf_er
 	KVF_FAILPOINT(st, err, "source.held");
 	if (!st)
 		st = check_freeze(s, err);
-	return st || !*s->source ? st : check_source(s, err);
+	if (st || !*s->source)
+		return st;
+	begun = kvf_monotonic();
+	st = check_source(s, err);
+	kvf_store_before_commit(store, kvf_still_last_look, s, kvf_monotonic() - begun);
+	return st;
 }
 
 enum kvf_status kvf_still_last_look(void *ctx, struct kvf_store *store, struct kvf_err *err)
@@ -301,7 +308,9 @@ enum kvf_status kvf_still_last_look(void *ctx, struct kvf_store *store, struct k
 void kvf_still_end(struct kvf_still *s, enum kvf_status st, struct kvf_err *err)
 {
 	struct kvf_report *r = s->report;
+	struct kvf_freeze now = { 0 };
 	char detail[sizeof(err->detail)];
+	struct kvf_err ignored;
 
 	if (!st && s->held && *s->source && !kvf_source_is_held(*s->source))
 		kvf_report_warn(r,
@@ -309,6 +318,12 @@ void kvf_still_end(struct kvf_still *s, enum kvf_status st, struct kvf_err *err)
 				"around the commit: compare by 'kvferry verify'");
 	if (!st || !r->is_frozen || r->published)
 		return;
+	/* An abort may have lifted it, or another run have gone on with it. */
+	if ((st == KVF_EBUSY || st == KVF_EPREFLIGHT) &&
+	    kvf_freeze_look(s->o->source, s->env, &now, &ignored) == KVF_ENOTFOUND)
+		return;
+	if (*now.run)
+		r->frozen = now;
 	snprintf(detail, sizeof(detail), "%s", err->detail);
 	kvf_err_detail(err,
 		       "%s%sThe source stays frozen by run %s: the next run goes on with it, "

@@ -267,7 +267,7 @@ static enum kvf_status open_both(struct kvf_import *im, struct kvf_err *err)
 				    &im->store, err);
 	}
 	if (!st && im->job->last_look)
-		kvf_store_before_commit(im->store, im->job->last_look, im->job->ctx);
+		kvf_store_before_commit(im->store, im->job->last_look, im->job->ctx, 0);
 	if (!st)
 		kvf_import_claim(im);
 	return st;

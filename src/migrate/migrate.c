@@ -10,6 +10,7 @@
 #include "migrate/run.h"
 
 #include "base/failpoint.h"
+#include "base/session.h"
 #include "base/text.h"
 #include "io/parcel.h"
 #include "par/par.h"
@@ -532,6 +533,7 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 		{ "the store", o->target, 0, -1, 1 },
 		{ "the kept stream", o->keep, 0, -1, 1 },
 	};
+	const struct kvf_env named = kvf_env_named(env, KVF_SESSION_MIGRATE);
 	struct migrate m;
 	enum kvf_status st;
 
@@ -547,7 +549,7 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 				      .source = &m.source };
 	st = kvf_report_init(report, err);
 	if (!st)
-		st = kvf_serial_new(env, &m.serial, err);
+		st = kvf_serial_new(&named, &m.serial, err);
 	if (!st)
 		m.env = m.still.env = kvf_serial_env(m.serial);
 	if (!st && o->lock_wait)
@@ -575,6 +577,8 @@ enum kvf_status kvf_migrate(const struct kvf_options *o, const struct kvf_env *e
 	if (m.exported.nrecords)
 		join_reports(&m);
 out:
+	if (m.serial)
+		kvf_serial_go_on(m.serial); /* the exporter is over */
 	kvf_still_end(&m.still, st, err);
 	kvf_rejects_free(m.rejects);
 	kvf_report_free(&m.exported);

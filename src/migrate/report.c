@@ -154,6 +154,16 @@ int kvf_stopped(const struct kvf_env *env)
 	return env && env->stopped && env->stopped(env->ctx);
 }
 
+struct kvf_env kvf_env_named(const struct kvf_env *env, const char *session)
+{
+	struct kvf_env named = { 0 };
+
+	if (env)
+		named = *env;
+	named.session = session;
+	return named;
+}
+
 enum kvf_status kvf_check_stop(const struct kvf_env *env, struct kvf_err *err)
 {
 	if (kvf_stopped(env))

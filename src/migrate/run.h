@@ -69,6 +69,8 @@ void kvf_tell(const struct kvf_env *env, const char *name, const struct kvf_even
 	      size_t n);
 
 int kvf_stopped(const struct kvf_env *env);
+/* The same, with a name for sessions (base/session.h). */
+struct kvf_env kvf_env_named(const struct kvf_env *env, const char *session);
 /* KVF_EINTERRUPTED when somebody asked to stop. */
 KVF_MUST_CHECK enum kvf_status kvf_check_stop(const struct kvf_env *env, struct kvf_err *err);
 void kvf_logf(const struct kvf_env *env, enum kvf_log_level level, const char *fmt, ...)

@@ -70,6 +70,7 @@ enum kvf_status kvf_serial_new(const struct kvf_env *outer, struct kvf_serial **
 		s->env.threads = outer->threads;
 		s->env.memory = outer->memory;
 		s->env.scratch = outer->scratch;
+		s->env.session = outer->session;
 		s->env.log = outer->log ? serial_log : NULL;
 		s->env.progress = outer->progress ? serial_progress : NULL;
 		s->env.event = outer->event ? serial_event : NULL;

@@ -7,6 +7,7 @@
  */
 #include "pg/pg.h"
 
+#include "base/session.h"
 #include "base/text.h"
 #include "pg/dialect.h"
 
@@ -33,7 +34,6 @@ static const struct {
 	{ "keepalives_interval", "10", NULL },
 	{ "keepalives_count", "3", NULL },
 	{ "tcp_user_timeout", "60000", NULL },
-	{ "fallback_application_name", "kvferry", NULL },
 };
 #define NDEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 
@@ -107,6 +107,7 @@ enum kvf_status kvf_pg_init(struct kvf_pg *pg, const char *place, enum kvf_statu
 	memset(pg, 0, sizeof(*pg));
 	pg->env = env;
 	pg->side = side;
+	pg->session = env && env->session ? env->session : KVF_SESSION;
 	pg->dialect = kvf_pg_dialect_of(place);
 	scheme = scheme_of_libpq(pg, &place);
 	if (asprintf(&pg->conninfo, "%s%s", scheme, place) < 0) {
@@ -298,7 +299,7 @@ static enum kvf_status wait_for_connection(const struct kvf_pg *pg, PGconn *conn
 /* Begin with every parameter, ours before those of the place. */
 static PGconn *start(const struct kvf_pg *pg)
 {
-	const char *keywords[NDEFAULTS + 4], *values[NDEFAULTS + 4];
+	const char *keywords[NDEFAULTS + 5], *values[NDEFAULTS + 5];
 	size_t i, n = 0;
 
 	for (i = 0; i < NDEFAULTS; i++) {
@@ -307,6 +308,8 @@ static PGconn *start(const struct kvf_pg *pg)
 		keywords[n] = defaults[i].keyword;
 		values[n++] = defaults[i].value;
 	}
+	keywords[n] = "fallback_application_name";
+	values[n++] = pg->session;
 	if (pg->port) {
 		keywords[n] = "port";
 		values[n++] = pg->port;

@@ -71,3 +71,30 @@ void kvf_pg_name_holders(const struct kvf_pg *pg, const PGconn *waited, struct k
 	PQclear(res);
 	PQfinish(conn);
 }
+
+int kvf_pg_end_sessions(const struct kvf_pg *pg, const char *session)
+{
+	struct kvf_pg quiet = *pg;
+	struct kvf_pg_args a = { 0 };
+	PGconn *conn = NULL;
+	int64_t n = 0;
+	enum kvf_status st;
+
+	if (pg->dialect->pointed)
+		return 0;
+	quiet.env = NULL;
+	quiet.deadline = 0;
+	kvf_pg_text(&a, session);
+	st = kvf_pg_connect(&quiet, &conn, NULL);
+	if (!st)
+		st = kvf_pg_ask(&quiet, conn, &n,
+				"SELECT count(*) FILTER (WHERE pg_catalog.pg_terminate_backend("
+				"pid)) FROM pg_catalog.pg_stat_activity WHERE datname ="
+				" pg_catalog.current_database() AND pid <>"
+				" pg_catalog.pg_backend_pid() AND application_name = $1 AND"
+				" xact_start IS NOT NULL AND pg_catalog.pg_has_role(usename,"
+				" 'MEMBER')",
+				&a, NULL);
+	PQfinish(conn);
+	return !st && n > 0;
+}

@@ -31,6 +31,7 @@ struct kvf_pg {
 	double deadline;      /* of the monotonic clock: from then on it is as if we had
 				 been asked to stop; 0 = none */
 	const char *port;     /* where the place has none; NULL = libpq's */
+	const char *session;  /* application_name, unless the place or PGAPPNAME has one */
 	char *conninfo;       /* may hold a password: never printed */
 	char name[256];       /* "SCHEME://HOST:PORT/DB": for messages */
 };
@@ -136,6 +137,9 @@ enum kvf_status kvf_pg_fail(const struct kvf_pg *pg, const PGconn *conn, const P
  * transactions into err's detail, and how to end one into its hint; best effort, by another
  * connection than that which `waited`. */
 void kvf_pg_name_holders(const struct kvf_pg *pg, const PGconn *waited, struct kvf_err *err);
+/* End other sessions of this name that have a transaction open in the database of the
+ * place: somebody who was stopped has left them.  0 if there is none that we may end. */
+int kvf_pg_end_sessions(const struct kvf_pg *pg, const char *session);
 /* "cannot connect: no answer within N seconds". */
 enum kvf_status kvf_pg_silent(const struct kvf_pg *pg, int seconds, struct kvf_err *err);
 /* Does this err->code say that the connection is gone? */

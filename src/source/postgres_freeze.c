@@ -17,6 +17,7 @@
 #include "source/postgres.h"
 
 #include "base/failpoint.h"
+#include "base/session.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -414,8 +415,8 @@ static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
 	return st;
 }
 
-static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
-				   const char *stamp, struct kvf_freeze *f, struct kvf_err *err)
+static enum kvf_status lift(const char *place, const struct kvf_env *env, const char *stamp,
+			    struct kvf_freeze *f, struct kvf_err *err)
 {
 	static const char drop[] =
 		"DO $$ DECLARE t record; BEGIN FOR t IN SELECT n.nspname, c.relname FROM"
@@ -448,6 +449,26 @@ static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
 	return st;
 }
 
+/* The run that it was made for is over: if it was stopped, and still reads, its sessions
+ * are in the way. */
+static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
+				   const char *stamp, struct kvf_freeze *f, struct kvf_err *err)
+{
+	struct kvf_err first;
+	struct kvf_pg pg;
+	enum kvf_status st = lift(place, env, stamp, f, &first);
+
+	if (st == KVF_EPREFLIGHT && strcmp(first.code, "55P03") == 0 &&
+	    !kvf_pg_init(&pg, place, KVF_ESOURCE, env, NULL)) {
+		if (kvf_pg_end_sessions(&pg, KVF_SESSION_MIGRATE))
+			st = lift(place, env, stamp, f, &first);
+		kvf_pg_release(&pg);
+	}
+	if (st && err)
+		*err = first;
+	return st;
+}
+
 /* ---- who else could write ------------------------------------------------------------ */
 
 /* Names and numbers of those who could.  Of other users' sessions a role without
@@ -457,7 +478,8 @@ static const char sessions[] =
 	" coalesce(a.usename::text, '?'), count(*)::text,"
 	" coalesce(pg_catalog.host(a.client_addr), '') FROM pg_catalog.pg_stat_activity a"
 	" WHERE a.datname = pg_catalog.current_database() AND a.pid <>"
-	" pg_catalog.pg_backend_pid() AND coalesce(a.application_name, '') <> 'kvferry' AND"
+	" pg_catalog.pg_backend_pid() AND coalesce(a.application_name, '') !~ '^kvferry( |$)' "
+	"AND"
 	" NOT pg_catalog.pg_is_in_recovery() AND (a.backend_type IS NULL OR a.backend_type ="
 	" 'client backend' OR a.backend_type LIKE 'logical replication%worker') AND"
 	" (a.usesysid IS NULL OR EXISTS (SELECT 1" TABLES

@@ -14,6 +14,8 @@
 
 #define DOING "keep others from writing"
 #define HOLD_LOCK_MS 5000
+/* Whoever is stopped with it keeps the application from writing no longer than that. */
+#define HOLD_IDLE_MS 600000
 
 /* What our session has locked, as one list; tables only. */
 static const char read_so_far[] =
@@ -60,9 +62,10 @@ enum kvf_status kvf_postgres_hold(struct kvf_source *base, int *held, struct kvf
 	if (!st)
 		st = kvf_pg_exec(
 			&s->pg, s->hold, DOING, &why,
-			"BEGIN READ ONLY; SET LOCAL lock_timeout = %d; LOCK TABLE %s IN SHARE"
+			"BEGIN READ ONLY; SET LOCAL lock_timeout = %d; SET LOCAL"
+			" idle_in_transaction_session_timeout = %d; LOCK TABLE %s IN SHARE"
 			" MODE",
-			HOLD_LOCK_MS, PQgetvalue(res, 0, 0));
+			HOLD_LOCK_MS, HOLD_IDLE_MS, PQgetvalue(res, 0, 0));
 	PQclear(res);
 	*held = !st;
 	if (!st)

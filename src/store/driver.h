@@ -57,6 +57,7 @@ struct kvf_store {
 	/* Called by kvf_store_last_look(). */
 	kvf_look_fn *last_look;
 	void *last_look_ctx;
+	double look_seconds;
 };
 
 struct kvf_cursor {

@@ -304,9 +304,9 @@ enum kvf_pgs_commit { KVF_PGS_STAGED, KVF_PGS_DURABLE };
  * In it, a step that waits for the server alone: the server ends the session of
  * a process that is stopped there.  Before it has acquired and after its commit
  * such a process is nobody whose sessions the next run would end, and holds what
- * that run needs.
+ * that run needs.  `seconds` are what else the step waits for.
  */
-enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, struct kvf_err *err);
+enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, double seconds, struct kvf_err *err);
 /* It has failed: roll it back, and say what is there then (`outcome`, unless *err knows
  * better), and for whom it may have waited in vain. */
 void kvf_pgs_undo(struct kvf_pgs *s, const char *outcome, struct kvf_err *err);
@@ -337,6 +337,13 @@ enum kvf_status kvf_pgs_end(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *
  * of that size. */
 enum kvf_status kvf_pgs_check_size(const struct kvf_pgs *s, const struct kvf_entry *e,
 				   struct kvf_err *err);
+/*
+ * The former owner may be stopped, or cut off, with a transaction open that holds
+ * the control row, or reads its stage: end its sessions, as far as we may.  They are those
+ * that write in kvferry.control, since whoever acquires or aborts stands in line before
+ * that (dialect->lock), and those of ours that have the stage locked: nobody else reads it.
+ */
+enum kvf_status kvf_pgs_evict(struct kvf_pgs *s, uint64_t stage, struct kvf_err *err);
 /* The store is ours: what the handle then knows. */
 void kvf_pgs_acquired(struct kvf_pgs *s, uint64_t epoch, uint64_t stage);
 enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,

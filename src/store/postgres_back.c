@@ -7,6 +7,7 @@
 #include "store/postgres.h"
 
 #include "base/failpoint.h"
+#include "base/session.h"
 #include "base/text.h"
 
 #include <stdio.h>
@@ -19,9 +20,25 @@ static int at_work(const struct kvf_control *c)
 	return c->state == KVF_RUN_STAGING || c->state == KVF_RUN_SEALED;
 }
 
+/* The run that is given up may be stopped: it keeps what it has locked.  Nobody acquires
+ * the store while we stand in that line. */
+static enum kvf_status evict_owner(struct kvf_pgs *s, uint64_t seen, struct kvf_err *err)
+{
+	struct kvf_control c;
+	enum kvf_status st =
+		kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "%s", s->pg.dialect->lock);
+
+	if (!st)
+		st = kvf_pgs_read_control(s, s->conn, &c, err);
+	if (st || c.epoch != seen || !at_work(&c))
+		return st;
+	return kvf_pgs_evict(s, c.stage, err);
+}
+
 /*
  * Begin, if the store is as the caller saw it; else there is no transaction.
- * The row is locked as an acquire would: whoever still loads ends first.
+ * The row is locked as an acquire would: whoever still loads ends first, or is ended
+ * where his run is given up.
  */
 static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 			     struct kvf_control *c, struct kvf_err *err)
@@ -33,6 +50,11 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 	st = kvf_pgs_ready_to_look(s, err);
 	if (!st)
 		st = kvf_pgs_begin_write(s, &s->pg, s->conn, "BEGIN", KVF_PGS_DURABLE, err);
+	/* A process that is stopped in here is not waited for, either. */
+	if (!st)
+		st = kvf_pgs_brief(s, 0, err);
+	if (!st && aborts)
+		st = evict_owner(s, seen, err);
 	if (!st)
 		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
 				 "SET LOCAL search_path = pg_catalog;"
@@ -41,9 +63,6 @@ static enum kvf_status begin(struct kvf_pgs *s, uint64_t seen, int aborts,
 		st = kvf_pgs_read_control(s, s->conn, c, err);
 	if (!st && (c->epoch != seen || !(aborts ? kvf_store_gives_up(c) : !at_work(c))))
 		st = kvf_store_held(c, err);
-	/* A process that is stopped from here on is not waited for, either. */
-	if (!st)
-		st = kvf_pgs_brief(s, err);
 	if (st)
 		kvf_pgs_undo(s, "Nothing was changed.", err);
 	return st;
@@ -149,11 +168,37 @@ enum kvf_status kvf_pgs_marks(struct kvf_store *base, uint64_t n, uint64_t i,
 
 /* ---- rollback ------------------------------------------------------------------ */
 
+/*
+ * Are the live data those that the caller has counted?  That takes its time, and the
+ * server ends who is silent so long with the control row locked.  So it comes before the
+ * transaction, which then asks whether a row was written since.
+ */
+static enum kvf_status count_live(struct kvf_pgs *s, uint64_t seen,
+				  const struct kvf_totals *live, struct kvf_err *err)
+{
+	struct kvf_totals now;
+	struct kvf_control c;
+	enum kvf_status st;
+
+	kvf_pgs_stop_loading(s);
+	kvf_pgs_rollback(s, s->conn);
+	st = kvf_store_control(&s->base, &c, err);
+	if (st || c.epoch != seen) /* begin() says it */
+		return st;
+	st = kvf_pgs_live_begin(s, err);
+	if (!st)
+		st = kvf_store_totals(&s->base, KVF_SCAN_LIVE, &now, err);
+	if (st || kvf_totals_equal(&now, live))
+		return st;
+	/* Or has somebody else rolled back meanwhile? */
+	st = kvf_store_control(&s->base, &c, err);
+	return st || c.epoch != seen ? st : kvf_store_written(live, &now, err);
+}
+
 static enum kvf_status check_way_back(struct kvf_pgs *s, const struct kvf_control *c,
 				      int64_t live_oid, const struct kvf_totals *live,
 				      struct kvf_err *err)
 {
-	struct kvf_totals now;
 	char why[512] = "";
 	enum kvf_status st;
 	int has, fits;
@@ -163,18 +208,12 @@ static enum kvf_status check_way_back(struct kvf_pgs *s, const struct kvf_contro
 	st = kvf_pgs_blocker(s, &has, &fits, why, sizeof(why), err);
 	if (!st && why[0])
 		return kvf_fail(err, KVF_EPREFLIGHT, "%s: %s", s->pg.name, why);
-	/* Readers may go on while we count, writers may not. */
-	if (!st && live_oid)
-		st = kvf_pg_exec(&s->pg, s->conn, "lock the live table", err,
-				 "LOCK TABLE %s IN EXCLUSIVE MODE", s->live);
-	if (!st)
-		st = kvf_store_totals(&s->base, KVF_SCAN_LIVE, &now, err);
-	if (!st && !kvf_totals_equal(&now, live))
-		st = kvf_store_written(live, &now, err);
 	if (!st && live_oid)
 		st = kvf_pg_exec(&s->pg, s->conn, "lock the live table", err,
 				 "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", s->live);
-	return st;
+	if (!st)
+		st = kvf_pgs_live_check(s, err);
+	return st == KVF_EPREFLIGHT ? kvf_store_written(live, live, err) : st;
 }
 
 /*
@@ -236,17 +275,17 @@ static enum kvf_status exchange(struct kvf_pgs *s, const struct kvf_control *c, 
 	return st;
 }
 
-enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t seen,
-					     const struct kvf_totals *live,
-					     const struct kvf_ledger_row *row,
-					     struct kvf_err *err)
+static enum kvf_status roll_back(struct kvf_pgs *s, uint64_t seen,
+				 const struct kvf_totals *live,
+				 const struct kvf_ledger_row *row, struct kvf_err *err)
 {
-	struct kvf_pgs *s = (struct kvf_pgs *)base;
 	struct kvf_generation g = { 0 };
 	struct kvf_control c;
 	int64_t oid;
-	enum kvf_status st = begin(s, seen, 0, &c, err);
+	enum kvf_status st = count_live(s, seen, live, err);
 
+	if (!st)
+		st = begin(s, seen, 0, &c, err);
 	if (st)
 		return st;
 	st = kvf_pgs_oid(s, s->conn, s->schema, s->table, &oid, err);
@@ -265,6 +304,23 @@ enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t se
 	if (!st)
 		st = kvf_pgs_early_again(s, &c, &g, err);
 	return end(s, row, seen, st, err);
+}
+
+enum kvf_status kvf_pgs_rollback_to_previous(struct kvf_store *base, uint64_t seen,
+					     const struct kvf_totals *live,
+					     const struct kvf_ledger_row *row,
+					     struct kvf_err *err)
+{
+	struct kvf_pgs *s = (struct kvf_pgs *)base;
+	enum kvf_status st = roll_back(s, seen, live, row, err);
+
+	/* Another one may be stopped while it counts. */
+	if (st == KVF_ETARGET && err && strcmp(err->code, "55P03") == 0 &&
+	    kvf_pg_end_sessions(&s->pg, KVF_SESSION_ROLLBACK)) {
+		kvf_err_clear(err);
+		st = roll_back(s, seen, live, row, err);
+	}
+	return st;
 }
 
 /* ---- cleaning up ---------------------------------------------------------------- */

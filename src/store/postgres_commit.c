@@ -23,7 +23,7 @@ enum kvf_status kvf_pgs_gc(struct kvf_store *base, struct kvf_err *err)
 	enum kvf_status st = kvf_pgs_begin(s, &s->pg, s->conn, KVF_RUN_LIVE, "UPDATE", err);
 
 	if (!st)
-		st = kvf_pgs_brief(s, err);
+		st = kvf_pgs_brief(s, 0, err);
 	if (!st)
 		st = kvf_pgs_drop_orphans(s, err);
 	KVF_FAILPOINT(st, err, "postgres.gc.written");
@@ -380,7 +380,7 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 			 "SET LOCAL search_path = pg_catalog");
 	/* From here on nobody can read the live table. */
 	if (!st)
-		st = kvf_pgs_brief(s, err);
+		st = kvf_pgs_brief(s, 0, err);
 	if (!st)
 		st = kvf_pgs_read_control(s, s->conn, &c, err);
 	if (!st)
@@ -389,9 +389,8 @@ static enum kvf_status publish(struct kvf_pgs *s, uint64_t schema, struct kvf_by
 		st = kvf_pgs_set_version(s, s->live, &c, done, err);
 	if (!st)
 		st = kvf_pgs_point(s, schema, prev, had, row, err);
-	if (!st && s->base.last_look) /* it may take its time */
-		st = kvf_pg_exec(&s->pg, s->conn, "publish", err,
-				 "SET LOCAL idle_in_transaction_session_timeout = 0");
+	if (!st && s->base.last_look)
+		st = kvf_pgs_brief(s, 3 * s->base.look_seconds, err);
 	return st ? st : kvf_store_last_look(&s->base, err);
 }
 

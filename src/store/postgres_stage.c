@@ -54,11 +54,11 @@ enum kvf_status kvf_pgs_begin_write(struct kvf_pgs *s, const struct kvf_pg *pg, 
 						     : pg->dialect->staged);
 }
 
-enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, struct kvf_err *err)
+enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, double seconds, struct kvf_err *err)
 {
 	return kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
-			   "SET LOCAL idle_in_transaction_session_timeout = %d",
-			   KVF_PATIENCE(KVF_PGS_LOCK_MS) / 2);
+			   "SET LOCAL idle_in_transaction_session_timeout = %.0f",
+			   KVF_PATIENCE(KVF_PGS_LOCK_MS) / 2 + 1000 * seconds);
 }
 
 enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
@@ -228,24 +228,23 @@ static enum kvf_status adopt(struct kvf_pgs *s, const struct kvf_claim *claim, u
 			    &a, "write", NULL, err);
 }
 
-/*
- * The former owner may be stopped, or cut off, with a transaction open that holds
- * the control row: end its sessions, as far as we may.  They are those that write
- * in kvferry.control, since whoever acquires stands in line before it does.
- */
-static enum kvf_status end_sessions(struct kvf_pgs *s, struct kvf_err *err)
+enum kvf_status kvf_pgs_evict(struct kvf_pgs *s, uint64_t stage, struct kvf_err *err)
 {
-	static const struct kvf_pg_args none;
+	struct kvf_pg_args a = { 0 };
 
+	kvf_pg_number(&a, (int64_t)stage);
 	return kvf_pg_query(
 		&s->pg, s->conn,
 		"SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l JOIN"
-		" pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation'"
-		" AND l.relation = 'kvferry.control'::regclass AND l.granted AND l.mode IN"
-		" ('RowShareLock', 'RowExclusiveLock') AND l.pid <> pg_backend_pid() AND"
-		" l.database = (SELECT oid FROM pg_catalog.pg_database WHERE"
-		" datname = current_database()) AND pg_has_role(a.usename, 'MEMBER')",
-		&none, "end the sessions of the former owner", NULL, err);
+		" pg_catalog.pg_stat_activity a ON a.pid = l.pid LEFT JOIN"
+		" pg_catalog.pg_class c ON c.oid = l.relation LEFT JOIN"
+		" pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE l.locktype ="
+		" 'relation' AND l.granted AND (l.relation = 'kvferry.control'::regclass AND"
+		" l.mode IN ('RowShareLock', 'RowExclusiveLock') OR a.application_name ~"
+		" '^kvferry( |$)' AND n.nspname = 'kvferry_g' || $1::int8) AND l.pid <>"
+		" pg_backend_pid() AND l.database = (SELECT oid FROM pg_catalog.pg_database"
+		" WHERE datname = current_database()) AND pg_has_role(a.usename, 'MEMBER')",
+		&a, "end the sessions of the former owner", NULL, err);
 }
 
 /* Refuse inside the transaction what inspect() would have refused before. */
@@ -292,7 +291,7 @@ static enum kvf_status take(struct kvf_pgs *s, uint64_t seen, const struct kvf_c
 			st = find_stage(s, &c, claim, stage, err);
 		if (!st && s->pg.dialect->evicts &&
 		    (c.state == KVF_RUN_STAGING || c.state == KVF_RUN_SEALED))
-			st = end_sessions(s, err);
+			st = kvf_pgs_evict(s, c.stage, err);
 		*epoch = seen + 1;
 	}
 	if (!st)
@@ -329,7 +328,7 @@ enum kvf_status kvf_pgs_acquire(struct kvf_store *base, uint64_t seen_epoch,
 		st = kvf_pgs_begin_write(s, &s->pg, s->conn, s->pg.dialect->begin,
 					 KVF_PGS_DURABLE, err);
 	if (!st)
-		st = kvf_pgs_brief(s, err);
+		st = kvf_pgs_brief(s, 0, err);
 	if (!st && *s->pg.dialect->lock)
 		st = kvf_pg_exec(&s->pg, s->conn, "begin to write", err, "%s",
 				 s->pg.dialect->lock);

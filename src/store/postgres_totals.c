@@ -8,6 +8,7 @@
  */
 #include "store/postgres.h"
 
+#include "base/failpoint.h"
 #include "base/text.h"
 
 #include <stdatomic.h>
@@ -69,6 +70,7 @@ static enum kvf_status add_range(void *ctx, unsigned worker, void *item, struct 
 	struct kvf_entry e;
 	enum kvf_status st = begin_range(j, j->conn[worker], pg, r, err);
 
+	KVF_FAILPOINT(st, err, "postgres.totals.reading");
 	while (!st && !(st = kvf_pgs_rows_next(&rows, &e, err))) {
 		if (kvf_is_record(e.part, e.key, part, key))
 			continue;

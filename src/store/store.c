@@ -440,9 +440,10 @@ enum kvf_status kvf_store_commit(struct kvf_store *s, uint64_t schema,
 	return st;
 }
 
-void kvf_store_before_commit(struct kvf_store *s, kvf_look_fn *look, void *ctx)
+void kvf_store_before_commit(struct kvf_store *s, kvf_look_fn *look, void *ctx, double seconds)
 {
 	s->last_look = look;
+	s->look_seconds = seconds;
 	s->last_look_ctx = ctx;
 }
 
