@@ -102,6 +102,9 @@ struct kvf_options {
 	 */
 	enum kvf_status (*ask)(void *ctx, const struct kvf_report *report, struct kvf_err *err);
 	void *ask_ctx;
+	/* How this was asked for, to be typed again, and where; without a password.  Kept
+	 * in the ledger, for kvf_store_status(); NULL = not known. */
+	const char *command, *folder;
 	/* Set by the embedder to read or write another descriptor than 0 and 1. */
 	struct kvf_input *input;   /* instead of source "-" */
 	struct kvf_output *output; /* instead of target "-" */
@@ -173,8 +176,10 @@ struct kvf_report {
 	uint64_t rejects;              /* how many; 0 where only the stream knows of them */
 	uint8_t rejects_digest[32];    /* of the rejects file */
 	char rejects_file[512], rejects_by_reason[512];
-	int thawed;    /* abort, rollback: it may be written again */
-	int is_frozen; /* it refuses writes: */
+	char rejects_pending[65]; /* status: the digest that a run waits for; or "" */
+	char *command, *folder;   /* status: what was last typed, and where; or NULL */
+	int thawed;               /* abort, rollback: it may be written again */
+	int is_frozen;            /* it refuses writes: */
 	struct kvf_freeze frozen;
 	struct kvf_report_package *packages;
 	size_t npackages;

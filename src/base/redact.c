@@ -1,6 +1,7 @@
-/* redact - passwords out of texts that people see. */
+/* redact - passwords out of texts that people see; words that they type. */
 #include "base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Put "***" in place of text[from..to), as far as there is room. */
@@ -64,4 +65,25 @@ void kvf_text_redact(char *text)
 {
 	redact_words(text);
 	redact_uris(text);
+}
+
+const char *kvf_text_word(const char *text, char *buf, size_t size)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_-+=.,:/@%";
+	size_t at = 0;
+
+	if (*text && !text[strspn(text, safe)]) {
+		snprintf(buf, size, "%s", text);
+		return buf;
+	}
+	buf[at++] = '"';
+	for (; *text && at + 4 < size; text++) {
+		if (strchr("\"$`\\", *text))
+			buf[at++] = '\\';
+		buf[at++] = *text;
+	}
+	buf[at++] = '"';
+	buf[at] = '\0';
+	return buf;
 }

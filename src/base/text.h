@@ -18,6 +18,9 @@ void kvf_text_clean(char *s, char keep);
  * "service=legacy" or "host=db dbname=shop"?  1 = yes.  URIs are not meant. */
 int kvf_is_conninfo(const char *text);
 
+/* As a word of the shell: between double quotes where it has to be.  Cut to fit. */
+const char *kvf_text_word(const char *text, char *buf, size_t size);
+
 /* Passwords in connection strings and URIs become "***", in place. */
 void kvf_text_redact(char *s);
 

@@ -247,6 +247,7 @@ static enum kvf_status take(struct args *a, enum cli_opt id, const char *typed, 
 {
 	const struct cli_option *opt = &cli_options[id];
 	struct cli *c = a->c;
+	enum kvf_status st;
 
 	a->seen |= OPT_BIT(id);
 	if (!opt->arg) {
@@ -255,7 +256,7 @@ static enum kvf_status take(struct args *a, enum cli_opt id, const char *typed, 
 			return KVF_EUSAGE;
 		}
 		set_flag(c, id);
-		return KVF_OK;
+		return cli_again_option(c, id, "");
 	}
 	if (!attached) {
 		if (a->i + 1 >= a->argc) {
@@ -265,7 +266,8 @@ static enum kvf_status take(struct args *a, enum cli_opt id, const char *typed, 
 		}
 		attached = a->argv[++a->i];
 	}
-	return set_value(a, id, attached);
+	st = cli_again_option(c, id, attached);
+	return st ? st : set_value(a, id, attached);
 }
 
 static enum kvf_status long_option(struct args *a, char *text)
@@ -481,6 +483,9 @@ void cli_release(struct cli *c)
 	free(c->schemas.list);
 	free(c->packages.list);
 	free(c->args.list);
+	kvf_buf_release(&c->given);
+	free(c->command);
+	free(c->folder);
 	json_decref(c->result);
 	json_decref(c->warnings);
 	cli_progress_free(c->progress);

@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "cli/table.h"
 
 struct cli_progress;
@@ -37,6 +38,7 @@ struct cli {
 	struct kvf_report report;
 
 	struct cli_list operands, tables, exclude, schemas, packages, args;
+	struct kvf_buf given; /* options, as they are to be typed again */
 
 	int json, quiet, verbose, exit_code, keys, raw, help, version;
 	const char *app_name, *color;
@@ -52,6 +54,8 @@ struct cli {
 	int summed_up;             /* what would be lost was printed */
 	int done_note;             /* the work is done; only its report can fail now */
 
+	char *command, *folder; /* of the options */
+
 	json_t *result;   /* with --json */
 	json_t *warnings; /* array of strings */
 	int json_bad;     /* no memory for some part of it */
@@ -61,6 +65,16 @@ struct cli {
 
 KVF_MUST_CHECK enum kvf_status cli_parse(struct cli *c, int argc, char **argv);
 void cli_release(struct cli *c);
+
+/* ---- again.c: what is to be typed ------------------------------------------ */
+
+/* Remember an option, unless it is for one time only; "" = it has no value. */
+KVF_MUST_CHECK enum kvf_status cli_again_option(struct cli *c, enum cli_opt id,
+						const char *value);
+/* The whole command into c->o.command, and the current folder into c->o.folder. */
+KVF_MUST_CHECK enum kvf_status cli_again(struct cli *c);
+/* "cd FOLDER && " where that is not the current one, else "". */
+const char *cli_again_from(const char *folder, char *buf, size_t size);
 
 /* A stream never comes from a terminal.  `place` may be any; "-" is looked at. */
 KVF_MUST_CHECK enum kvf_status cli_stream_in(struct cli *c, const char *place);
@@ -79,6 +93,8 @@ const char *cli_seconds(double s, char buf[32]);
 const char *cli_time(int64_t us, char buf[40]);
 /* "row" or "rows" */
 const char *cli_plural(uint64_t n, const char *one, const char *many);
+/* "1 entry", "7 entries", or why nobody can tell. */
+const char *cli_entries(uint64_t n, char *buf, size_t size);
 /* Legacy tables are what a source is: "tables:" may stand in front or not. */
 const char *cli_source(const char *place);
 /* A place without its password. */
@@ -125,6 +141,7 @@ json_t *cli_json_text(struct cli *c, const char *text);
 json_t *cli_json_bytes(struct cli *c, struct kvf_bytes b); /* text or hex:... */
 json_t *cli_json_u64(struct cli *c, uint64_t v);           /* a string */
 json_t *cli_json_hex(struct cli *c, const uint8_t *bytes, size_t len);
+json_t *cli_time_json(struct cli *c, int64_t us); /* null where there is none */
 /* Text that is JSON; NULL if it is not, or holds a number that jansson cannot. */
 json_t *cli_json_read(struct cli *c, struct kvf_bytes text);
 json_t *cli_json_object(struct cli *c);
@@ -190,6 +207,7 @@ void cli_checks_text(struct cli *c);
 /* What an import to tables did not make. */
 void cli_lost_text(struct cli *c);
 json_t *cli_report_json(struct cli *c);
+json_t *cli_facts_json(struct cli *c, const struct kvf_store_facts *f);
 json_t *cli_totals_json(struct cli *c, const struct kvf_totals *t);
 json_t *cli_differences_json(struct cli *c);
 void cli_differences_text(struct cli *c);

@@ -175,3 +175,10 @@ void cli_json_document(struct cli *c, int exit_status)
 	free(text);
 	json_decref(doc);
 }
+
+json_t *cli_time_json(struct cli *c, int64_t us)
+{
+	char text[40];
+
+	return us ? cli_json_text(c, cli_time(us, text)) : json_null();
+}

@@ -126,9 +126,9 @@ const struct cli_verb cli_verbs[] = {
 	  { { "STORE", "@place", 0 } },
 	  "where a store stands, and the exact next command",
 	  TEXT("Three lines: what is true now, whether the old application may run, what to "
-	       "type "
-	       "next."),
-	  OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_EXIT_CODE),
+	       "type next; what stands behind a # is a remark. A run that died when it had "
+	       "frozen its source, and not yet come to the store, is found with --source."),
+	  OPT_BIT(OPT_SOURCE) | OPT_BIT(OPT_TABLE_NAME) | OPT_BIT(OPT_EXIT_CODE),
 	  "0 9 10",
 	  EXAMPLES({ "kvferry status sqlite:store.db", "for people" },
 		   { "kvferry status --json sqlite:store.db | jq -r .result.state",

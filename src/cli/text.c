@@ -134,6 +134,16 @@ const char *cli_plural(uint64_t n, const char *one, const char *many)
 	return n == 1 ? one : many;
 }
 
+const char *cli_entries(uint64_t n, char *buf, size_t size)
+{
+	char number[32];
+
+	if (n == UINT64_MAX)
+		return "entries that this user may not read";
+	snprintf(buf, size, "%s %s", cli_number(n, number), cli_plural(n, "entry", "entries"));
+	return buf;
+}
+
 const char *cli_source(const char *place)
 {
 	return strncmp(place, "tables:", 7) == 0 ? place + 7 : place;
@@ -148,24 +158,9 @@ const char *cli_place(const char *text, char *buf, size_t size)
 
 const char *cli_typed(const char *text, char *buf, size_t size)
 {
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789_-+=.,:/@%";
 	char whole[600];
-	const char *p;
-	size_t at = 0;
 
-	cli_place(text, whole, sizeof(whole));
-	if (!whole[strspn(whole, safe)])
-		return cli_place(whole, buf, size);
-	buf[at++] = '"';
-	for (p = whole; *p && at + 4 < size; p++) {
-		if (strchr("\"$`\\", *p))
-			buf[at++] = '\\';
-		buf[at++] = *p;
-	}
-	buf[at++] = '"';
-	buf[at] = '\0';
-	return buf;
+	return kvf_text_word(cli_place(text, whole, sizeof(whole)), buf, size);
 }
 
 const char *cli_hex(const uint8_t *bytes, size_t len, char *buf)

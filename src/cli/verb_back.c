@@ -222,6 +222,9 @@ static enum kvf_status run(struct cli *c, back_fn *fn)
 	enum kvf_status st;
 
 	c->o.target = store_place(c);
+	st = cli_again(c);
+	if (st)
+		return st;
 	if (fn == kvf_drop_legacy)
 		c->o.source = cli_source(c->operands.list[0]);
 	if (!c->json && isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {

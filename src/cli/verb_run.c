@@ -119,6 +119,9 @@ static enum kvf_status run(struct cli *c, run_fn *fn)
 	c->o.source = fn == kvf_export || fn == kvf_migrate ? cli_source(c->operands.list[0])
 							    : c->operands.list[0];
 	c->o.target = c->operands.list[1];
+	st = cli_again(c);
+	if (st)
+		return st;
 	st = fn(&c->o, &c->env, &c->report, &c->err);
 	cli_progress_clear(c->progress);
 	warnings(c);

@@ -1,4 +1,4 @@
-/* verb_store - plan, status, history: where things stand, and what comes next. */
+/* verb_store - plan, history: what would happen, and what has happened. */
 #include "cli/cli.h"
 
 #include "cli/verbs.h"
@@ -12,314 +12,6 @@ static void warnings(struct cli *c)
 	cli_progress_clear(c->progress);
 	for (i = 0; i < c->report.nwarnings; i++)
 		cli_warn(c, c->report.warnings[i]);
-}
-
-/* ---- the control row as JSON ------------------------------------------------ */
-
-static json_t *time_json(struct cli *c, int64_t us)
-{
-	char text[40];
-
-	return us ? cli_json_text(c, cli_time(us, text)) : json_null();
-}
-
-/* "1 entry", "7 entries", or why nobody can tell. */
-static const char *entries_text(uint64_t n, char *buf, size_t size)
-{
-	char number[32];
-
-	if (n == UINT64_MAX)
-		return "entries that this user may not read";
-	snprintf(buf, size, "%s %s", cli_number(n, number), cli_plural(n, "entry", "entries"));
-	return buf;
-}
-
-static json_t *facts_json(struct cli *c, const struct kvf_store_facts *f)
-{
-	json_t *o = cli_json_object(c);
-
-	cli_json_set(c, o, "exists", json_boolean(f->exists));
-	cli_json_set(c, o, "has_table", json_boolean(f->has_table));
-	cli_json_set(c, o, "has_control", json_boolean(f->has_control));
-	cli_json_set(c, o, "entries",
-		     f->entries == UINT64_MAX ? json_null() : cli_json_u64(c, f->entries));
-	cli_json_set(c, o, "size", cli_json_u64(c, f->size));
-	cli_json_set(c, o, "free",
-		     f->free == UINT64_MAX ? json_null() : cli_json_u64(c, f->free));
-	cli_json_set(c, o, "where", cli_json_text(c, f->where));
-	cli_json_set(c, o, "writable", json_boolean(f->writable));
-	cli_json_set(c, o, "needs", cli_json_text(c, f->needs));
-	cli_json_set(c, o, "blocker", cli_json_text(c, f->blocker));
-	cli_json_set(c, o, "intruder", cli_json_text(c, f->intruder));
-	return o;
-}
-
-static const char *const legacy_names[] = { "kept", "dropping", "dropped" };
-
-static const char *const early_names[] = { "none", "table", "record" };
-
-static json_t *control_json(struct cli *c, const struct kvf_control *k)
-{
-	json_t *o = cli_json_object(c);
-
-	cli_json_set(c, o, "epoch", cli_json_u64(c, k->epoch));
-	cli_json_set(c, o, "state", cli_json_text(c, kvf_run_state_name(k->state)));
-	cli_json_set(c, o, "schema", cli_json_u64(c, k->ver));
-	cli_json_set(c, o, "app", cli_json_text(c, k->app));
-	cli_json_set(c, o, "run", cli_json_text(c, k->run));
-	cli_json_set(c, o, "host", cli_json_text(c, k->host));
-	cli_json_set(c, o, "pid", cli_json_u64(c, (uint64_t)k->pid));
-	cli_json_set(c, o, "started", time_json(c, k->started));
-	cli_json_set(c, o, "beat", time_json(c, k->beat));
-	cli_json_set(c, o, "lease", cli_json_u64(c, k->lease));
-	cli_json_set(c, o, "step", cli_json_text(c, k->step));
-	cli_json_set(c, o, "chunks", cli_json_u64(c, c->report.resumed));
-	cli_json_set(c, o, "root",
-		     k->has_root ? cli_json_hex(c, k->root, sizeof(k->root)) : json_null());
-	cli_json_set(c, o, "totals", cli_totals_json(c, &k->totals));
-	cli_json_set(c, o, "why", cli_json_text(c, k->why));
-	cli_json_set(c, o, "way_back",
-		     json_boolean(k->state == KVF_RUN_LIVE && (k->prev || k->prev_legacy)));
-	cli_json_set(c, o, "legacy", cli_json_text(c, legacy_names[k->legacy]));
-	cli_json_set(c, o, "early", cli_json_text(c, early_names[k->early]));
-	cli_json_set(c, o, "frozen", *k->frozen ? cli_json_text(c, k->frozen) : json_null());
-	return o;
-}
-
-/* ---- status ------------------------------------------------------------------- */
-
-/* One assessment, from which the three lines, the word and the exit status come. */
-struct standing {
-	const char *word; /* "absent" "empty" "foreign" "busy" "unfinished" "live" */
-	char now[900];
-	char old[900]; /* may the old application run? */
-	char next[1800];
-	enum kvf_status code; /* with --exit-code */
-};
-
-static void untouched(struct standing *s, const struct kvf_report *r, const char *place)
-{
-	char number[48], source[600];
-
-	s->code = KVF_PENDING;
-	snprintf(s->old, sizeof(s->old),
-		 "the old application may run; kvferry has changed nothing");
-	snprintf(s->next, sizeof(s->next), "kvferry migrate SOURCE %s", place);
-	if (!r->facts.exists) {
-		s->word = "absent";
-		snprintf(s->now, sizeof(s->now), "%s: there is no database", place);
-	} else if (r->has_control && r->control.early && !*r->facts.intruder) {
-		s->word = "empty";
-		snprintf(s->now, sizeof(s->now),
-			 "%s: nothing is published; its version record keeps the new "
-			 "application from starting ('kvferry abort %s' takes it away)",
-			 place, place);
-	} else if (r->facts.has_table && r->facts.entries) {
-		s->word = "foreign";
-		snprintf(s->now, sizeof(s->now), "%s: holds %s that kvferry did not write",
-			 place, entries_text(r->facts.entries, number, sizeof(number)));
-		snprintf(s->next, sizeof(s->next), "kvferry backup %s FILE.kvf", place);
-	} else {
-		s->word = "empty";
-		snprintf(s->now, sizeof(s->now), "%s: nothing %s", place,
-			 r->has_control ? "is live here; kvferry history tells why"
-					: "was published here yet");
-	}
-	if (r->has_control)
-		snprintf(s->old, sizeof(s->old),
-			 "the old application may run: its own data are what counts");
-	if (*r->control.frozen)
-		snprintf(s->next, sizeof(s->next),
-			 "kvferry abort %s lifts the freeze; kvferry migrate %s %s goes on "
-			 "behind it",
-			 place, cli_typed(r->control.frozen, source, sizeof(source)), place);
-}
-
-static void unfinished(struct standing *s, const struct kvf_report *r, const char *place)
-{
-	const struct kvf_control *k = &r->control;
-	int alive = kvf_owner_alive(k);
-	char time[40], number[32], source[600];
-	int n;
-
-	s->word = alive ? "busy" : "unfinished";
-	s->code = alive ? KVF_EBUSY : KVF_EUNFINISHED;
-	n = snprintf(s->now, sizeof(s->now), "%s: run %s (process %lld on %s, begun %s) %s",
-		     place, k->run, (long long)k->pid, k->host, cli_time(k->started, time),
-		     alive ? "is at work" : "has ended unfinished");
-	if (n > 0 && (size_t)n < sizeof(s->now) && alive)
-		n += snprintf(s->now + n, sizeof(s->now) - (size_t)n,
-			      " (step %s, last sign of life %s)", k->step,
-			      cli_time(k->beat, time));
-	else if (n > 0 && (size_t)n < sizeof(s->now) && k->why[0])
-		n += snprintf(s->now + n, sizeof(s->now) - (size_t)n, ": %s", k->why);
-	if (n > 0 && (size_t)n < sizeof(s->now) && r->resumed)
-		snprintf(s->now + n, sizeof(s->now) - (size_t)n, "; %s %s in its stage",
-			 cli_number(r->resumed, number),
-			 cli_plural(r->resumed, "chunk is", "chunks are"));
-	if (k->active && !k->early)
-		snprintf(s->old, sizeof(s->old),
-			 "readers still see what was live before, schema %llu",
-			 (unsigned long long)k->ver);
-	else
-		snprintf(s->old, sizeof(s->old),
-			 "the old application must not write until the run is finished or "
-			 "aborted; its data are unchanged%s",
-			 k->early ? "; the version record in the store keeps the new one from "
-				    "starting"
-				  : "");
-	if (alive)
-		snprintf(s->next, sizeof(s->next), "wait for it; kvferry status %s", place);
-	else if (*r->staged_of)
-		snprintf(s->next, sizeof(s->next),
-			 "the same command again: kvferry migrate %s%s %s; to give it up: "
-			 "kvferry abort %s",
-			 *k->app ? "-f FORMATS " : "",
-			 cli_typed(r->staged_of, source, sizeof(source)), place, place);
-	else
-		snprintf(s->next, sizeof(s->next),
-			 "the same command again: kvferry import STREAM %s; to give it up: "
-			 "kvferry abort %s",
-			 place, place);
-}
-
-static void live(struct standing *s, const struct kvf_report *r, const char *place)
-{
-	const struct kvf_control *k = &r->control;
-	char number[48];
-	size_t n;
-
-	s->word = "live";
-	s->code = KVF_OK;
-	if (k->app[0]) {
-		snprintf(s->now, sizeof(s->now), "%s: schema %llu of %s is live, %s", place,
-			 (unsigned long long)k->ver, k->app,
-			 entries_text(r->facts.entries, number, sizeof(number)));
-		snprintf(s->old, sizeof(s->old),
-			 "the old application must not run: schema %llu is in the store",
-			 (unsigned long long)k->ver);
-	} else {
-		snprintf(s->now, sizeof(s->now), "%s: %s %s published, without an application",
-			 place, entries_text(r->facts.entries, number, sizeof(number)),
-			 r->facts.entries == 1 ? "is" : "are");
-		snprintf(s->old, sizeof(s->old),
-			 "the old application may run: no version was bumped");
-	}
-	snprintf(s->next, sizeof(s->next), "nothing to do; kvferry history %s", place);
-	if (k->legacy != KVF_LEGACY_DROPPING)
-		return;
-	s->code = KVF_EUNFINISHED;
-	n = strlen(s->now);
-	snprintf(s->now + n, sizeof(s->now) - n,
-		 "; to drop the legacy tables was begun, and not finished");
-	snprintf(s->next, sizeof(s->next),
-		 "kvferry drop-legacy -f FORMATS SOURCE %s --confirm %s", place, r->confirm);
-}
-
-/* Somebody did not mind the record that keeps everybody away. */
-static void add_intruder(struct standing *s, const struct kvf_report *r, const char *place)
-{
-	size_t n = strlen(s->now);
-
-	if (!*r->facts.intruder)
-		return;
-	snprintf(s->now + n, sizeof(s->now) - n, "; somebody has written to the store: %s",
-		 r->facts.intruder);
-	snprintf(s->next, sizeof(s->next),
-		 "stop that program; kvferry backup %s FILE.kvf; then delete all rows of the "
-		 "table, and give the same command again, or kvferry abort %s",
-		 place, place);
-}
-
-/* Then it does not matter whether it may run. */
-static void add_frozen(struct standing *s, const struct kvf_control *k)
-{
-	if (*k->frozen)
-		snprintf(s->old, sizeof(s->old),
-			 "the old application cannot write: its tables are frozen (%s)",
-			 k->frozen);
-}
-
-/* What is live is not all there was. */
-static void add_rejects(struct standing *s, const struct kvf_report *r)
-{
-	size_t n = strlen(s->now);
-	char number[48];
-
-	if (r->has_rejects && r->rejects)
-		snprintf(s->now + n, sizeof(s->now) - n,
-			 "; %s rejected %s missing, as accepted (%.64s)",
-			 cli_number(r->rejects, number),
-			 cli_plural(r->rejects, "row is", "rows are"), r->rejects_by_reason);
-	else if (r->has_rejects)
-		snprintf(s->now + n, sizeof(s->now) - n,
-			 "; rejected rows are missing, as accepted (%.64s)",
-			 r->rejects_by_reason);
-}
-
-static void assess(struct cli *c, struct standing *s)
-{
-	const struct kvf_report *r = &c->report;
-	char place[512];
-
-	memset(s, 0, sizeof(*s));
-	cli_typed(c->operands.list[0], place, sizeof(place));
-	if (!r->has_control) {
-		untouched(s, r, place);
-		return;
-	}
-	switch (r->control.state) {
-	case KVF_RUN_STAGING:
-	case KVF_RUN_SEALED: unfinished(s, r, place); break;
-	case KVF_RUN_LIVE: live(s, r, place); break;
-	case KVF_RUN_IDLE: untouched(s, r, place); break;
-	}
-	add_intruder(s, r, place);
-}
-
-/* "OLD" ... "DONE" */
-static const char *stands(const struct kvf_report *r)
-{
-	const struct kvf_control *k = r->has_control ? &r->control : NULL;
-
-	return kvf_outside_name(
-		kvf_outside_state(k, k && *k->frozen, k && k->legacy == KVF_LEGACY_DROPPED));
-}
-
-enum kvf_status cli_run_status(struct cli *c)
-{
-	struct standing s;
-	enum kvf_status st;
-
-	c->o.target = c->operands.list[0];
-	st = kvf_store_status(&c->o, &c->env, &c->report, &c->err);
-	warnings(c);
-	if (st)
-		return st;
-	assess(c, &s);
-	add_frozen(&s, &c->report.control);
-	add_rejects(&s, &c->report);
-	if (c->json) {
-		c->result = cli_json_object(c);
-		cli_json_set(c, c->result, "state", cli_json_text(c, s.word));
-		cli_json_set(c, c->result, "stands", cli_json_text(c, stands(&c->report)));
-		cli_json_set(c, c->result, "now", cli_json_text(c, s.now));
-		cli_json_set(c, c->result, "old_application", cli_json_text(c, s.old));
-		cli_json_set(c, c->result, "next", cli_json_text(c, s.next));
-		cli_json_set(c, c->result, "store", facts_json(c, &c->report.facts));
-		cli_json_set(c, c->result, "control",
-			     c->report.has_control ? control_json(c, &c->report.control)
-						   : json_null());
-	} else {
-		fprintf(c->out, "now   %s, ", stands(&c->report));
-		cli_puts(c->out, s.now);
-		fputs("\nold   ", c->out);
-		cli_puts(c->out, s.old);
-		fputs("\nnext  ", c->out);
-		cli_puts(c->out, s.next);
-		fputc('\n', c->out);
-	}
-	return c->exit_code ? s.code : KVF_OK;
 }
 
 /* ---- history ---------------------------------------------------------------------- */
@@ -343,7 +35,7 @@ static void history_json(struct history *h, const struct kvf_ledger_row *row)
 	json_t *doc = row->document ? cli_json_read(c, kvf_bytes_str(row->document)) : NULL;
 
 	cli_json_set(c, o, "id", cli_json_u64(c, (uint64_t)row->id));
-	cli_json_set(c, o, "at", time_json(c, row->at));
+	cli_json_set(c, o, "at", cli_time_json(c, row->at));
 	cli_json_set(c, o, "run", cli_json_text(c, row->run));
 	cli_json_set(c, o, "event", cli_json_text(c, row->event));
 	cli_json_set(c, o, "outcome", cli_json_text(c, row->outcome));
@@ -487,7 +179,7 @@ enum kvf_status cli_run_history(struct cli *c)
 static enum kvf_status plan_text(struct cli *c)
 {
 	const struct kvf_report *r = &c->report;
-	char need[32], have[32], place[600], number[32];
+	char need[32], have[32], place[600], number[48];
 	enum kvf_status st;
 
 	fputs("source  ", c->out);
@@ -505,7 +197,7 @@ static enum kvf_status plan_text(struct cli *c)
 		fputs(" (nothing is live in it yet)", c->out);
 	else
 		fprintf(c->out, " (holds %s)",
-			entries_text(r->facts.entries, number, sizeof(number)));
+			cli_entries(r->facts.entries, number, sizeof(number)));
 	if (r->in_place)
 		fputs(", in place", c->out);
 	if (*r->app)
@@ -557,7 +249,7 @@ enum kvf_status cli_run_plan(struct cli *c)
 		return st;
 	if (c->json) {
 		c->result = cli_report_json(c);
-		cli_json_set(c, c->result, "store", facts_json(c, &c->report.facts));
+		cli_json_set(c, c->result, "store", cli_facts_json(c, &c->report.facts));
 		cli_json_set(c, c->result, "need_bytes",
 			     c->report.need_bytes == UINT64_MAX
 				     ? json_null()

@@ -8,6 +8,7 @@
 #include "migrate/back.h"
 
 #include "base/failpoint.h"
+#include "base/session.h"
 #include "base/text.h"
 
 #include <inttypes.h>
@@ -19,9 +20,14 @@
 /* The store as it is typed: without a password, with the table where it was named. */
 static const char *typed(const struct kvf_options *o, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s%s%s%s", o->target, o->table ? " --table-name '" : "",
-		 o->table ? o->table : "", o->table ? "'" : "");
-	kvf_text_redact(buf);
+	char place[600], word[700], table[200] = "";
+
+	snprintf(place, sizeof(place), "%s", o->target);
+	kvf_text_redact(place);
+	kvf_text_word(place, word, sizeof(word));
+	if (o->table)
+		kvf_text_word(o->table, table, sizeof(table));
+	snprintf(buf, size, "%s%s%s", word, o->table ? " --table-name " : "", table);
 	return buf;
 }
 
@@ -76,7 +82,7 @@ enum kvf_status kvf_back_settled(struct kvf_store *store, const struct kvf_optio
 				 const struct kvf_env *env, struct kvf_report *r,
 				 struct kvf_err *err)
 {
-	char place[600];
+	char place[900];
 	enum kvf_status st;
 
 	if (!kvf_is_unfinished(&r->control))
@@ -111,25 +117,31 @@ enum kvf_status kvf_back_live_run(struct kvf_store *store, struct kvf_report *r,
 /* What a drop was told besides its places; an argument too long is left out. */
 static void write_options(const struct kvf_options *o, char *buf, size_t size)
 {
+	char word[400];
 	size_t i, at;
 
 	at = (size_t)snprintf(buf, size, "%s%s", o->leftovers ? " --leftovers" : "",
 			      o->version_table ? " --version-table" : "");
-	for (i = 0; i < o->nargs; i++)
-		if (strlen(o->args[i]) + 8 < size - at)
-			at += (size_t)snprintf(buf + at, size - at, " --arg %s", o->args[i]);
+	for (i = 0; i < o->nargs; i++) {
+		kvf_text_word(o->args[i], word, sizeof(word));
+		if (strlen(word) + 8 < size - at)
+			at += (size_t)snprintf(buf + at, size - at, " --arg %s", word);
+	}
 }
 
 void kvf_back_command(const struct kvf_options *o, const struct kvf_report *r, const char *verb,
 		      char *buf, size_t size)
 {
-	char place[600], source[1000] = "", discard[40] = "", options[400];
+	char place[900], from[600], source[1500] = "", discard[40] = "", options[400];
+	char formats[300], word[700];
 
 	if (o->formats) {
 		write_options(o, options, sizeof(options));
-		snprintf(source, sizeof(source), " -f %.200s%s %.300s", o->formats, options,
-			 o->source);
-		kvf_text_redact(source);
+		snprintf(from, sizeof(from), "%s", o->source);
+		kvf_text_redact(from);
+		snprintf(source, sizeof(source), " -f %s%s %s",
+			 kvf_text_word(o->formats, formats, sizeof(formats)), options,
+			 kvf_text_word(from, word, sizeof(word)));
 	}
 	if (r->written && strcmp(verb, "rollback") == 0)
 		snprintf(discard, sizeof(discard), " --discard %" PRIu64, r->written);
@@ -141,7 +153,7 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 				   const char *verb, struct kvf_err *err)
 {
 	int rolls_back = strcmp(verb, "rollback") == 0;
-	char command[2000];
+	char command[3000];
 
 	if (!r->confirm[0])
 		return KVF_OK;
@@ -207,7 +219,7 @@ static enum kvf_status lift(const struct seen *seen, const struct kvf_options *o
 			    const struct kvf_env *env, struct kvf_report *r,
 			    struct kvf_err *err)
 {
-	char store[600], source[600];
+	char store[900], source[600];
 	enum kvf_status st = seen->st;
 
 	if (seen->other) {
@@ -354,7 +366,7 @@ static enum kvf_status check_way_back(const struct kvf_options *o, const struct 
 				      struct kvf_err *err)
 {
 	const struct kvf_control *c = &r->control;
-	char place[600];
+	char place[900];
 
 	if (has_way_back(r))
 		return KVF_OK;
@@ -492,12 +504,14 @@ static enum kvf_status check_epoch(struct kvf_store *store, const struct kvf_rep
 enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *env,
 			     struct kvf_report *r, struct kvf_err *err)
 {
+	const struct kvf_env named = kvf_env_named(env, KVF_SESSION_ROLLBACK);
 	struct kvf_generation prev;
 	struct kvf_store *store;
 	struct seen seen;
 	char dir[4096];
-	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
+	enum kvf_status st = kvf_back_open(o, &named, r, &store, err);
 
+	env = &named;
 	if (!st)
 		st = kvf_back_settled(store, o, env, r, err);
 	if (!st && !has_way_back(r) && o->confirm)

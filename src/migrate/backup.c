@@ -177,7 +177,7 @@ static enum kvf_status find_rejects(struct backup *b, char *buf, size_t size,
 				    struct kvf_err *err)
 {
 	struct kvf_report *r = b->report;
-	enum kvf_status st = kvf_ledger_rejects(b->store, r, err);
+	enum kvf_status st = kvf_ledger_read(b->store, r, err);
 
 	buf[0] = '\0';
 	if (st == KVF_ENOTFOUND) {

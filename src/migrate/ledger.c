@@ -130,6 +130,12 @@ static json_t *hex(const uint8_t *bytes, size_t n)
 	return json_string(text);
 }
 
+/* JSON can hold no other bytes. */
+static int is_text(const char *s)
+{
+	return s && kvf_utf8_valid(s, strlen(s)) == strlen(s);
+}
+
 /* jansson's setters take NULL as a failure, so that one check at the end does. */
 static int set(json_t *to, const char *name, json_t *value)
 {
@@ -217,6 +223,19 @@ static json_t *arguments(const struct kvf_head *head)
 	return o;
 }
 
+/* What to type again, and where. */
+static int asked(json_t *doc, const char *command, const char *folder)
+{
+	int bad = 0;
+
+	if (!is_text(command) || (folder && !is_text(folder)))
+		return 0;
+	bad |= set(doc, "command", json_string(command));
+	if (folder)
+		bad |= set(doc, "folder", json_string(folder));
+	return bad;
+}
+
 /* What was decided before the first write; nonzero without memory. */
 static int decisions(json_t *doc, const struct kvf_work *w)
 {
@@ -234,6 +253,7 @@ static int decisions(json_t *doc, const struct kvf_work *w)
 		bad |= set(doc, "frozen", json_string(r->frozen.place));
 	if (o->allow_live_source)
 		bad |= set(doc, "live_source", json_string("allowed"));
+	bad |= asked(doc, o->command, o->folder);
 	bad |= set(doc, "existing", json_string(existing_name(o->existing)));
 	bad |= set(doc, "partial", json_boolean(r->partial));
 	bad |= set(doc, "source", json_string(r->source));
@@ -320,7 +340,7 @@ enum kvf_status kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_
 	line->row.app = r->app;
 	line->row.from = line->row.to = r->live;
 	for (i = 0; i < n; i++)
-		if (*facts[i].text)
+		if (*facts[i].text && is_text(facts[i].text))
 			bad |= set(doc, facts[i].name, json_string(facts[i].text));
 	return finish(line, doc, bad, err);
 }
@@ -337,6 +357,7 @@ void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enu
 	struct kvf_ledger_line line;
 	struct kvf_err ignored;
 	json_t *doc = json_object();
+	int bad = !doc;
 
 	memset(&line, 0, sizeof(line));
 	kvf_ledger_who(&line);
@@ -346,32 +367,20 @@ void kvf_ledger_failure(struct kvf_store *store, const struct kvf_report *r, enu
 	line.row.app = r->app;
 	line.row.from = r->from;
 	line.row.to = r->schema;
-	if (doc && !set(doc, "message", json_string(why->message)))
-		line.document = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
-	json_decref(doc);
-	line.row.document = line.document;
+	bad |= set(doc, "message", json_string(why->message));
+	if (st == KVF_EREJECT && r->has_rejects)
+		bad |= set(doc, "rejects", rejects(r));
+	if (finish(&line, doc, bad, &ignored))
+		kvf_err_clear(&ignored);
 	if (kvf_store_ledger_append(store, &line.row, &ignored))
 		kvf_err_clear(&ignored);
 	kvf_ledger_line_release(&line);
 }
 
-/* What the document of a publication says of rejects; none is none. */
-static void read_rejects(const char *document, struct kvf_report *r)
-{
-	json_t *doc = document ? json_loads(document, 0, NULL) : NULL;
-	json_t *o = json_object_get(doc, "rejects");
-	const char *digest = json_string_value(json_object_get(o, "digest"));
-	const char *rows = json_string_value(json_object_get(o, "rows"));
+/* ---- reading ------------------------------------------------------------------------ */
 
-	r->has_rejects = r->rejects_accepted = digest != NULL;
-	r->rejects = rows ? strtoull(rows, NULL, 10) : 0;
-	snprintf(r->rejects_by_reason, sizeof(r->rejects_by_reason), "%s",
-		 digest ? digest : "");
-	json_decref(doc);
-}
-
-enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r,
-				   struct kvf_err *err)
+enum kvf_status kvf_ledger_each(struct kvf_store *store, kvf_ledger_fn *fn, void *ctx,
+				struct kvf_err *err)
 {
 	struct kvf_ledger_row row;
 	int64_t after = 0;
@@ -379,54 +388,147 @@ enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r
 
 	while (!(st = kvf_store_ledger_next(store, after, &row, err))) {
 		after = row.id;
-		if (row.event && strcmp(row.event, "publish") == 0)
-			read_rejects(row.document, r);
-		else if (row.event && strcmp(row.event, "rollback") == 0)
-			r->has_rejects = 0;
+		fn(ctx, &row);
 	}
 	return st == KVF_EOF ? KVF_OK : st;
 }
 
-/* The run that the document of an event is about. */
-static int is_about(const char *document, const char *run)
+static int is_event(const struct kvf_ledger_row *row, const char *event)
 {
-	json_t *doc = document ? json_loads(document, 0, NULL) : NULL;
-	const char *of = json_string_value(json_object_get(doc, "run"));
-	int yes = of && strcmp(of, run) == 0;
+	return row->event && strcmp(row->event, event) == 0;
+}
 
+/* Rows that a publication lacks; an empty digest is none. */
+struct missing {
+	char digest[65];
+	uint64_t rows;
+};
+
+/* What the rows say together. */
+struct reading {
+	struct missing live, before; /* ... of what is live, and of what was before it */
+	char pending[65];            /* a run waits for this digest to be accepted */
+	char *command, *folder;      /* the last that is to be typed again */
+	int bad;                     /* out of memory */
+};
+
+static void read_missing(json_t *doc, struct missing *m)
+{
+	json_t *o = json_object_get(doc, "rejects");
+	const char *digest = json_string_value(json_object_get(o, "digest"));
+	const char *rows = json_string_value(json_object_get(o, "rows"));
+
+	m->rows = rows ? strtoull(rows, NULL, 10) : 0;
+	snprintf(m->digest, sizeof(m->digest), "%s", digest ? digest : "");
+}
+
+static void keep(struct reading *r, json_t *doc, const char *name, char **to)
+{
+	const char *text = json_string_value(json_object_get(doc, name));
+
+	free(*to);
+	*to = text ? strdup(text) : NULL;
+	r->bad |= text && !*to;
+}
+
+static void read_row(void *ctx, const struct kvf_ledger_row *row)
+{
+	static const struct missing none;
+	struct reading *r = ctx;
+	json_t *doc = row->document ? json_loads(row->document, 0, NULL) : NULL;
+	const char *to = json_string_value(json_object_get(doc, "to"));
+	struct missing m;
+
+	read_missing(doc, &m);
+	if (is_event(row, "publish")) {
+		r->before = r->live;
+		r->live = m;
+	} else if (is_event(row, "rollback")) {
+		r->live = to && *to == 'g' ? r->before : none; /* a generation */
+		r->before = none;
+	}
+	if (is_event(row, "fail"))
+		memcpy(r->pending, m.digest, sizeof(r->pending));
+	else
+		r->pending[0] = '\0';
+	if (is_event(row, "begin") || json_object_get(doc, "command")) {
+		keep(r, doc, "command", &r->command);
+		keep(r, doc, "folder", &r->folder);
+	}
 	json_decref(doc);
-	return yes;
+}
+
+enum kvf_status kvf_ledger_read(struct kvf_store *store, struct kvf_report *report,
+				struct kvf_err *err)
+{
+	struct reading r = { 0 };
+	enum kvf_status st = kvf_ledger_each(store, read_row, &r, err);
+
+	report->has_rejects = report->rejects_accepted = *r.live.digest != '\0';
+	report->rejects = r.live.rows;
+	snprintf(report->rejects_by_reason, sizeof(report->rejects_by_reason), "%s",
+		 r.live.digest);
+	memcpy(report->rejects_pending, r.pending, sizeof(report->rejects_pending));
+	if (!st && r.command)
+		report->command = kvf_report_text(report, "%s", r.command);
+	if (!st && r.folder)
+		report->folder = kvf_report_text(report, "%s", r.folder);
+	if (!st && (r.bad || (r.command && !report->command) || (r.folder && !report->folder)))
+		st = kvf_fail_nomem(err);
+	free(r.command);
+	free(r.folder);
+	return st;
+}
+
+/* ---- one run -------------------------------------------------------------------- */
+
+struct question {
+	const char *run, *event;
+	int yes;
+};
+
+/* Is a rollback of the run the last that happened to what is live? */
+static void ask_rollback(void *ctx, const struct kvf_ledger_row *row)
+{
+	struct question *q = ctx;
+	json_t *doc;
+	const char *of;
+
+	if (is_event(row, "publish"))
+		q->yes = 0;
+	if (!is_event(row, "rollback"))
+		return;
+	doc = row->document ? json_loads(row->document, 0, NULL) : NULL;
+	of = json_string_value(json_object_get(doc, "run"));
+	q->yes = of && strcmp(of, q->run) == 0;
+	json_decref(doc);
 }
 
 enum kvf_status kvf_ledger_rolled_back(struct kvf_store *store, const char *run, int *yes,
 				       struct kvf_err *err)
 {
-	struct kvf_ledger_row row;
-	int64_t after = 0;
-	enum kvf_status st;
+	struct question q = { .run = run };
+	enum kvf_status st = kvf_ledger_each(store, ask_rollback, &q, err);
 
-	*yes = 0;
-	while (!(st = kvf_store_ledger_next(store, after, &row, err))) {
-		after = row.id;
-		if (row.event && strcmp(row.event, "publish") == 0)
-			*yes = 0;
-		else if (row.event && strcmp(row.event, "rollback") == 0)
-			*yes = is_about(row.document, run);
-	}
-	return st == KVF_EOF ? KVF_OK : st;
+	*yes = q.yes;
+	return st;
+}
+
+static void ask_event(void *ctx, const struct kvf_ledger_row *row)
+{
+	struct question *q = ctx;
+
+	q->yes |= row->run && strcmp(row->run, q->run) == 0 &&
+		  (!q->event || is_event(row, q->event));
 }
 
 int kvf_ledger_has(struct kvf_store *store, const char *run, const char *event)
 {
-	struct kvf_ledger_row row;
+	struct question q = { .run = run, .event = event };
 	struct kvf_err ignored;
-	int64_t after = 0;
 
-	while (!kvf_store_ledger_next(store, after, &row, &ignored)) {
-		if (row.run && strcmp(row.run, run) == 0 &&
-		    (!event || (row.event && strcmp(row.event, event) == 0)))
-			return 1;
-		after = row.id;
-	}
-	return 0;
+	/* What was read before it failed is true all the same. */
+	if (kvf_ledger_each(store, ask_event, &q, &ignored))
+		kvf_err_clear(&ignored);
+	return q.yes;
 }

@@ -44,10 +44,16 @@ kvf_ledger_event(struct kvf_ledger_line *line, const struct kvf_report *r, const
 void kvf_ledger_who(struct kvf_ledger_line *line);
 void kvf_ledger_line_release(struct kvf_ledger_line *line);
 
-/* Does what is live lack rows that were rejected?  Into the report: the digest
- * of their file stands for the reasons. */
-KVF_MUST_CHECK enum kvf_status kvf_ledger_rejects(struct kvf_store *store, struct kvf_report *r,
-						  struct kvf_err *err);
+/* Hand each row to `fn`, oldest first; it is valid until fn returns. */
+typedef void kvf_ledger_fn(void *ctx, const struct kvf_ledger_row *row);
+KVF_MUST_CHECK enum kvf_status kvf_ledger_each(struct kvf_store *store, kvf_ledger_fn *fn,
+					       void *ctx, struct kvf_err *err);
+
+/* What all rows say together, into the report: does what is live lack rows that were
+ * rejected (the digest of their file stands for the reasons); which digest does a run
+ * wait for (rejects_pending); what is to be typed again (command, folder). */
+KVF_MUST_CHECK enum kvf_status kvf_ledger_read(struct kvf_store *store, struct kvf_report *r,
+					       struct kvf_err *err);
 
 /* Is a rollback of `run` the last that happened to what is live? */
 KVF_MUST_CHECK enum kvf_status kvf_ledger_rolled_back(struct kvf_store *store, const char *run,

@@ -13,6 +13,7 @@
 #include "migrate/back.h"
 
 #include "base/failpoint.h"
+#include "base/session.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -199,20 +200,28 @@ static void list_tables(const struct kvf_report *r, char *buf, size_t size)
 		snprintf(buf + at, size - at, " and %zu more", r->ntables - i);
 }
 
+/* Where the command is to be typed; "" = anywhere. */
+static const char *folder(const struct legacy *l)
+{
+	return l->o->folder ? l->o->folder : "";
+}
+
 static enum kvf_status note(struct legacy *l, enum kvf_legacy to, const char *outcome,
 			    struct kvf_err *err)
 {
 	struct kvf_ledger_line line;
-	char tables[LIST_MAX], written[24];
-	const struct kvf_fact facts[] = { { "run", l->r->confirm },
-					  { "source", l->r->source },
-					  { "tables", tables },
-					  { "written_since", written } };
+	char tables[LIST_MAX], written[24], command[3000];
+	const struct kvf_fact facts[] = {
+		{ "run", l->r->confirm }, { "source", l->r->source },
+		{ "tables", tables },     { "command", command },
+		{ "folder", folder(l) },  { "written_since", written }
+	};
 	enum kvf_status st;
 
 	list_tables(l->r, tables, sizeof(tables));
 	snprintf(written, sizeof(written), "%" PRIu64, l->r->written);
-	st = kvf_ledger_event(&line, l->r, "drop-legacy", outcome, facts, 4, err);
+	kvf_back_command(l->o, l->r, "drop-legacy", command, sizeof(command));
+	st = kvf_ledger_event(&line, l->r, "drop-legacy", outcome, facts, 6, err);
 	if (st)
 		return st;
 	st = kvf_store_legacy(l->store, l->epoch, to, &line.row, err);
@@ -249,10 +258,11 @@ static void thaw(struct legacy *l)
 /* The drop failed: somebody has to do something, and the ledger says what. */
 static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_err *err)
 {
-	char tables[LIST_MAX], command[2000];
+	char tables[LIST_MAX], command[3000];
 	const struct kvf_fact facts[] = { { "run", l->r->confirm },
 					  { "remaining", tables },
 					  { "command", command },
+					  { "folder", folder(l) },
 					  { "message", err->message } };
 	struct kvf_ledger_line line;
 	struct kvf_err second;
@@ -261,7 +271,7 @@ static void ask_for_work(struct legacy *l, enum kvf_status failed, struct kvf_er
 		kvf_err_clear(&second);
 	list_tables(l->r, tables, sizeof(tables));
 	kvf_back_command(l->o, l->r, "drop-legacy", command, sizeof(command));
-	if (!kvf_ledger_event(&line, l->r, "manual-work", kvf_status_word(failed), facts, 4,
+	if (!kvf_ledger_event(&line, l->r, "manual-work", kvf_status_word(failed), facts, 5,
 			      &second)) {
 		if (kvf_store_ledger_append(l->store, &line.row, &second))
 			kvf_err_clear(&second);
@@ -353,14 +363,15 @@ static enum kvf_status run(struct legacy *l, struct kvf_err *err)
 enum kvf_status kvf_drop_legacy(const struct kvf_options *o, const struct kvf_env *env,
 				struct kvf_report *r, struct kvf_err *err)
 {
-	struct legacy l = { .o = o, .env = env, .r = r };
+	const struct kvf_env named = kvf_env_named(env, KVF_SESSION_DROP);
+	struct legacy l = { .o = o, .env = &named, .r = r };
 	struct kvf_formats *formats = NULL;
-	enum kvf_status st = kvf_back_open(o, env, r, &l.store, err);
+	enum kvf_status st = kvf_back_open(o, l.env, r, &l.store, err);
 
 	l.epoch = r->control.epoch;
-	l.scratch = kvf_scratch_dir(o->target, env, l.dir, sizeof(l.dir));
+	l.scratch = kvf_scratch_dir(o->target, l.env, l.dir, sizeof(l.dir));
 	if (!st)
-		st = kvf_back_settled(l.store, o, env, r, err);
+		st = kvf_back_settled(l.store, o, l.env, r, err);
 	if (!st && !o->formats && !o->application)
 		st = refuse(KVF_EUSAGE, "which tables are over is said by definitions",
 			    "Name them with -f: their application.yaml lists the tables under "

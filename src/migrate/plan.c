@@ -174,6 +174,27 @@ static enum kvf_status look_at_stage(struct kvf_store *store, struct kvf_report 
 	return st;
 }
 
+/* Does a source refuse writes for this store?  Without one it may be the store's own
+ * database, and then nothing is said where that cannot be told. */
+static enum kvf_status look_at_source(const struct kvf_options *o, const struct kvf_env *env,
+				      struct kvf_store *store, struct kvf_report *r,
+				      struct kvf_err *err)
+{
+	const char *place = o->source ? o->source : o->target;
+	enum kvf_status st;
+
+	if (!o->source && (!store || *r->control.frozen))
+		return KVF_OK;
+	st = kvf_freeze_look(place, env, &r->frozen, err);
+	if (!st && store)
+		kvf_report_store(r, store);
+	r->is_frozen = !st && (!store || kvf_still_for(r, &r->frozen, store));
+	if (!st || (o->source && st != KVF_ENOTFOUND))
+		return st;
+	kvf_err_clear(err);
+	return KVF_OK;
+}
+
 enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_env *env,
 				 struct kvf_report *report, struct kvf_err *err)
 {
@@ -183,13 +204,19 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 
 	if (!st)
 		st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
-	if (!st)
-		st = kvf_store_inspect(store, &report->facts, err);
-	if (st) {
-		if (st == KVF_ENOTFOUND)
-			st = err->status = KVF_ESOURCE;
+	if (st == KVF_ENOTFOUND && o->source) {
+		st = look_at_source(o, env, NULL, report, err);
 		goto out;
 	}
+	if (!st)
+		st = kvf_store_inspect(store, &report->facts, err);
+	if (st == KVF_ENOTFOUND) {
+		kvf_err_hint(err, "Where a run has frozen a source for it, and died: 'kvferry "
+				  "status STORE --source SOURCE'.");
+		st = err->status = KVF_ESOURCE;
+	}
+	if (st)
+		goto out;
 	kvf_report_name(report->target, sizeof(report->target), "%s",
 			kvf_store_identity(store));
 	st = kvf_store_control(store, &report->control, err);
@@ -201,12 +228,14 @@ enum kvf_status kvf_store_status(const struct kvf_options *o, const struct kvf_e
 		snprintf(report->app, sizeof(report->app), "%s", report->control.app);
 		if (!st)
 			st = kvf_back_live_run(store, report, err);
-		if (!st && report->control.state == KVF_RUN_LIVE)
-			st = kvf_ledger_rejects(store, report, err);
+		if (!st)
+			st = kvf_ledger_read(store, report, err);
 	} else if (st == KVF_ENOTFOUND) {
 		kvf_err_clear(err);
 		st = KVF_OK;
 	}
+	if (!st)
+		st = look_at_source(o, env, store, report, err);
 out:
 	kvf_store_close(store);
 	return st;
@@ -218,20 +247,16 @@ enum kvf_status kvf_history(const struct kvf_options *o, const struct kvf_env *e
 {
 	struct kvf_store_options so = { .table = o->table, .partitions = o->partitions };
 	struct kvf_store *store = NULL;
-	struct kvf_ledger_row row;
-	int64_t after = 0;
 	enum kvf_status st = kvf_store_open(o->target, KVF_STORE_READ, &so, env, &store, err);
 
 	if (st == KVF_ENOTFOUND)
 		st = err->status = KVF_ESOURCE;
-	while (!st && !(st = kvf_store_ledger_next(store, after, &row, err))) {
-		after = row.id;
-		fn(ctx, &row);
-	}
+	if (!st)
+		st = kvf_ledger_each(store, fn, ctx, err);
 	if (store && st == KVF_ENOTFOUND) { /* nothing was published here yet */
 		kvf_err_clear(err);
-		st = KVF_EOF;
+		st = KVF_OK;
 	}
 	kvf_store_close(store);
-	return st == KVF_EOF ? KVF_OK : st;
+	return st;
 }

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Bytes of lines that are held. */
 #define BYTES_MAX ((size_t)256 << 20)
@@ -327,6 +328,26 @@ static char *default_path(const struct kvf_options *o)
 	return strdup("kvferry.rejects");
 }
 
+/* Is that very file there already?  The same command, given again, writes it again. */
+static int is_written(const struct kvf_rejects *r, const char *path)
+{
+	struct kvf_input *in = NULL;
+	struct kvf_err ignored;
+	uint8_t piece[4096];
+	size_t at = 0, n = 1;
+	struct stat sb;
+	int same = !stat(path, &sb) && S_ISREG(sb.st_mode) &&
+		   (uint64_t)sb.st_size == r->file.len && !kvf_input_file(path, &in, &ignored);
+
+	while (same && n) {
+		same = !kvf_input_read(in, piece, sizeof(piece), &n, &ignored) &&
+		       n <= r->file.len - at && memcmp(piece, r->file.ptr + at, n) == 0;
+		at += n;
+	}
+	kvf_input_close(in);
+	return same && at == r->file.len;
+}
+
 enum kvf_status kvf_rejects_write(const struct kvf_rejects *r, const struct kvf_options *o,
 				  struct kvf_report *report, struct kvf_err *err)
 {
@@ -342,10 +363,11 @@ enum kvf_status kvf_rejects_write(const struct kvf_rejects *r, const struct kvf_
 	if (r->count) {
 		kvf_sha256(r->file.ptr, r->file.len, report->rejects_digest);
 		kvf_report_name(report->rejects_file, sizeof(report->rejects_file), "%s", path);
-		st = kvf_output_file(path, !o->rejects || o->overwrite, &out, err);
-		if (!st)
+		if (!is_written(r, path))
+			st = kvf_output_file(path, !o->rejects || o->overwrite, &out, err);
+		if (!st && out)
 			st = kvf_output_write(out, r->file.ptr, r->file.len, err);
-		if (!st)
+		if (!st && out)
 			st = kvf_output_commit(out, err);
 		kvf_output_close(out);
 	}

@@ -59,7 +59,7 @@ json '.ok == false and .exit == 130 and .error.status == "interrupted"'
 run kvferry status sqlite:store.db
 is 0
 out_has 'has ended unfinished: stopped on request'
-out_has 'the same command again'
+out_has 'next  kvferry import --replace big.kvf sqlite:store.db  # to give it up'
 run kvferry status --exit-code sqlite:store.db
 is 9
 run kvferry status --exit-code --json sqlite:store.db

@@ -264,7 +264,7 @@ is 0
 out <<'END'
 now   NEW, sqlite:store.db: 6 entries are published, without an application
 old   the old application may run: no version was bumped
-next  nothing to do; kvferry history sqlite:store.db
+next  kvferry history sqlite:store.db  # nothing to do
 END
 run kvferry history sqlite:shop.db
 is 0
