@@ -153,7 +153,7 @@ resume_tests() {
     some_applied || die "nothing was staged"
     run=$(ask "SELECT run FROM control")
     expect 0 status "$PLACE"
-    says "kvferry migrate sqlite:$(pwd -P)/m.db $PLACE"
+    says "kvferry migrate --max-value 600 sqlite:m.db $PLACE  # to give it up"
     expect 9 import a.kvf "$PLACE"
     says "made of sqlite:$(pwd -P)/m.db"
     says 'In the head '
