@@ -2,6 +2,7 @@
 #include "migrate/ledger.h"
 
 #include "base/hash.h"
+#include "base/lines.h"
 #include "base/text.h"
 
 #include <fcntl.h>
@@ -61,15 +62,24 @@ int64_t kvf_pid_start(pid_t pid)
 	return p ? strtoll(p, NULL, 10) : 0;
 }
 
-/* "name:password:uid:..." of this user?  Then the name ends in a NUL. */
-static int is_user(char *line, uid_t uid)
+struct user {
+	uid_t uid;
+	char *name;
+	size_t size;
+};
+
+/* "name:password:uid:..." of this user? */
+static int is_user(void *ctx, char *line)
 {
+	const struct user *u = ctx;
 	char *colon = strchr(line, ':');
 	char *number = colon ? strchr(colon + 1, ':') : NULL, *end;
 
-	if (!number || strtoul(number + 1, &end, 10) != uid || end == number + 1 || *end != ':')
+	if (!number || strtoul(number + 1, &end, 10) != u->uid || end == number + 1 ||
+	    *end != ':')
 		return 0;
 	*colon = '\0';
+	snprintf(u->name, u->size, "%.60s", line);
 	return 1;
 }
 
@@ -80,27 +90,10 @@ static int is_user(char *line, uid_t uid)
  */
 static void user_name(uid_t uid, char *name, size_t size)
 {
-	char text[4096], *line, *end;
-	size_t have = 0;
-	ssize_t n;
-	int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC), found = 0;
+	struct user u = { uid, name, size };
 
 	snprintf(name, size, "uid %lu", (unsigned long)uid);
-	if (fd < 0)
-		return;
-	while (!found && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
-		have += (size_t)n;
-		text[have] = '\0';
-		for (line = text; !found && (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			found = is_user(line, uid);
-			if (found)
-				snprintf(name, size, "%.60s", line);
-		}
-		have -= (size_t)(line - text);
-		memmove(text, line, have);
-	}
-	close(fd);
+	kvf_each_line("/etc/passwd", is_user, &u);
 }
 
 void kvf_ledger_who(struct kvf_ledger_line *line)

@@ -13,13 +13,13 @@
  */
 #include "source/sqlite.h"
 
+#include "base/lines.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define NAMED_MAX 8 /* in the text; all are counted */
@@ -49,11 +49,6 @@ static void add_process(struct kvf_writers *w, long pid)
 	else
 		kvf_writers_add(w, 1, "process %ld%s%.32s%s", pid, *comm ? " (" : "", comm,
 				*comm ? ")" : "");
-}
-
-static int same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /* Can the descriptor be written to?  Unknown is yes. */
@@ -86,7 +81,7 @@ static int has_open(long pid, const struct stat *db, int *known)
 	fdinfo = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (!found && (e = readdir(dir)))
 		found = e->d_name[0] != '.' && !fstatat(dirfd(dir), e->d_name, &st, 0) &&
-			same_file(&st, db) && (fdinfo < 0 || writes(fdinfo, e->d_name));
+			kvf_same_file(&st, db) && (fdinfo < 0 || writes(fdinfo, e->d_name));
 	if (fdinfo >= 0)
 		close(fdinfo);
 	closedir(dir);
@@ -111,55 +106,26 @@ static void look_at_descriptors(const struct stat *db, struct kvf_writers *w)
 		closedir(proc);
 }
 
-/* "1: POSIX  ADVISORY  WRITE 1234 08:01:131073 1073741824 1073742335" */
-static void look_at_lock(const char *line, const struct stat *db, const struct stat *shm,
-			 long *last, struct kvf_writers *w)
+struct locked {
+	const struct stat *db, *shm; /* st_ino of shm is 0 where it is not there */
+	struct kvf_writers *w;
+	long last;
+};
+
+static int look_at_lock(void *ctx, const struct kvf_file_lock *lock)
 {
-	unsigned major, minor;
-	unsigned long ino;
-	char mode[16];
-	struct stat locked;
-	long pid;
+	struct locked *l = ctx;
 	int known;
 
-	if (sscanf(line, "%*d: %*s %*s %15s %ld %x:%x:%lu", mode, &pid, &major, &minor, &ino) !=
-	    5)
-		return;
-	if (pid <= 0 || pid == (long)getpid() || pid == *last)
-		return;
-	memset(&locked, 0, sizeof(locked));
-	locked.st_dev = makedev(major, minor);
-	locked.st_ino = ino;
-	if (!(same_file(&locked, db) && strcmp(mode, "WRITE") == 0) &&
-	    !(shm->st_ino && same_file(&locked, shm)))
-		return;
-	(void)has_open(pid, db, &known);
+	if (lock->pid == l->last || (!(kvf_same_file(&lock->of, l->db) && lock->writes) &&
+				     !(l->shm->st_ino && kvf_same_file(&lock->of, l->shm))))
+		return 0;
+	(void)has_open(lock->pid, l->db, &known);
 	if (known) /* its descriptors have told */
-		return;
-	*last = pid;
-	add_process(w, pid);
-}
-
-static void look_at_locks(const struct stat *db, const struct stat *shm, struct kvf_writers *w)
-{
-	int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
-	char text[4096], *line, *end;
-	size_t have = 0;
-	long last = 0;
-	ssize_t n;
-
-	while (fd >= 0 && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
-		have += (size_t)n;
-		text[have] = '\0';
-		for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			look_at_lock(line, db, shm, &last, w);
-		}
-		have -= (size_t)(line - text);
-		memmove(text, line, have);
-	}
-	if (fd >= 0)
-		close(fd);
+		return 0;
+	l->last = lock->pid;
+	add_process(l->w, lock->pid);
+	return 0;
 }
 
 enum kvf_status kvf_sqlite_writers(const char *rest, const struct kvf_env *env,
@@ -167,6 +133,7 @@ enum kvf_status kvf_sqlite_writers(const char *rest, const struct kvf_env *env,
 {
 	char *shm_name = sqlite3_mprintf("%s-shm", rest);
 	struct stat db, shm;
+	struct locked locks = { &db, &shm, w, 0 };
 
 	(void)env;
 	if (!shm_name)
@@ -175,7 +142,7 @@ enum kvf_status kvf_sqlite_writers(const char *rest, const struct kvf_env *env,
 		if (stat(shm_name, &shm))
 			memset(&shm, 0, sizeof(shm));
 		look_at_descriptors(&db, w);
-		look_at_locks(&db, &shm, w);
+		kvf_each_lock(look_at_lock, &locks);
 	}
 	sqlite3_free(shm_name);
 	return KVF_OK;

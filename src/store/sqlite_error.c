@@ -4,12 +4,10 @@
  */
 #include "store/sqlite.h"
 
-#include <fcntl.h>
+#include "base/lines.h"
+
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
 static const struct {
 	int code;
@@ -82,55 +80,35 @@ static const char *code_name(int code)
 	return (code & 0xff) == code ? "SQLITE_ERROR" : code_name(code & 0xff);
 }
 
-/* Is a line of /proc/locks another process's write lock on this file?  0 = no. */
-static long writer_in(const char *line, const struct stat *st)
-{
-	unsigned dev_major, dev_minor;
-	unsigned long inode;
-	long pid = 0;
+/* Of a database and, where it is a WAL database, of the index beside it: that is what
+ * writers lock then. */
+struct holder {
+	struct stat db, shm;
+	long pid; /* of a writer; 0 = none was found */
+};
 
-	if (sscanf(line, "%*d: %*s %*s WRITE %ld %x:%x:%lu", &pid, &dev_major, &dev_minor,
-		   &inode) != 4 ||
-	    dev_major != major(st->st_dev) || dev_minor != minor(st->st_dev) ||
-	    inode != st->st_ino || pid == getpid())
-		return 0;
-	return pid > 0 ? pid : 0;
+static int is_holder(void *ctx, const struct kvf_file_lock *lock)
+{
+	struct holder *h = ctx;
+
+	if (lock->writes && (kvf_same_file(&lock->of, &h->db) ||
+			     (h->shm.st_ino && kvf_same_file(&lock->of, &h->shm))))
+		h->pid = lock->pid;
+	return h->pid != 0;
 }
 
-/* The process that has a writer's lock on a file, by the kernel's list; 0 = unknown. */
-static long writer_of(const char *path)
-{
-	int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
-	char text[4096], *line, *end;
-	struct stat st;
-	size_t have = 0;
-	ssize_t n = 0;
-	long pid = 0;
-
-	while (fd >= 0 && !pid && stat(path, &st) == 0 &&
-	       (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
-		have += (size_t)n;
-		text[have] = '\0';
-		for (line = text; !pid && (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			pid = writer_in(line, &st);
-		}
-		have = strlen(line);
-		memmove(text, line, have);
-	}
-	if (fd >= 0)
-		close(fd);
-	return pid;
-}
-
-/* In a WAL database writers lock the index beside it. */
 static long lock_holder(const struct kvf_lite *s)
 {
+	struct holder h = { .pid = 0 };
 	char index[4096 + 8];
-	long pid = writer_of(s->path);
 
 	snprintf(index, sizeof(index), "%s-shm", s->path);
-	return pid ? pid : writer_of(index);
+	if (stat(s->path, &h.db))
+		return 0;
+	if (stat(index, &h.shm))
+		memset(&h.shm, 0, sizeof(h.shm));
+	kvf_each_lock(is_holder, &h);
+	return h.pid;
 }
 
 static void add_busy_hint(const struct kvf_lite *s, struct kvf_err *err)
