@@ -48,6 +48,8 @@ struct migrate {
 	uint64_t seen;               /* the epoch of the store before the source was frozen */
 	int overtaken;               /* ... and it was another one after */
 	struct kvf_rejects *rejects; /* rows may be left out; or NULL */
+	int was_kept;                /* a whole stream was there for --keep, */
+	uint8_t kept[32];            /* and this was its root */
 };
 
 /* ---- refusals ---------------------------------------------------------------- */
@@ -245,6 +247,8 @@ static enum kvf_status export_all(struct migrate *m, struct kvf_err *err)
 		job.misguessed = &m->misguessed;
 	kvf_rejects_clear(m->rejects); /* of an earlier reading */
 	st = kvf_export_run(&job, err);
+	if (!st && m->was_kept)
+		st = kvf_kept_check(m->o, m->kept, m->exported.tail.r, err);
 	return st ? st : kvf_output_commit(m->out, err);
 }
 
@@ -428,13 +432,16 @@ static enum kvf_status again(struct migrate *m, struct kvf_err *err)
 	return st ? st : through_pipe(m, err);
 }
 
-/* --keep: into a file that stays. */
+/* --keep: into a file that stays.  What an unfinished run has kept is kept again. */
 static enum kvf_status through_file(struct migrate *m, struct kvf_err *err)
 {
+	struct kvf_options o = *m->o;
 	struct kvf_input *in = NULL;
 	enum kvf_status st;
 
-	st = kvf_open_output(m->o, m->o->keep, &m->out, err);
+	m->was_kept = !o.overwrite && kvf_kept_root(m->o, m->kept);
+	o.overwrite |= m->was_kept;
+	st = kvf_open_output(&o, o.keep, &m->out, err);
 	if (!st)
 		st = export_all(m, err);
 	kvf_output_close(m->out);

@@ -22,7 +22,7 @@
  *   rejects.c  rows that cannot be carried
  *   holder.c   who has the store            resume.c   a stage that is there already
  *   back.c     abort, rollback, cleanup        legacy.c  the end of the legacy tables
- *   writes.c   what was written since a commit
+ *   writes.c   what was written since a commit   keep.c   the stream of --keep
  */
 #ifndef KVF_RUN_H
 #define KVF_RUN_H
@@ -542,6 +542,13 @@ KVF_MUST_CHECK enum kvf_status kvf_preflight_source(const struct kvf_options *o,
 /* "the store is not empty": what an import says without --replace or --merge. */
 KVF_MUST_CHECK enum kvf_status kvf_refuse_not_empty(const struct kvf_report *r,
 						    const char *place, struct kvf_err *err);
+
+/* keep.c: is a whole stream there already under o->keep?  Then its root. */
+int kvf_kept_root(const struct kvf_options *o, uint8_t root[32]);
+/* KVF_EPREFLIGHT if it is not the one that is to be kept. */
+KVF_MUST_CHECK enum kvf_status kvf_kept_check(const struct kvf_options *o,
+					      const uint8_t before[32], const uint8_t root[32],
+					      struct kvf_err *err);
 
 /* manifest.c */
 KVF_MUST_CHECK enum kvf_status kvf_manifest_write(const char *path, const struct kvf_report *r,
