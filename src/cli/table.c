@@ -137,7 +137,10 @@ const struct cli_verb cli_verbs[] = {
 	{ "history",
 	  { { "STORE", "@place", 0 } },
 	  "the runs that a store has seen, oldest first",
-	  NULL,
+	  TEXT("One line each; with -v all that the ledger keeps of it: who, when, where, by "
+	       "which release, what was typed and decided, digests, counts, durations, "
+	       "rejects, "
+	       "and what was not verified."),
 	  OPT_BIT(OPT_TABLE_NAME),
 	  "0",
 	  EXAMPLES({ "kvferry history sqlite:store.db", "the ledger" }),

@@ -3,6 +3,7 @@
 
 #include "cli/verbs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void warnings(struct cli *c)
@@ -109,12 +110,43 @@ static void history_what(struct cli *c, const struct kvf_ledger_row *row, char *
 		history_given_up(row, doc, buf, size);
 	} else if (entries) {
 		flag = json_object_get(doc, "verified");
-		snprintf(buf, size, "%s entries%s%s%s", entries,
+		snprintf(buf, size, "%s %s%s%s%s", entries,
+			 strcmp(entries, "1") == 0 ? "entry" : "entries",
 			 json_is_false(flag)  ? ", not verified"
 			 : json_is_true(flag) ? ", verified"
 					      : "",
 			 json_is_true(json_object_get(doc, "partial")) ? ", a selection" : "",
 			 json_object_get(doc, "rejects") ? ", rejected rows accepted" : "");
+	}
+	json_decref(doc);
+}
+
+/* All that a row says, one fact a line: what the table has no room for. */
+static void history_whole(struct cli *c, const struct kvf_ledger_row *row)
+{
+	json_t *doc = row->document ? cli_json_read(c, kvf_bytes_str(row->document)) : NULL;
+	json_t *value;
+	char time[40], *text;
+	const char *name;
+
+	fprintf(c->out, "%s%s  %s  %s%s\n", c->paint.bold, cli_time(row->at, time),
+		or_dash(row->event), or_dash(row->outcome), c->paint.off);
+	fprintf(c->out, "  run          %s\n  who          %s@%s, kvferry %s\n",
+		or_dash(row->run), or_dash(row->who), or_dash(row->host), or_dash(row->tool));
+	fprintf(c->out, "  schema       %llu \xe2\x86\x92 %llu of %s\n",
+		(unsigned long long)row->from, (unsigned long long)row->to, or_dash(row->app));
+	json_object_foreach(doc, name, value)
+	{
+		text = json_is_string(value)
+			       ? NULL
+			       : json_dumps(value,
+					    JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
+		fprintf(c->out, "  %-12s ", name);
+		cli_puts(c->out, json_is_string(value) ? json_string_value(value)
+				 : text                ? text
+						       : "?");
+		fputc('\n', c->out);
+		free(text);
 	}
 	json_decref(doc);
 }
@@ -127,6 +159,10 @@ static void history_row(void *ctx, const struct kvf_ledger_row *row)
 	h->rows++;
 	if (h->c->json) {
 		history_json(h, row);
+		return;
+	}
+	if (h->c->verbose) {
+		history_whole(h->c, row);
 		return;
 	}
 	history_what(h->c, row, what, sizeof(what));
@@ -164,6 +200,8 @@ enum kvf_status cli_run_history(struct cli *c)
 	if (c->json && !st) {
 		c->result = cli_json_object(c);
 		cli_json_set(c, c->result, "runs", json_incref(h.list));
+	} else if (!st && h.rows && c->verbose) {
+		/* printed as they came */
 	} else if (!st && h.rows) {
 		st = cli_grid_print(&h.grid, c->out, &c->paint, &c->err);
 	} else if (!st && !c->quiet) {
