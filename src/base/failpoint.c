@@ -17,11 +17,11 @@ extern struct kvf_failpoint *const __stop_kvf_failpoints[];
 
 static const struct {
 	const char *name;
-	int sig, times;
+	int sig, times, fails;
 } actions[] = {
-	{ "kill", SIGKILL, 1 }, { "stop", SIGSTOP, 1 }, { "term", SIGTERM, 1 },
-	{ "int", SIGINT, 1 },   { "hup", SIGHUP, 1 },   { "twice", SIGINT, 2 },
-	{ "fail", 0, 0 },
+	{ "kill", SIGKILL, 1, 0 }, { "stop", SIGSTOP, 1, 0 }, { "term", SIGTERM, 1, 0 },
+	{ "int", SIGINT, 1, 0 },   { "hup", SIGHUP, 1, 0 },   { "twice", SIGINT, 2, 0 },
+	{ "fail", 0, 0, 1 },       { "late", SIGSTOP, 1, 1 },
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -112,7 +112,7 @@ enum kvf_status kvf_failpoint_pass(struct kvf_failpoint *p, struct kvf_err *err)
 		kill(getpid(), actions[wanted_action].sig);
 		nanosleep(&pause, NULL); /* another thread may be the one that gets it */
 	}
-	if (actions[wanted_action].times)
+	if (!actions[wanted_action].fails)
 		return KVF_OK;
 	return kvf_fail(err, KVF_ETARGET, "failpoint %s was told to fail", p->name);
 }

@@ -14,8 +14,8 @@
  *	KVF_FAILPOINT_PATIENCE=MS     wait for locks no longer than that
  *
  * ACTION is kill, stop, term, int, hup (that signal), twice (SIGINT, and at once
- * another one), or fail (KVF_ETARGET).  What comes after a COMMIT and fails is an
- * acknowledgement that was lost.  The linker collects the names, so the list is
+ * another one), fail (KVF_ETARGET), or late (stop, and fail when it goes on).  What comes
+ * after a COMMIT and fails is an acknowledgement that was lost.  The linker collects the names, so the list is
  * never incomplete; tests/torture/points.py walks it, and a point that no run
  * passes is a failure there.
  */

@@ -50,6 +50,34 @@ expect 0 status --events e8 sqlite:s.db
 valid e8
 [ "$(events e8)" = "begin outcome " ] || die "$(events e8)"
 
+# However a command ends, the last line says so: refused, unconfirmed, dry, up to date,
+# interrupted.
+ends() { # STATUS WORD ARGS...
+    want=$1 word=$2; shift 2
+    rm -f e9
+    expect "$want" "$@" --events e9
+    valid e9
+    equal "$(jq -r .event e9 | head -1)" begin
+    equal "$(jq -rs 'map(select(.event == "outcome")) | length' e9)" 1
+    equal "$(last e9 '[.event, .exit, .status] | join(" ")')" "outcome $want $word"
+}
+cp s.db s2.db
+ends 0 ok migrate -n sqlite:a.db sqlite:new.db
+ends 6 truncated import cut.kvf sqlite:s2.db
+ends 0 ok import a.kvf sqlite:s2.db
+ends 2 usage rollback sqlite:s2.db
+ends 0 ok abort sqlite:s2.db
+ends 6 truncated verify cut.kvf sqlite:s2.db
+ends 4 source status sqlite:/no/such/store.db
+ends 9 ok status --exit-code sqlite:t.db
+ends 2 usage import a.kvf sqlite:s2.db --expect-root zz
+rm -f e9; "$K" migrate --events e9 --replace sqlite:a.db sqlite:s2.db >out 2>err & pid=$!
+while ! grep -q step-begin e9 2>x; do sleep 0.01; done
+kill -TERM "$pid"; wait "$pid"; got=$?
+valid e9
+equal "$(last e9 '[.event, .exit] | join(" ")')" "outcome $got"
+case $got in 143|0) ;; *) die "SIGTERM: exit $got";; esac
+
 # Not to be opened: nothing is done.
 expect 5 import --events /no/such/folder/e a.kvf sqlite:u.db
 [ -e u.db ] && die "a store was made"

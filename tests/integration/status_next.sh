@@ -105,6 +105,25 @@ suite() {
     expect 0 cleanup "$STORE" --confirm "$(run_of)"
     stands NEW "the old application cannot write"
 
+    # With --keep: the file that an unfinished run has kept is no obstacle; other data are.
+    for point in export.package file.named acquire.after chunk.after import.proved; do
+        fresh; rm -f kept.kvf
+        at $point migrate --keep kept.kvf -f "folder of definitions" "$SRC" "$STORE"
+        expect 0 migrate --keep kept.kvf -f "folder of definitions" "$SRC" "$STORE"
+        expect 0 verify kept.kvf "$STORE"
+    done
+    fresh
+    src "INSERT INTO t VALUES (21, 'more')"
+    cp kept.kvf was.kvf
+    expect 13 migrate --keep kept.kvf -f "folder of definitions" "$SRC" "$STORE"
+    says 'holds the stream of other data already'
+    cmp kept.kvf was.kvf || die "the kept stream was changed"
+    echo mine >mine.kvf
+    expect 13 migrate --keep mine.kvf -f "folder of definitions" "$SRC" "$STORE"
+    equal "$(cat mine.kvf)" mine
+    expect 0 migrate --keep kept.kvf --overwrite -f "folder of definitions" "$SRC" "$STORE"
+    expect 0 verify kept.kvf "$STORE"
+
     # Rolled back to the legacy tables: and once more.
     fresh
     expect 0 migrate --freeze -f "folder of definitions" "$SRC" "$STORE"
