@@ -70,7 +70,6 @@ ends 0 ok abort sqlite:s2.db
 ends 6 truncated verify cut.kvf sqlite:s2.db
 ends 4 source status sqlite:/no/such/store.db
 ends 9 ok status --exit-code sqlite:t.db
-ends 2 usage import a.kvf sqlite:s2.db --expect-root zz
 rm -f e9; "$K" migrate --events e9 --replace sqlite:a.db sqlite:s2.db >out 2>err & pid=$!
 while ! grep -q step-begin e9 2>x; do sleep 0.01; done
 kill -TERM "$pid"; wait "$pid"; got=$?
