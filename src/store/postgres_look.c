@@ -14,11 +14,16 @@
 static enum kvf_status must_be_touched(struct kvf_pgs *s, PGconn *conn, struct kvf_err *err)
 {
 	enum kvf_status st = KVF_OK;
+	int has = s->touched;
 
-	if (!s->touched)
-		st = kvf_pgs_touched(s, conn, &s->touched, err);
-	if (!st && !s->touched)
-		st = kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's", s->pg.name);
+	if (!has)
+		st = kvf_pgs_touched(s, conn, &has, err);
+	if (!st && !has)
+		return kvf_fail(err, KVF_ENOTFOUND, "%s holds nothing of kvferry's",
+				s->pg.name);
+	/* What a transaction sees that is still open may be undone. */
+	if (!st && PQtransactionStatus(conn) == PQTRANS_IDLE)
+		s->touched = 1;
 	return st;
 }
 
