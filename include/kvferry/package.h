@@ -187,7 +187,7 @@ struct kvf_record {
 	const char *const *key;     /* columns that partitions and keys are made of, which tell
 				       people the row; NULL: those of the table's own key */
 	size_t nkey;
-	int ordered;                /* declared: entries come out ascending */
+	int ordered; /* declared: entries come out ascending */
 };
 
 /*

@@ -25,10 +25,9 @@ KVF_MUST_CHECK enum kvf_status kvf_load_texts(struct kvf_arena *arena,
 					      size_t *count, struct kvf_err *err);
 
 /* The mapping under `with:`, behind the *n queries that *out has already. */
-KVF_MUST_CHECK enum kvf_status kvf_load_with(struct kvf_arena *arena,
-					     const struct kvf_node *node,
-					     const struct kvf_def_with **out, size_t *n,
-					     struct kvf_err *err);
+KVF_MUST_CHECK enum kvf_status
+kvf_load_with(struct kvf_arena *arena, const struct kvf_node *node,
+	      const struct kvf_def_with **out, size_t *n, struct kvf_err *err);
 
 /* The list under `checks:`. */
 KVF_MUST_CHECK enum kvf_status

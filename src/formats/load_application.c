@@ -264,7 +264,7 @@ enum kvf_status kvf_load_checks(struct kvf_arena *arena, const struct kvf_node *
 enum kvf_status kvf_load_application(struct kvf_def *def, const struct kvf_node *root,
 				     struct kvf_def_package **packages, struct kvf_err *err)
 {
-	static const char *const keys[] = { "application", "packages", "store", "source",
+	static const char *const keys[] = { "application", "packages", "store",  "source",
 					    "drop",        "args",     "checks", "with" };
 	const struct kvf_node *m[COUNT(keys)];
 	enum kvf_status st;

@@ -26,7 +26,8 @@ static void add(struct list *l, const char *field, const char *was, const char *
 {
 	size_t at = strlen(l->buf);
 
-	snprintf(l->buf + at, l->size - at, "%s%s was %s, is %s", at ? "; " : "", field, was, is);
+	snprintf(l->buf + at, l->size - at, "%s%s was %s, is %s", at ? "; " : "", field, was,
+		 is);
 }
 
 static void add_text(struct list *l, const char *field, const char *was, const char *is)
@@ -90,8 +91,8 @@ static void add_args(struct list *l, const struct kvf_head *was, const struct kv
 	size_t i;
 
 	for (i = 0; i < was->nargs + is->nargs; i++) {
-		const char *name = i < was->nargs ? was->args[i].name
-						  : is->args[i - was->nargs].name;
+		const char *name =
+			i < was->nargs ? was->args[i].name : is->args[i - was->nargs].name;
 
 		snprintf(field, sizeof(field), "arg.%s", name);
 		if (i < was->nargs || !arg_of(was, name))
@@ -212,7 +213,8 @@ static enum kvf_status check_args(const struct kvf_head *h, const struct kvf_app
 		}
 		if (good)
 			continue;
-		kvf_fail(err, KVF_ESTREAM, "the stream's arg.%.64s is '%.100s': %s", name, value,
+		kvf_fail(err, KVF_ESTREAM, "the stream's arg.%.64s is '%.100s': %s", name,
+			 value,
 			 k < app->nargs ? "no value of its type"
 					: "the definitions declare no such argument");
 		return refuse(err);

@@ -267,11 +267,11 @@ enum kvf_status kvf_rejects_take(struct kvf_rejects *r, const struct kvf_bound *
 	r->count++;
 	count_reason(r, code);
 	kvf_tell(env, "reject",
-		 (const struct kvf_event_fact[]){ { "package", pkg->name, 0 },
-						  { "table", of->table ? of->table : of->name,
-						    0 },
-						  { "code", code, 0 },
-						  { "rejects", NULL, r->count } },
+		 (const struct kvf_event_fact[]){
+			 { "package", pkg->name, 0 },
+			 { "table", of->table ? of->table : of->name, 0 },
+			 { "code", code, 0 },
+			 { "rejects", NULL, r->count } },
 		 4);
 	kvf_err_clear(err);
 	return KVF_OK;

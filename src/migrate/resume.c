@@ -140,11 +140,10 @@ static enum kvf_status refuse_another(const struct kvf_import *im,
 	find_difference(im, how, sizeof(how));
 	kvf_fail(err, KVF_EUNFINISHED, "run %s of another stream is unfinished in this store",
 		 g->run);
-	kvf_err_detail(err,
-		       "%s has %" PRIu64 " of its chunks%s%s. %s%s. Nothing was changed.",
+	kvf_err_detail(err, "%s has %" PRIu64 " of its chunks%s%s. %s%s. Nothing was changed.",
 		       im->job->report->target, chunks, *g->source ? ", made of " : "",
-		       g->source, *how ? "In the head " : "The heads are equal, the data differ",
-		       how);
+		       g->source,
+		       *how ? "In the head " : "The heads are equal, the data differ", how);
 	kvf_err_hint(
 		err,
 		"Give that run's command again to finish it, or give it up: 'kvferry abort "

@@ -91,11 +91,11 @@ struct kvf_postgres {
 	struct kvf_pg pg;
 	PGconn *conns[KVF_POSTGRES_CONNECTIONS];
 	unsigned nconns;
-	int borrowed;       /* the connection is somebody else's */
-	PGconn *hold;       /* the locks of kvf_source_hold(), or NULL */
+	int borrowed;                   /* the connection is somebody else's */
+	PGconn *hold;                   /* the locks of kvf_source_hold(), or NULL */
 	struct kvf_postgres_seen *seen; /* by the snapshot, see postgres_changed.c; or NULL */
-	char snapshot[128]; /* exported, or "" */
-	int alone;          /* more connections were refused: do not ask again */
+	char snapshot[128];             /* exported, or "" */
+	int alone;                      /* more connections were refused: do not ask again */
 	int standby;
 	int sql_ascii; /* texts may be anything */
 	int version;   /* 150020 */

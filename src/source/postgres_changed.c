@@ -128,7 +128,7 @@ struct kvf_postgres_seen {
 		int known;
 		char columns[64];
 		uint64_t rows;
-	} *of;
+	} * of;
 	int let_go; /* all is known, and the snapshot is no longer there */
 };
 
@@ -201,10 +201,11 @@ static enum kvf_status look_now(struct kvf_postgres *s, PGconn **conn, struct kv
 		st = kvf_postgres_fresh(s, conn, err);
 		if (!st || !kvf_pg_is_full(err))
 			return st;
-		kvf_source_log(&s->base, KVF_LOG_INFO,
-			       "the snapshot is let go of, to see whether something has changed: "
-			       "%s",
-			       err->message);
+		kvf_source_log(
+			&s->base, KVF_LOG_INFO,
+			"the snapshot is let go of, to see whether something has changed: "
+			"%s",
+			err->message);
 		kvf_err_clear(err);
 		for (i = 0, st = KVF_OK; !st && i < PQntuples(s->seen->tables); i++)
 			st = recall(s, i, err);

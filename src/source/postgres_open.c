@@ -320,8 +320,7 @@ enum kvf_status kvf_postgres_fresh(struct kvf_postgres *s, PGconn **out, struct 
 
 enum kvf_status kvf_postgres_renew(struct kvf_postgres *s, struct kvf_err *err)
 {
-	enum kvf_status st =
-		kvf_pg_exec(&s->pg, s->conns[0], "begin again", err, "ROLLBACK");
+	enum kvf_status st = kvf_pg_exec(&s->pg, s->conns[0], "begin again", err, "ROLLBACK");
 
 	return st ? st : begin_on(s, &s->pg, s->conns[0], "", err);
 }

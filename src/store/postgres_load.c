@@ -283,7 +283,8 @@ static enum kvf_status have_loaders(struct kvf_pgs *s, struct kvf_err *err)
 		s->loaders = n;
 		if (!n)
 			s->worker.env = env;
-		snprintf(text, sizeof(text), "loading over %s connection, another is refused: %s",
+		snprintf(text, sizeof(text),
+			 "loading over %s connection, another is refused: %s",
 			 n ? "one more" : "the one", err->message);
 		if (env && env->log)
 			env->log(env->ctx, KVF_LOG_WARN, text);

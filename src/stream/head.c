@@ -46,7 +46,8 @@ static const char *check_limits(const struct kvf_limits *lim, uint64_t chunk)
 	    lim->value > KVF_VALUE_MAX || lim->unit > KVF_UNIT_MAX)
 		return "a limit is beyond what the format allows";
 	if (lim->unit < chunk + lim->part + lim->key + lim->value + KVF_UNIT_SLACK)
-		return "the limit of a unit (lim.raw) is too small for chunk and the other limits";
+		return "the limit of a unit (lim.raw) is too small for chunk and the other "
+		       "limits";
 	return NULL;
 }
 

@@ -95,8 +95,9 @@ static enum kvf_status end_of_object(struct kvf_split *s, int *whole, struct kvf
 		return KVF_OK;
 	}
 	if (type == KVF_REC_NONE)
-		return damaged(s, err,
-			       "a record is unknown by its \"$\", or an entry stands outside a chunk");
+		return damaged(
+			s, err,
+			"a record is unknown by its \"$\", or an entry stands outside a chunk");
 	s->head_seen = 1;
 	s->ended = type == KVF_REC_TAIL || type == KVF_REC_ABORT;
 	*whole = 1;

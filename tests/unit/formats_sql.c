@@ -7,7 +7,7 @@
 
 #define APPLICATION                                                                            \
 	"application: a\npackages: [p]\nstore: {schema: 1}\n"                                  \
-	"args: {x: {type: text}, y: {type: integer, default: \"SELECT 1\"}}\n"                  \
+	"args: {x: {type: text}, y: {type: integer, default: \"SELECT 1\"}}\n"                 \
 	"with: {ours: SELECT 7 AS k}\n"
 
 /* The query of record r as a source is to see it. */
