@@ -382,9 +382,9 @@ static enum kvf_status count_tables(struct freezer *z, struct kvf_freeze *f,
 	return st;
 }
 
-static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
-				  const struct kvf_freeze_request *q, struct kvf_freeze *f,
-				  struct kvf_err *err)
+static enum kvf_status set(const char *place, const struct kvf_env *env,
+			   const struct kvf_freeze_request *q, struct kvf_freeze *f,
+			   struct kvf_err *err)
 {
 	struct kvf_pg_args live = { 0 };
 	struct freezer z;
@@ -449,21 +449,45 @@ static enum kvf_status lift(const char *place, const struct kvf_env *env, const 
 	return st;
 }
 
-/* The run that it was made for is over: if it was stopped, and still reads, its sessions
- * are in the way. */
+/*
+ * A run that was stopped may still read, and keep the marker as it is.  Whoever freezes or
+ * lifts has seen that it has the store no more, or takes it over: its sessions end.
+ */
+static int end_readers(const char *place, const struct kvf_env *env, const struct kvf_err *why)
+{
+	struct kvf_pg pg;
+	int n;
+
+	if (why->status != KVF_EPREFLIGHT || strcmp(why->code, "55P03") != 0 ||
+	    kvf_pg_init(&pg, place, KVF_ESOURCE, env, NULL))
+		return 0;
+	n = kvf_pg_end_sessions(&pg, KVF_SESSION_MIGRATE);
+	kvf_pg_release(&pg);
+	return n;
+}
+
+static enum kvf_status freeze_set(const char *place, const struct kvf_env *env,
+				  const struct kvf_freeze_request *q, struct kvf_freeze *f,
+				  struct kvf_err *err)
+{
+	struct kvf_err first;
+	enum kvf_status st = set(place, env, q, f, &first);
+
+	if (st && end_readers(place, env, &first))
+		st = set(place, env, q, f, &first);
+	if (st && err)
+		*err = first;
+	return st;
+}
+
 static enum kvf_status freeze_lift(const char *place, const struct kvf_env *env,
 				   const char *stamp, struct kvf_freeze *f, struct kvf_err *err)
 {
 	struct kvf_err first;
-	struct kvf_pg pg;
 	enum kvf_status st = lift(place, env, stamp, f, &first);
 
-	if (st == KVF_EPREFLIGHT && strcmp(first.code, "55P03") == 0 &&
-	    !kvf_pg_init(&pg, place, KVF_ESOURCE, env, NULL)) {
-		if (kvf_pg_end_sessions(&pg, KVF_SESSION_MIGRATE))
-			st = lift(place, env, stamp, f, &first);
-		kvf_pg_release(&pg);
-	}
+	if (st && end_readers(place, env, &first))
+		st = lift(place, env, stamp, f, &first);
 	if (st && err)
 		*err = first;
 	return st;

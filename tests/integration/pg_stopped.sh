@@ -98,7 +98,15 @@ for point in postgres.drop.begun postgres.drop.written; do
     equal "$("$K" status --json $STORE | jq -r .result.stands)" DONE
     equal "$(pg_sql src "SELECT count(*) FROM pg_class WHERE relname IN ('t', 'u')")" 0
 done
-# --- a migrate that has frozen its source, and reads it: given up, the source is open again
+# --- a migrate that has frozen its source, and reads it: overtaken; given up, and the source
+# is open again
+for point in source.held postgres.commit.written; do
+    for to in $STORE $SRC; do # apart, and in place
+        fresh
+        meet $point "4 5 8 13" migrate --freeze -f f $SRC $to -- migrate --takeover --freeze -f f $SRC $to
+        equal "$("$K" status --json $to | jq -r .result.stands)" NEW "$point"
+    done
+done
 for point in chunk.after source.held; do
     fresh
     meet $point "8 13" migrate --freeze -f f $SRC $STORE -- abort --takeover $STORE
