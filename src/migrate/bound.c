@@ -393,29 +393,53 @@ int kvf_bound_key(const struct kvf_record *record, const struct kvf_table *shape
 	return 0;
 }
 
-/* The columns that tell a row: the key, or the first three. */
+static int is_key(const struct kvf_record *record, const struct kvf_table *shape, size_t column)
+{
+	size_t i, c;
+
+	for (i = 0; kvf_bound_key(record, shape, i, &c); i++)
+		if (c == column)
+			return 1;
+	return 0;
+}
+
+/* "COLUMN=VALUE" of one cell; 0 where there is none, or no room. */
+static int print_cell(const struct kvf_record *record, const struct kvf_table *shape,
+		      const struct kvf_row *row, size_t column, char *buf, size_t size,
+		      size_t *at)
+{
+	const char *name = kvf_bound_column(record, shape, column);
+	char text[64];
+	int k;
+
+	if (!name || column >= row->ncells)
+		return 0;
+	kvf_cell_print(&row->cells[column], text, sizeof(text));
+	k = snprintf(buf + *at, size - *at, "%s%s=%s", *at ? ", " : "", name, text);
+	if (k < 0 || (size_t)k >= size - *at)
+		return 0;
+	*at += (size_t)k;
+	return 1;
+}
+
+/* The columns that tell a row: its key.  That of a definition may be the same for
+ * several rows: it, or none, is followed by others, up to three in all. */
 static void print_row(const struct kvf_record *record, const struct kvf_table *shape,
 		      const struct kvf_row *row, char *buf, size_t size)
 {
-	size_t i, at = 0, c, any;
-	int has_key = kvf_bound_key(record, shape, 0, &any);
-	char text[64];
+	size_t i, c, at = 0;
 
-	for (i = 0; has_key ? kvf_bound_key(record, shape, i, &c) : i < 3; i++) {
-		const char *name;
-		int k;
-
-		if (!has_key)
-			c = i;
-		name = kvf_bound_column(record, shape, c);
-		if (!name || c >= row->ncells)
-			break;
-		kvf_cell_print(&row->cells[c], text, sizeof(text));
-		k = snprintf(buf + at, size - at, "%s%s=%s", at ? ", " : "", name, text);
-		if (k < 0 || (size_t)k >= size - at)
-			break;
-		at += (size_t)k;
-	}
+	for (i = 0; kvf_bound_key(record, shape, i, &c); i++)
+		if (!print_cell(record, shape, row, c, buf, size, &at))
+			return;
+	if (i && !record->key)
+		return;
+	for (c = 0; i < 3 && c < row->ncells; c++)
+		if (!is_key(record, shape, c)) {
+			if (!print_cell(record, shape, row, c, buf, size, &at))
+				return;
+			i++;
+		}
 }
 
 void kvf_bound_name_row(const struct kvf_bound *b, size_t package, struct kvf_origin origin,
