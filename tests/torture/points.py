@@ -376,6 +376,11 @@ class Pair(Points):
         for point, n, args in ((*item[1:3], s.args), (*item[3:], s.again)):
             rc, said = bench.run(*fill(bench, args, s.image), program=POINTS,
                                  env={"KVF_FAILPOINT": "%s:%d:kill" % (point, n)})
+            # Source and store are two threads of a migrate: what the first one left may
+            # be a step earlier or later than when it was looked at.
+            if rc == 0 and s.args[0] == "migrate":
+                bench.tally["not met"] += 1
+                break
             bench.must(rc == -signal.SIGKILL, "it was not hit: exit %d: %s" % (rc, said[:300]))
         self.after(bench, s, rc, said)
 
