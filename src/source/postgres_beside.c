@@ -209,15 +209,19 @@ static enum kvf_status ask(struct kvf_postgres *s, struct kvf_postgres_shape *co
 		if (!with)
 			st = kvf_fail_nomem(err);
 	}
-	/* A planner that takes this for a long one compiles it, which takes a minute. */
+	/* A planner that takes this for a long one compiles it, which takes a minute.  To name
+	 * what a view is made of locks that, too; but what is locked is what was read
+	 * (postgres_changed.c). */
 	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conns[0], DOING, err, "SET LOCAL jit = off");
+		st = kvf_pg_exec(&s->pg, s->conns[0], DOING, err,
+				 "SAVEPOINT kvferry_beside; SET LOCAL jit = off");
 	if (!st)
 		st = kvf_postgres_query(s, DOING, res, err,
 					"%s%s%s%s%s%s) AS x ORDER BY root, place, name, sql",
 					with, rights, relatives, storage, partitions, comments);
 	if (!st)
-		st = kvf_pg_exec(&s->pg, s->conns[0], DOING, err, "SET LOCAL jit TO DEFAULT");
+		st = kvf_pg_exec(&s->pg, s->conns[0], DOING, err,
+				 "ROLLBACK TO kvferry_beside; RELEASE kvferry_beside");
 	free(with);
 	kvf_buf_release(&oids);
 	return st;

@@ -31,13 +31,20 @@
 /* xmin:xmax:xip, the same in every version that we read. */
 #define ENDED "SELECT pg_catalog.txid_current_snapshot()"
 
-/* What the first connection holds locked, and how a query names it.  Of a
- * partitioned table the partitions are in the list; views have no rows. */
+/*
+ * What the first connection holds locked, and how a query names it; views have no rows.
+ * Of a partitioned table the partitions are in the list, or the table itself in the place
+ * of those that may only be read through it.
+ */
 #define READ_SO_FAR                                                                            \
-	"SELECT DISTINCT c.oid, c.relkind, pg_catalog.format('ONLY %%I.%%I', n.nspname,"       \
-	" c.relname) FROM pg_catalog.pg_locks l"                                               \
+	"SELECT DISTINCT t.oid, t.relkind, pg_catalog.format('%%s%%I.%%I', CASE WHEN"          \
+	" t.relkind = 'p' THEN '' ELSE 'ONLY ' END, n.nspname, t.relname)"                     \
+	" FROM pg_catalog.pg_locks l"                                                          \
 	" JOIN pg_catalog.pg_class c ON c.oid = l.relation"                                    \
-	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"                            \
+	" JOIN pg_catalog.pg_class t ON t.oid = CASE WHEN c.relispartition AND NOT"            \
+	" pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN"                                \
+	" pg_catalog.pg_partition_root(c.oid) ELSE c.oid END"                                  \
+	" JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace"                            \
 	" WHERE l.locktype = 'relation' AND l.pid = pg_catalog.pg_backend_pid()"               \
 	" AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname ="            \
 	" pg_catalog.current_database()) AND c.relkind IN ('r', 'm', 'f')"                     \

@@ -198,6 +198,14 @@ says 'GRANT SELECT (shut) ON TABLE partly TO reader'
 pg_sql legacy 'GRANT EXECUTE ON FUNCTION twice TO reader' 'GRANT SELECT ("Also Shut", shut) ON partly TO reader' 'GRANT SELECT (v) ON star TO reader' \
     'GRANT SELECT ON closed.t, plain TO reader' 'GRANT USAGE ON SCHEMA closed TO reader' || exit 1
 expect 0 export -f all "$R" yes_all.kvf
+# Partitions that may be read through their table only.
+pg_sql legacy 'CREATE TABLE cut(id int, v text) PARTITION BY RANGE (id)' 'CREATE TABLE cut_low PARTITION OF cut FOR VALUES FROM (0) TO (10)' \
+    'CREATE TABLE cut_high PARTITION OF cut FOR VALUES FROM (10) TO (20)' "INSERT INTO cut SELECT i, 'v' FROM generate_series(1, 19) i" \
+    'GRANT SELECT ON cut TO reader' || exit 1
+(for i in $(seq 60); do pg_sql postgres 'SELECT txid_current()' >noise || break; done) & # so that rows are asked
+expect 0 migrate --allow-live-source --allow-partial -t cut "$R" sqlite:cut.db
+wait $!
+equal "$("$K" verify -t cut "tables:$R" sqlite:cut.db | tail -1)" 'equal: 19 entries, compared by count, bytes and digest'
 # More than a message has room for: each is named in a line of its own.
 pg_sql legacy 'DO $$ BEGIN FOR i IN 1..40 LOOP EXECUTE $x$CREATE TABLE many_$x$ || i || $x$(a int)$x$; END LOOP; END $$' || exit 1
 expect 13 export -t 'many_*' "$R" no.kvf
