@@ -17,8 +17,7 @@
 
 /* ---- looking ------------------------------------------------------------------ */
 
-/* The store as it is typed: without a password, with the table where it was named. */
-static const char *typed(const struct kvf_options *o, char *buf, size_t size)
+const char *kvf_back_typed(const struct kvf_options *o, char *buf, size_t size)
 {
 	char place[600], word[700], table[200] = "";
 
@@ -93,7 +92,7 @@ enum kvf_status kvf_back_settled(struct kvf_store *store, const struct kvf_optio
 	kvf_fail(err, KVF_EUNFINISHED, "run %s is unfinished", r->control.run);
 	kvf_err_detail(err, "Nothing was changed.");
 	kvf_err_hint(err, "Finish it by its own command, or give it up: kvferry abort %s",
-		     typed(o, place, sizeof(place)));
+		     kvf_back_typed(o, place, sizeof(place)));
 	return KVF_EUNFINISHED;
 }
 
@@ -146,7 +145,7 @@ void kvf_back_command(const struct kvf_options *o, const struct kvf_report *r, c
 	if (r->written && strcmp(verb, "rollback") == 0)
 		snprintf(discard, sizeof(discard), " --discard %" PRIu64, r->written);
 	snprintf(buf, size, "kvferry %s%s %s --confirm %s%s", verb, source,
-		 typed(o, place, sizeof(place)), r->confirm, discard);
+		 kvf_back_typed(o, place, sizeof(place)), r->confirm, discard);
 }
 
 enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf_report *r,
@@ -176,111 +175,6 @@ enum kvf_status kvf_back_confirmed(const struct kvf_options *o, const struct kvf
 	return KVF_EUSAGE;
 }
 
-/* ---- the freeze ------------------------------------------------------------------ */
-
-/* The freeze of the source, as it was before anything changed. */
-struct seen {
-	const char *place; /* as it was typed, or as the control row has it; or "" */
-	struct kvf_freeze freeze;
-	int other;          /* it is for another store */
-	enum kvf_status st; /* of the look */
-	struct kvf_err why;
-};
-
-static void see_freeze(struct kvf_store *store, const struct kvf_options *o,
-		       const struct kvf_report *r, const struct kvf_env *env, struct seen *seen)
-{
-	memset(seen, 0, sizeof(*seen));
-	seen->place = o->source ? o->source : r->control.frozen;
-	seen->st = KVF_ENOTFOUND;
-	if (*seen->place)
-		seen->st = kvf_freeze_look(seen->place, env, &seen->freeze, &seen->why);
-	seen->other = !seen->st && !kvf_still_for(r, &seen->freeze, store);
-}
-
-/*
- * Do the live data keep it?  Those do that were published behind it: the old program
- * stays fenced off.  Not those that were live already when it was made.
- */
-static int is_kept(struct kvf_store *store, const struct seen *seen)
-{
-	struct kvf_generation g;
-	struct kvf_err ignored;
-	enum kvf_status st = kvf_store_generation(store, KVF_SCAN_LIVE, &g, &ignored);
-
-	if (st == KVF_ENOTFOUND || (!st && !g.published))
-		return 0;
-	return st || seen->st || !*g.run || strcmp(g.run, seen->freeze.over) != 0;
-}
-
-/* Lift it if it is still the one that was seen; another one is that of a run which came
- * after.  A place that is not frozen is as it should be: KVF_OK. */
-static enum kvf_status lift(const struct seen *seen, const struct kvf_options *o,
-			    const struct kvf_env *env, struct kvf_report *r,
-			    struct kvf_err *err)
-{
-	char store[900], source[600];
-	enum kvf_status st = seen->st;
-
-	if (seen->other) {
-		kvf_report_warn(r, "the source stays frozen, by run %s for another store: %s",
-				seen->freeze.run, seen->freeze.store);
-		return KVF_OK;
-	}
-	*err = seen->why;
-	if (!st)
-		st = kvf_freeze_lift(seen->place, env, seen->freeze.stamp, &r->frozen, err);
-	r->thawed = st == KVF_OK;
-	snprintf(source, sizeof(source), "%s", seen->place);
-	kvf_text_redact(source);
-	if (st == KVF_EBUSY)
-		kvf_report_warn(r,
-				"the source stays frozen: run %s has frozen it again meanwhile",
-				r->frozen.run);
-	else if (st && st != KVF_ENOTFOUND)
-		kvf_report_warn(r,
-				"the source is still frozen: %s; 'kvferry abort %s --source "
-				"\"%s\"' tries again",
-				err->message, typed(o, store, sizeof(store)), source);
-	else if (st && o->source)
-		kvf_report_warn(r, "the source was not frozen: %s", source);
-	kvf_err_clear(err);
-	return st == KVF_ENOTFOUND ? KVF_OK : st;
-}
-
-/*
- * Last of all, when the control row has changed: the source may be written again.  What
- * fails here is said.  The note of a run that came after is not ours.
- */
-static void thaw(struct kvf_store *store, const struct seen *seen, const struct kvf_options *o,
-		 const struct kvf_env *env, struct kvf_report *r, struct kvf_err *err)
-{
-	struct kvf_control now;
-	enum kvf_status st;
-
-	if (!*seen->place || lift(seen, o, env, r, err))
-		return;
-	st = kvf_store_control(store, &now, err);
-	if (!st && now.epoch == r->control.epoch + 1)
-		st = kvf_store_note_frozen(store, "", err);
-	if (st)
-		kvf_report_warn(r, "the store still says that the source is frozen: %s",
-				err->message);
-	kvf_err_clear(err);
-}
-
-/* Nothing else was asked for than to lift a freeze that is not this store's. */
-static enum kvf_status refuse_other(const struct seen *seen, struct kvf_err *err)
-{
-	kvf_fail(err, KVF_EPREFLIGHT, "the source is frozen for another store, by run %s",
-		 seen->freeze.run);
-	kvf_err_detail(err, "Its data move to %s. Nothing was changed.", seen->freeze.store);
-	kvf_err_hint(err,
-		     "Give the run up where it belongs: kvferry abort \"%s\" --source \"%s\"",
-		     seen->freeze.store, seen->freeze.place);
-	return KVF_EPREFLIGHT;
-}
-
 /* ---- abort ---------------------------------------------------------------------- */
 
 /* The live table was to go, and a view names it. */
@@ -299,7 +193,7 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 {
 	struct kvf_ledger_line line;
 	struct kvf_store *store;
-	struct seen seen;
+	struct kvf_frozen_source seen;
 	int lifts;
 	enum kvf_status st = kvf_back_open(o, env, r, &store, err);
 	const struct kvf_fact facts[] = { { "run", r->control.run },
@@ -311,10 +205,10 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		 * that lives misses its freeze before it commits. */
 		kvf_err_clear(err);
 		r->already = 1;
-		see_freeze(store, o, r, env, &seen);
-		st = seen.other ? refuse_other(&seen, err) : KVF_OK;
+		kvf_thaw_look(store, o, r, env, &seen);
+		st = seen.other ? kvf_thaw_refuse_other(&seen, err) : KVF_OK;
 		if (!st)
-			(void)lift(&seen, o, env, r, err);
+			(void)kvf_thaw_lift(&seen, o, env, r, err);
 		kvf_store_close(store);
 		return st;
 	}
@@ -322,16 +216,17 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 		st = kvf_await_store(store, o, env, r, err);
 	if (st)
 		goto out;
-	see_freeze(store, o, r, env, &seen);
+	kvf_thaw_look(store, o, r, env, &seen);
 	if (seen.other && o->source && !kvf_is_unfinished(&r->control)) {
-		st = refuse_other(&seen, err);
+		st = kvf_thaw_refuse_other(&seen, err);
 		goto out;
 	}
-	lifts = *seen.place && !is_kept(store, &seen);
+	lifts = *seen.place && !kvf_thaw_is_kept(store, &seen);
 	r->already = !kvf_is_unfinished(&r->control) && !r->control.early &&
 		     (!lifts || (o->source && seen.st));
 	if (r->already && lifts && !o->dry_run)
-		(void)lift(&seen, o, env, r, err); /* says why there is nothing to lift */
+		(void)kvf_thaw_lift(&seen, o, env, r,
+				    err); /* says why there is nothing to lift */
 	if (r->already || o->dry_run)
 		goto out;
 	/* Also where only a freeze is given up: the epoch fences off who looked before. */
@@ -347,7 +242,7 @@ enum kvf_status kvf_abort(const struct kvf_options *o, const struct kvf_env *env
 	if (!st && r->control.early)
 		tell_what_stays(store, r, err);
 	if (!st && lifts)
-		thaw(store, &seen, o, env, r, err);
+		kvf_thaw(store, &seen, o, env, r, err);
 out:
 	kvf_store_close(store);
 	return st;
@@ -379,7 +274,7 @@ static enum kvf_status check_way_back(const struct kvf_options *o, const struct 
 	kvf_err_hint(err,
 		     "'kvferry history %s' shows what happened to it; a backup is "
 		     "restored with 'kvferry import --replace'.",
-		     typed(o, place, sizeof(place)));
+		     kvf_back_typed(o, place, sizeof(place)));
 	return KVF_EPREFLIGHT;
 }
 
@@ -466,7 +361,7 @@ static enum kvf_status finish_rollback(struct kvf_store *store, struct kvf_repor
 {
 	const struct kvf_fact facts[] = { { "run", o->confirm }, { "to", "legacy tables" } };
 	struct kvf_ledger_line line;
-	struct seen seen;
+	struct kvf_frozen_source seen;
 	enum kvf_status st;
 
 	if (!r->already || o->dry_run)
@@ -474,7 +369,7 @@ static enum kvf_status finish_rollback(struct kvf_store *store, struct kvf_repor
 	sweep(store, r, err);
 	if ((r->control.active && !r->control.early) || !*r->control.frozen)
 		return KVF_OK;
-	see_freeze(store, o, r, env, &seen);
+	kvf_thaw_look(store, o, r, env, &seen);
 	/* The epoch fences off who looked at the store before. */
 	st = kvf_ledger_event(&line, r, "rollback", "ok", facts, 2, err);
 	if (st)
@@ -482,7 +377,7 @@ static enum kvf_status finish_rollback(struct kvf_store *store, struct kvf_repor
 	st = kvf_store_cleanup(store, r->control.epoch, &line.row, err);
 	kvf_ledger_line_release(&line);
 	if (!st)
-		thaw(store, &seen, o, env, r, err);
+		kvf_thaw(store, &seen, o, env, r, err);
 	return st;
 }
 
@@ -501,14 +396,34 @@ static enum kvf_status check_epoch(struct kvf_store *store, const struct kvf_rep
 	return KVF_EBUSY;
 }
 
+/* What would be live again, and what would be lost.  What is not there may have been moved
+ * meanwhile: somebody else was quicker. */
+static enum kvf_status look_back(struct kvf_store *store, const struct kvf_options *o,
+				 const struct kvf_env *env, struct kvf_report *r,
+				 struct kvf_err *err)
+{
+	struct kvf_generation prev;
+	char dir[4096];
+	enum kvf_status st = KVF_OK, meanwhile = KVF_OK;
+
+	if (r->control.prev) {
+		st = kvf_store_generation(store, KVF_SCAN_PREVIOUS, &prev, err);
+		r->schema = st ? 0 : prev.ver;
+	}
+	if (!st)
+		st = kvf_written_since(store, kvf_scratch_dir(o->target, env, dir, sizeof(dir)),
+				       env, r, err);
+	if (!st || st == KVF_ENOTFOUND || st == KVF_ETARGET)
+		meanwhile = check_epoch(store, r, err);
+	return meanwhile ? meanwhile : st;
+}
+
 enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *env,
 			     struct kvf_report *r, struct kvf_err *err)
 {
 	const struct kvf_env named = kvf_env_named(env, KVF_SESSION_ROLLBACK);
-	struct kvf_generation prev;
 	struct kvf_store *store;
-	struct seen seen;
-	char dir[4096];
+	struct kvf_frozen_source seen;
 	enum kvf_status st = kvf_back_open(o, &named, r, &store, err);
 
 	env = &named;
@@ -524,17 +439,8 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		st = check_way_back(o, r, err);
 	if (!st)
 		st = kvf_back_live_run(store, r, err);
-	if (!st && r->control.prev) {
-		st = kvf_store_generation(store, KVF_SCAN_PREVIOUS, &prev, err);
-		r->schema = st ? 0 : prev.ver;
-		if (st == KVF_ENOTFOUND && check_epoch(store, r, err) == KVF_EBUSY)
-			st = KVF_EBUSY; /* somebody else was quicker */
-	}
 	if (!st)
-		st = kvf_written_since(store, kvf_scratch_dir(o->target, env, dir, sizeof(dir)),
-				       env, r, err);
-	if (!st)
-		st = check_epoch(store, r, err);
+		st = look_back(store, o, env, r, err);
 	if (!st && !r->written_known)
 		st = kvf_fail(err, KVF_EPREFLIGHT,
 			      "what was committed is not kept any more, so that later writes "
@@ -545,10 +451,10 @@ enum kvf_status kvf_rollback(const struct kvf_options *o, const struct kvf_env *
 		st = save(o, env, r, err);
 	KVF_FAILPOINT(st, err, "rollback.looked");
 	if (!st && !o->dry_run) {
-		see_freeze(store, o, r, env, &seen);
+		kvf_thaw_look(store, o, r, env, &seen);
 		st = commit_rollback(store, r, o, err);
 		if (!st && !r->control.prev)
-			thaw(store, &seen, o, env, r, err);
+			kvf_thaw(store, &seen, o, env, r, err);
 	}
 out:
 	kvf_store_close(store);

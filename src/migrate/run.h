@@ -22,6 +22,7 @@
  *   rejects.c  rows that cannot be carried
  *   holder.c   who has the store            resume.c   a stage that is there already
  *   back.c     abort, rollback, cleanup        legacy.c  the end of the legacy tables
+ *   thaw.c     the freeze they lift
  *   writes.c   what was written since a commit   keep.c   the stream of --keep
  */
 #ifndef KVF_RUN_H
