@@ -26,7 +26,7 @@ legacy_sum() { pg_dump -d "$1" --schema=public -T 'kv*' | grep -v restrict | md5
 # wait_for DATABASE CONDITION: until a row of pg_stat_activity of kvferry is so
 wait_for() {
     for i in $(seq 300); do
-        [ "$(pg_sql "$1" "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'kvferry' AND datname = '$1' AND $2")" = t ] && return
+        [ "$(pg_sql "$1" "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name ~ '^kvferry( |$)' AND datname = '$1' AND $2")" = t ] && return
         sleep 0.1
     done
     die "nothing waits with $2"
