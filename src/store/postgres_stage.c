@@ -58,7 +58,7 @@ enum kvf_status kvf_pgs_brief(struct kvf_pgs *s, double seconds, struct kvf_err 
 {
 	return kvf_pg_exec(&s->pg, s->conn, "begin to write", err,
 			   "SET LOCAL idle_in_transaction_session_timeout = %.0f",
-			   KVF_PATIENCE(KVF_PGS_LOCK_MS) / 2 + 1000 * seconds);
+			   KVF_PATIENCE(KVF_PGS_LOCK_MS) / 2.0 + 1000 * seconds);
 }
 
 enum kvf_status kvf_pgs_begin(struct kvf_pgs *s, const struct kvf_pg *pg, PGconn *conn,
